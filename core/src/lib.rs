@@ -1,0 +1,29 @@
+//! Linux kernel modules in, kmod's index files out.
+#![no_std]
+#![forbid(unsafe_code)]
+// What came from input is never trusted: no panicking access, no silent truncation.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+#[cfg(feature = "alloc")]
+pub mod diagnostic;
+pub mod hash;
+#[cfg(feature = "alloc")]
+pub mod host;
+pub mod limits;
+pub mod name;

@@ -1,0 +1,48 @@
+//! Every ceiling on hostile input, in one place.
+//!
+//! Real kernels stay far below each of them; a host with little memory lowers them, a host with odd
+//! inputs raises them. Exceeding one is an error about the input concerned, never a panic.
+
+/// Ceilings on sizes, depths and counts. All sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One module after decompression. The largest in Debian's kernels is about 20 MiB.
+    pub module_size: u64,
+    /// One module file as stored, compressed or not.
+    pub file_size: u64,
+    /// Memory of one decoder: xz dictionary or zstd window.
+    pub decoder_memory: u64,
+    /// Bytes that one module's needed sections (`.symtab`, `.strtab`, …) may have together.
+    pub sections_size: u64,
+    /// One side file: `modules.order`, `modules.builtin.modinfo`, `Module.symvers`, a `depmod.d` file.
+    pub text_size: u64,
+    /// Directory levels below the module directory.
+    pub depth: usize,
+    /// One finished index. A node reference has 28 offset bits (`reference/index-format.md` §2.1).
+    pub index_size: u64,
+    /// Lines of a cycle report.
+    pub cycle_lines: usize,
+    /// Steps of one search in an index, or of one regular expression on one version string.
+    pub steps: usize,
+}
+
+impl Limits {
+    /// What both products use unless told otherwise.
+    pub const DEFAULT: Self = Self {
+        module_size: 1 << 30,
+        file_size: 1 << 30,
+        decoder_memory: 256 << 20,
+        sections_size: 512 << 20,
+        text_size: 256 << 20,
+        depth: 512,
+        index_size: 1 << 28,
+        cycle_lines: 1000,
+        steps: 10_000_000,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

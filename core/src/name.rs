@@ -1,0 +1,102 @@
+//! Names: of modules and of aliases, as kmod normalises them (`reference/outputs.md` §2).
+//!
+//! Works without an allocator: names come out as iterators over bytes.
+
+/// Longest name or alias that an index stores, in bytes; what is beyond is cut off.
+pub const MAX_LEN: usize = 4095;
+
+/// File name endings of modules; a file named by an ending alone is no module.
+pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
+
+/// Whether a file of this name counts as a module.
+///
+/// ```
+/// use depmod_core::name::is_module_file;
+/// assert!(is_module_file(b"snd-hda.ko.xz") && !is_module_file(b".ko") && !is_module_file(b"a.KO"));
+/// ```
+#[must_use]
+pub fn is_module_file(file_name: &[u8]) -> bool {
+    SUFFIXES.iter().any(|suffix| file_name.len() > suffix.len() && file_name.ends_with(suffix))
+}
+
+/// The last component of a `/`-separated path.
+#[must_use]
+pub fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&b| b == b'/').next().unwrap_or(path)
+}
+
+/// Where a path's module name ends: the first `.` of its last component, or the path's end.
+///
+/// ```
+/// # use depmod_core::name::stem_end;
+/// assert_eq!(stem_end(b"kernel/foo.bar.ko"), b"kernel/foo".len());
+/// ```
+#[must_use]
+pub fn stem_end(path: &[u8]) -> usize {
+    let name = file_name(path);
+    let dropped = name.iter().position(|&b| b == b'.').map_or(0, |dot| name.len().saturating_sub(dot));
+    path.len().saturating_sub(dropped)
+}
+
+/// Module name of a path: its last component up to the first `.`, with `-` as `_`.
+///
+/// ```
+/// # use depmod_core::name::module_name;
+/// assert!(module_name(b"sound/snd-hda.ko.xz").eq(*b"snd_hda"));
+/// assert!(module_name(b"foo.bar.ko").eq(*b"foo"));
+/// ```
+pub fn module_name(path: &[u8]) -> impl Iterator<Item = u8> + Clone {
+    file_name(path)
+        .iter()
+        .take(MAX_LEN)
+        .take_while(|&&b| b != b'.')
+        .map(|&b| if b == b'-' { b'_' } else { b })
+}
+
+/// A `]` without `[`, or a `[` that is never closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnmatchedBracket;
+
+impl core::fmt::Display for UnmatchedBracket {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Unmatched bracket")
+    }
+}
+
+impl core::error::Error for UnmatchedBracket {}
+
+/// An alias as an index key: `-` outside of brackets as `_`, cut to [`MAX_LEN`].
+///
+/// ```
+/// # use depmod_core::name::normalize_alias;
+/// assert!(normalize_alias(b"a[1-3]-x").unwrap().eq(*b"a[1-3]_x"));
+/// assert!(normalize_alias(b"a[[]").is_ok());
+/// assert!(normalize_alias(b"a]").is_err() && normalize_alias(b"a[]]").is_err());
+/// ```
+///
+/// # Errors
+/// When a bracket is unmatched; such an alias is in no index.
+pub fn normalize_alias(raw: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, UnmatchedBracket> {
+    let mut inside = false;
+    for &b in raw.iter().take(MAX_LEN) {
+        match b {
+            b'[' => inside = true,
+            b']' if !inside => return Err(UnmatchedBracket),
+            b']' => inside = false,
+            _ => {}
+        }
+    }
+    if inside {
+        return Err(UnmatchedBracket);
+    }
+    let mut inside = false;
+    Ok(raw.iter().take(MAX_LEN).map(move |&b| {
+        match b {
+            b'[' => inside = true,
+            b']' => inside = false,
+            b'-' if !inside => return b'_',
+            _ => {}
+        }
+        b
+    }))
+}

@@ -1,0 +1,3 @@
+//! `depmod` for Linux.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Developer tasks of the project: `cargo xtask TASK`.
+
+fn main() {}

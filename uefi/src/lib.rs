@@ -1,0 +1,2 @@
+//! Firmware side of depmod as a library.
+#![no_std]
