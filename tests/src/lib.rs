@@ -1,1 +1,26 @@
-//! Harness shared by the test binaries.
+//! Harness shared by the test binaries, the benchmarks and the developer tasks.
+//!
+//! * [`elf_builder`] assembles kernel modules, well-formed and wild ones;
+//! * [`tree`] lays out module directories and compares two programs on them;
+//! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
+//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
+//! * [`fuzz`] holds the bodies of the fuzz targets.
+
+pub mod apt;
+pub mod command;
+pub mod toolchain;
+
+use std::path::{Path, PathBuf};
+
+/// The top of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+}
+
+/// The directory that cargo builds into.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => workspace().join(dir),
+        None => workspace().join("target"),
+    }
+}

@@ -1,3 +1,32 @@
-//! Developer tasks of the project: `cargo xtask TASK`.
+//! Developer tasks of the project: `cargo xtask TASK [ARG…]`.
+//!
+//! Each task is a file beside this one; this file only chooses.
 
-fn main() {}
+mod test;
+
+use std::process::ExitCode;
+
+/// One task: its name, what its operands are and what it does, and its body.
+type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
+
+const TASKS: &[Task] =
+    &[("test", "[STEP…]   every test of the project, or these steps of it (--list names them)", test::main)];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = args.split_first().map_or(("help", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let Some((_, _, task)) = TASKS.iter().find(|(task, _, _)| *task == name) else {
+        println!("usage: cargo xtask TASK\n");
+        for (task, about, _) in TASKS {
+            println!("  {task} {about}");
+        }
+        return if name.trim_start_matches('-') == "help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    };
+    match task(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

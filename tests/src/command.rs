@@ -1,0 +1,53 @@
+//! Running other programs, with failures that say which and how.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The command as one line for people.
+pub fn line(command: &Command) -> String {
+    let words = core::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs a command with our own stdin, stdout and stderr.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs a command and returns what it wrote; what it says on stderr becomes part of the error.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}\n{}", line(command), String::from_utf8_lossy(&stderr).trim_end());
+    }
+    Ok(stdout)
+}
+
+/// Like [`output`], as text without surrounding white space.
+///
+/// # Errors
+/// As [`output`]; also when the output is not UTF-8.
+pub fn text(command: &mut Command) -> Result<String> {
+    let bytes = output(command)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("output of `{}`", line(command)))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Whether a program of this name is on the search path.
+pub fn exists(program: impl AsRef<OsStr>) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program.as_ref()).is_file())
+}

@@ -1,0 +1,185 @@
+//! Which compiler builds for a target that is not this machine.
+//!
+//! Three places can have a standard library for it, in this order:
+//!
+//! 1. the toolchain in use, when `rustup target add` was run (a precompiled library);
+//! 2. its `rust-src` component, from which cargo builds the library (`-Zbuild-std`);
+//! 3. Debian's `rustc-web`, `cargo-web` and `rust-web-src`, which are one version and so always
+//!    match. They need a target directory of their own, or the two compilers evict each other's work.
+//!
+//! ```no_run
+//! use depmod_tests::toolchain::{CrossCargo, Library};
+//!
+//! let cargo = CrossCargo::find("x86_64-unknown-uefi", Library::Alloc)?;
+//! depmod_tests::command::run(cargo.command("build").args(["--release", "--package", "depmod-uefi"]))?;
+//! let program = cargo.artifacts("release").join("depmod-efi.efi");
+//! # anyhow::Ok(())
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{apt, command, target_dir, workspace};
+
+/// What of the standard library the build needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// `core` and `alloc`: bare metal and firmware.
+    Alloc,
+    /// All of `std`: a test run under emulation.
+    Std,
+}
+
+/// A way to build for one target.
+#[derive(Clone, Debug)]
+pub struct CrossCargo {
+    target: String,
+    library: Library,
+    source: Source,
+}
+
+/// Where the target's standard library comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Precompiled,
+    RustSrc,
+    Debian,
+}
+
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+
+impl CrossCargo {
+    /// Finds a way to build for `target`.
+    ///
+    /// # Errors
+    /// When there is none; the message says what to install.
+    pub fn find(target: &str, library: Library) -> Result<Self> {
+        let source = if precompiled(target) {
+            Source::Precompiled
+        } else if sysroot().is_some_and(|root| has_source(&root)) {
+            Source::RustSrc
+        } else if Path::new("/usr/bin/cargo").exists() && has_source(Path::new("/usr")) {
+            Source::Debian
+        } else {
+            bail!(
+                "nothing here builds for {target}: `rustup target add {target}`, or install Debian's {}",
+                DEBIAN_PACKAGES.join(" ")
+            );
+        };
+        Ok(Self { target: target.to_owned(), library, source })
+    }
+
+    /// Like [`CrossCargo::find`], and installs the means first when there are none: rustup's target
+    /// where rustup can get it, else Debian's packages.
+    ///
+    /// # Errors
+    /// When neither can be had.
+    pub fn find_or_install(target: &str, library: Library) -> Result<Self> {
+        if let Ok(found) = Self::find(target, library) {
+            return Ok(found);
+        }
+        if command::exists("rustup") {
+            let mut add = Command::new("timeout");
+            add.args(["120", "rustup", "target", "add", target]);
+            if command::output(&mut add).is_ok() && precompiled(target) {
+                return Self::find(target, library);
+            }
+        }
+        apt::install(&DEBIAN_PACKAGES)?;
+        Self::find(target, library)
+    }
+
+    /// `cargo SUBCOMMAND --target …` with everything set that this target needs; the caller adds
+    /// packages, profile and features.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut cargo = match self.source {
+            // The proxy's name, so that the toolchain in use is kept.
+            Source::Precompiled | Source::RustSrc => Command::new("cargo"),
+            Source::Debian => {
+                // Debian's tools must come first as a whole: a mixture of two toolchains breaks
+                // doctests (rustdoc of one, libraries of the other).
+                let mut cargo = Command::new("/usr/bin/cargo");
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                let paths = core::iter::once(PathBuf::from("/usr/bin")).chain(std::env::split_paths(&path));
+                cargo.env("PATH", std::env::join_paths(paths).unwrap_or(path.clone()));
+                for foreign in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH"] {
+                    cargo.env_remove(foreign);
+                }
+                cargo.env("CARGO_TARGET_DIR", self.target_dir());
+                cargo
+            }
+        };
+        cargo.current_dir(workspace()).arg(subcommand).args(["--target", &self.target]);
+        if self.source != Source::Precompiled {
+            cargo.env("RUSTC_BOOTSTRAP", "1");
+            match self.library {
+                Library::Alloc => cargo.args([
+                    "-Zbuild-std=core,alloc,compiler_builtins",
+                    "-Zbuild-std-features=compiler-builtins-mem",
+                ]),
+                Library::Std => cargo.arg("-Zbuild-std"),
+            };
+        }
+        if self.target.ends_with("-uefi") && self.source == Source::Debian {
+            cargo.env(self.variable("LINKER"), coff_linker());
+        }
+        cargo
+    }
+
+    /// Name of the environment variable that sets `CARGO_TARGET_<TRIPLE>_<WHAT>`.
+    pub fn variable(&self, what: &str) -> String {
+        format!("CARGO_TARGET_{}_{what}", self.target.to_uppercase().replace('-', "_"))
+    }
+
+    /// Where the build of `profile` (`release`, `debug`, …) leaves its results.
+    pub fn artifacts(&self, profile: &str) -> PathBuf {
+        self.target_dir().join(&self.target).join(profile)
+    }
+
+    /// What is used, for people.
+    pub fn describe(&self) -> &'static str {
+        match self.source {
+            Source::Precompiled => "the toolchain's own library for the target",
+            Source::RustSrc => "the toolchain's rust-src",
+            Source::Debian => "Debian's rustc-web with rust-web-src",
+        }
+    }
+
+    fn target_dir(&self) -> PathBuf {
+        match self.source {
+            Source::Debian => target_dir().join("debian"),
+            Source::Precompiled | Source::RustSrc => target_dir(),
+        }
+    }
+}
+
+/// Whether the toolchain in use has a compiled library for `target`. rustc prints a directory even
+/// for targets that are not installed, so look for the library itself.
+fn precompiled(target: &str) -> bool {
+    let Ok(dir) = command::text(Command::new("rustc").args(["--print", "target-libdir", "--target", target]))
+    else {
+        return false;
+    };
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+}
+
+fn sysroot() -> Option<PathBuf> {
+    command::text(Command::new("rustc").args(["--print", "sysroot"])).ok().map(PathBuf::from)
+}
+
+fn has_source(root: &Path) -> bool {
+    root.join("lib/rustlib/src/rust/library/core").is_dir()
+}
+
+/// Debian's rustc has no `rust-lld`; its lld packages have the same linker under versioned names.
+fn coff_linker() -> PathBuf {
+    let named = ["lld-link-22", "lld-link-21", "lld-link-20", "lld-link-19", "lld-link"];
+    if let Some(found) = named.into_iter().find(|name| command::exists(name)) {
+        return found.into();
+    }
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    sysroot().unwrap_or_default().join("lib/rustlib").join(host).join("bin/rust-lld")
+}

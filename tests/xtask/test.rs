@@ -1,0 +1,98 @@
+//! `cargo xtask test`: every test of the project, step by step.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use depmod_tests::command::run;
+use depmod_tests::toolchain::{CrossCargo, Library};
+use depmod_tests::{apt, workspace};
+
+/// A step: its name, what it proves, how.
+type Step = (&'static str, &'static str, fn() -> Result<()>);
+
+const STEPS: &[Step] = &[
+    ("fmt", "the source is formatted", || run(cargo("fmt").args(["--all", "--check"]))),
+    ("clippy", "no lint fires anywhere", || {
+        run(cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
+    }),
+    ("doc", "the documentation builds without a warning", || {
+        run(cargo("doc").args(["--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("unit", "unit, property and conformance tests of all packages on this machine", || {
+        run(cargo("test").arg("--workspace"))
+    }),
+    ("no-alloc", "what the core offers without an allocator", || {
+        run(cargo("test").args(["--package", "depmod-core", "--no-default-features"]))
+    }),
+    ("bare-64", "the core builds for a 64-bit machine without an operating system", || {
+        bare_metal("x86_64-unknown-none")
+    }),
+    ("bare-32", "the core builds for a 32-bit machine without an operating system", || {
+        bare_metal("thumbv7em-none-eabihf")
+    }),
+    ("big-endian", "the core's tests pass on a big-endian processor (s390x, emulated)", big_endian),
+    ("pure", "the command builds without a C compiler's help: no native codecs", || {
+        run(cargo("test").args(["--package", "depmod", "--no-default-features"]))
+    }),
+];
+
+/// Runs the steps named in `args`, or all. A step that fails does not keep the others from running.
+///
+/// # Errors
+/// When a step is unknown or one failed.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    if args.iter().any(|arg| arg == "--list") {
+        for (name, about, _) in STEPS {
+            println!("{name:12} {about}");
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = args.iter().find(|arg| STEPS.iter().all(|(name, _, _)| name != arg)) {
+        bail!("no step `{unknown}`; `cargo xtask test --list` names them");
+    }
+    let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
+    let mut failed = Vec::new();
+    let mut passed = 0;
+    for (name, about, step) in STEPS.iter().filter(|(name, _, _)| chosen(name)) {
+        println!("\n=== {name}: {about}");
+        let start = Instant::now();
+        match step() {
+            Ok(()) => {
+                passed += 1;
+                println!("=== {name}: passed in {:.1} s", start.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                failed.push(*name);
+                println!("=== {name}: FAILED: {error:#}");
+            }
+        }
+    }
+    println!("\nsteps: {passed} passed, {} failed", failed.len());
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(" ")) }
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace()).arg(subcommand);
+    cargo
+}
+
+/// Both faces of the core: with an allocator and all codecs, and without.
+fn bare_metal(target: &str) -> Result<()> {
+    let cross = CrossCargo::find_or_install(target, Library::Alloc)?;
+    println!("using {}", cross.describe());
+    run(cross.command("build").args(["--package", "depmod-core"]))?;
+    run(cross.command("build").args(["--package", "depmod-core", "--no-default-features"]))
+}
+
+fn big_endian() -> Result<()> {
+    apt::install(&["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross", "qemu-user-static"])?;
+    let cross = CrossCargo::find_or_install("s390x-unknown-linux-gnu", Library::Std)?;
+    println!("using {}", cross.describe());
+    run(cross
+        .command("test")
+        .args(["--package", "depmod-core", "--lib", "--tests"])
+        .env(cross.variable("LINKER"), "s390x-linux-gnu-gcc")
+        .env(cross.variable("RUNNER"), "qemu-s390x-static -L /usr/s390x-linux-gnu"))
+}
