@@ -21,6 +21,8 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(feature = "alloc")]
+pub mod decompress;
+#[cfg(feature = "alloc")]
 pub mod diagnostic;
 pub mod hash;
 #[cfg(feature = "alloc")]

@@ -1,0 +1,66 @@
+//! The decoders that need nothing but Rust.
+
+use alloc::vec::Vec;
+
+use super::{Compression, DecodeError, Decoder};
+use crate::limits::Limits;
+
+/// Decodes with the pure Rust codecs of the features `gz`, `xz` and `zst`; a format whose feature is
+/// off is an error.
+///
+/// ```
+/// use depmod_core::decompress::{Compression, Decoder, PureDecoder};
+/// use depmod_core::limits::Limits;
+///
+/// // `printf depmod | gzip -n`
+/// let file = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x49\x2d\xc8\xcd\x4f\x01\0\x14\x3e\xff\xf0\x06\0\0\0";
+/// let mut out = Vec::new();
+/// PureDecoder::default().decode(Compression::Gzip, file, &Limits::DEFAULT, &mut out).unwrap();
+/// assert_eq!(out, b"depmod");
+/// ```
+#[derive(Default)]
+pub struct PureDecoder {
+    #[cfg(feature = "gz")]
+    gz: super::gz::Inflater,
+    #[cfg(feature = "zst")]
+    zst: super::zst::Frames,
+}
+
+impl PureDecoder {
+    /// A decoder that has not asked for memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl core::fmt::Debug for PureDecoder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PureDecoder").finish_non_exhaustive()
+    }
+}
+
+impl Decoder for PureDecoder {
+    #[cfg_attr(
+        not(all(feature = "gz", feature = "xz", feature = "zst")),
+        allow(unused_variables, reason = "a build without codecs reads none of them")
+    )]
+    fn decode(
+        &mut self,
+        format: Compression,
+        input: &[u8],
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        match format {
+            #[cfg(feature = "gz")]
+            Compression::Gzip => self.gz.decode(input, limits, out),
+            #[cfg(feature = "xz")]
+            Compression::Xz => super::xz::decode(input, limits, out),
+            #[cfg(feature = "zst")]
+            Compression::Zstd => self.zst.decode(input, limits, out),
+            #[cfg(not(all(feature = "gz", feature = "xz", feature = "zst")))]
+            _ => Err(DecodeError::not_supported(format)),
+        }
+    }
+}
