@@ -101,6 +101,9 @@ impl Frame {
     /// Hops from block header to block header (RFC 8878 §3.1.1).
     fn measure(input: &[u8]) -> Result<Self, DecodeError> {
         let flags = *input.get(4).ok_or_else(cut)?;
+        if flags & 8 != 0 {
+            return Err(error("Unsupported frame parameter"));
+        }
         let single_segment = flags & 0x20 != 0;
         let window = usize::from(!single_segment);
         let dictionary = match flags & 3 {
@@ -213,6 +216,9 @@ mod tests {
         let mut file = SIZED.to_vec();
         file[10] ^= 1;
         assert_eq!(decode(&file).unwrap_err().text(), "Restored data doesn't match checksum");
+        let mut file = SIZED.to_vec();
+        file[4] |= 8;
+        assert_eq!(decode(&file).unwrap_err().text(), "Unsupported frame parameter");
         let mut file = UNSIZED.to_vec();
         file[5] = 0xf8;
         assert_eq!(decode(&file).unwrap_err().text(), "more than 8388608 bytes of memory needed");

@@ -1,0 +1,351 @@
+//! libzstd, liblzma and libdeflate behind the core's trait.
+
+use depmod_core::decompress::{Compression, DecodeError, Decoder, PureDecoder, grow, xz_decoded_size};
+use depmod_core::limits::Limits;
+use libdeflater::Decompressor;
+use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
+
+/// Decodes with the C libraries; keeps their working memory from file to file. One per thread.
+#[derive(Default)]
+pub struct NativeDecoder {
+    gzip: Option<Decompressor>,
+    zstd: Option<DCtx<'static>>,
+    /// For the gzip files that libdeflate's interface cannot tell apart: see [`Self::gzip`].
+    pure: PureDecoder,
+}
+
+impl NativeDecoder {
+    /// A decoder that has not asked for memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// libdeflate decodes one member into a buffer of known size and does not say how much of its
+    /// input that took. So it gets the files that are one member beyond doubt: the length at the end
+    /// fits, and no second header stands anywhere. All others, broken ones among them, are rare and
+    /// go through the core's decoder, whose messages are exact.
+    fn gzip(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        if self.single_member(input, limits, out).is_some() {
+            return Ok(());
+        }
+        out.clear();
+        self.pure.decode(Compression::Gzip, input, limits, out)
+    }
+
+    fn single_member(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Option<()> {
+        /// No deflate stream decodes to more bytes per byte.
+        const MAX_RATIO: usize = 1032;
+        const HEADER: &[u8] = b"\x1f\x8b\x08";
+
+        let size = u32::from_le_bytes(*input.last_chunk()?);
+        let bytes = usize::try_from(size).ok()?;
+        if u64::from(size) > limits.module_size || bytes / MAX_RATIO > input.len() {
+            return None;
+        }
+        if memchr::memmem::find(input.get(1..)?, HEADER).is_some() {
+            return None;
+        }
+        out.try_reserve_exact(bytes).ok()?;
+        out.resize(bytes, 0);
+        let decoded = self.gzip.get_or_insert_default().gzip_decompress(input, out).ok()?;
+        (decoded == bytes).then_some(())
+    }
+
+    fn zstd(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        const MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
+
+        if self.zstd.is_none() {
+            self.zstd = DCtx::try_create();
+        }
+        let context = self.zstd.as_mut().ok_or(DecodeError::no_memory(Compression::Zstd))?;
+        let mut rest = input;
+        let mut frames = 0;
+        loop {
+            let frame = rest.starts_with(MAGIC);
+            if !frame && !is_skippable(rest) {
+                // What follows the last frame is nobody's business.
+                return if frames > 0 { Ok(()) } else { Err(zstd_text("Unknown frame descriptor")) };
+            }
+            let size = zstd_safe::find_frame_compressed_size(rest).map_err(zstd_error)?;
+            let (bytes, after) =
+                rest.split_at_checked(size).ok_or_else(|| zstd_text("Src size is incorrect"))?;
+            if frame {
+                zstd_frame(context, bytes, limits, out)?;
+                frames += 1;
+            }
+            rest = after;
+        }
+    }
+}
+
+impl core::fmt::Debug for NativeDecoder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("NativeDecoder").finish_non_exhaustive()
+    }
+}
+
+impl Decoder for NativeDecoder {
+    fn decode(
+        &mut self,
+        format: Compression,
+        input: &[u8],
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        match format {
+            Compression::Gzip => self.gzip(input, limits, out),
+            Compression::Xz => xz(input, limits, out),
+            Compression::Zstd => self.zstd(input, limits, out),
+        }
+    }
+}
+
+fn is_skippable(input: &[u8]) -> bool {
+    matches!(input, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+fn zstd_frame(
+    context: &mut DCtx<'_>,
+    frame: &[u8],
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    const FORMAT: Compression = Compression::Zstd;
+
+    let claim = zstd_safe::get_frame_content_size(frame).ok().flatten();
+    grow(FORMAT, frame, claim.unwrap_or(0), limits, out)?;
+    if out.is_empty() && claim.is_some_and(|size| size <= out.capacity() as u64) {
+        // The usual case: one frame whose size is known; no window, no copy.
+        context.decompress(out, frame).map_err(zstd_error)?;
+        return within(FORMAT, limits, out);
+    }
+    context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
+    let window = limits.decoder_memory.max(1 << 10).ilog2().min(31);
+    context.set_parameter(DParameter::WindowLogMax(window)).map_err(zstd_error)?;
+    let mut input = InBuffer::around(frame);
+    loop {
+        let before = out.len();
+        let left = context.decompress_stream(&mut OutBuffer::around_pos(out, before), &mut input).map_err(
+            |code| match zstd_safe::get_error_name(code) {
+                "Frame requires too much memory for decoding" => DecodeError::memory_limit(FORMAT, limits),
+                name => zstd_text(name),
+            },
+        )?;
+        if left == 0 {
+            return within(FORMAT, limits, out);
+        }
+        if out.len() == out.capacity() {
+            grow(FORMAT, frame, 0, limits, out)?;
+        } else if input.pos == frame.len() && out.len() == before {
+            return Err(zstd_text("Src size is incorrect"));
+        }
+    }
+}
+
+fn within(format: Compression, limits: &Limits, out: &[u8]) -> Result<(), DecodeError> {
+    if out.len() as u64 > limits.module_size { Err(DecodeError::too_large(format, limits)) } else { Ok(()) }
+}
+
+fn zstd_error(code: zstd_safe::ErrorCode) -> DecodeError {
+    zstd_text(zstd_safe::get_error_name(code))
+}
+
+fn zstd_text(text: &'static str) -> DecodeError {
+    DecodeError::new(Compression::Zstd, text)
+}
+
+fn xz(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    const FORMAT: Compression = Compression::Xz;
+    let error = |text: &'static str| DecodeError::new(FORMAT, text);
+    let explain = |cause| match cause {
+        Error::Data => error("File is corrupt"),
+        Error::Format => error("File format not recognized"),
+        Error::Options => error("Unsupported compression options"),
+        Error::Mem => DecodeError::no_memory(FORMAT),
+        Error::MemLimit => DecodeError::memory_limit(FORMAT, limits),
+        _ => error("Internal error (bug)"),
+    };
+    let mut stream = Stream::new_stream_decoder(limits.decoder_memory, CONCATENATED).map_err(explain)?;
+    // One byte more than claimed, so that the decoder never stops for want of room.
+    let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
+    grow(FORMAT, input, claim, limits, out)?;
+    loop {
+        let read = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
+        let rest = input.get(read..).unwrap_or_default();
+        match stream.process_vec(rest, out, Action::Finish).map_err(explain)? {
+            Status::StreamEnd => return within(FORMAT, limits, out),
+            _ if out.len() == out.capacity() => grow(FORMAT, input, 0, limits, out)?,
+            Status::MemNeeded => return Err(error("Unexpected end of input")),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FORMATS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
+
+    fn limits() -> Limits {
+        Limits { module_size: 1 << 20, decoder_memory: 96 << 20, ..Limits::DEFAULT }
+    }
+
+    fn native(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut out = Vec::new();
+        NativeDecoder::new().decode(format, input, &limits(), &mut out).map(|()| out)
+    }
+
+    fn pure(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut out = Vec::new();
+        PureDecoder::new().decode(format, input, &limits(), &mut out).map(|()| out)
+    }
+
+    fn encode(format: Compression, data: &[u8]) -> Vec<u8> {
+        match format {
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(6).unwrap();
+                let mut encoder = libdeflater::Compressor::new(level);
+                let mut file = vec![0; encoder.gzip_compress_bound(data.len())];
+                let size = encoder.gzip_compress(data, &mut file).unwrap();
+                file.truncate(size);
+                file
+            }
+            Compression::Xz => {
+                let mut encoder = Stream::new_easy_encoder(1, liblzma::stream::Check::Crc32).unwrap();
+                let mut file = Vec::with_capacity(data.len() + 1024);
+                encoder.process_vec(data, &mut file, Action::Finish).unwrap();
+                file
+            }
+            Compression::Zstd => {
+                let mut file = Vec::with_capacity(zstd_safe::compress_bound(data.len()));
+                let mut context = zstd_safe::CCtx::create();
+                context.set_parameter(zstd_safe::CParameter::ChecksumFlag(true)).unwrap();
+                context.compress2(&mut file, data).unwrap();
+                file
+            }
+        }
+    }
+
+    fn sample() -> Vec<u8> {
+        (0..20_000u32).flat_map(|n| (n * n / 7).to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn round_trips() {
+        for format in FORMATS {
+            for data in [&b""[..], b"depmod", &sample(), &vec![0; 1 << 20]] {
+                let file = encode(format, data);
+                assert!(native(format, &file).unwrap() == data, "{format:?} {}", data.len());
+                assert!(pure(format, &file).unwrap() == data, "{format:?} {}", data.len());
+            }
+        }
+    }
+
+    #[test]
+    fn one_decoder_takes_file_after_file() {
+        let mut decoder = NativeDecoder::new();
+        let mut out = Vec::new();
+        for _ in 0..3 {
+            for format in FORMATS {
+                for data in [sample(), b"depmod".to_vec()] {
+                    out.clear();
+                    decoder.decode(format, &encode(format, &data), &limits(), &mut out).unwrap();
+                    assert!(out == data);
+                    out.clear();
+                    let broken = &encode(format, &data)[..18];
+                    assert!(decoder.decode(format, broken, &limits(), &mut out).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_joined() {
+        for format in FORMATS {
+            let one = encode(format, b"one");
+            let two = encode(format, &sample());
+            for parts in [[&one, &two], [&two, &one], [&one, &one], [&two, &two]] {
+                let file = [&parts[0][..], parts[1]].concat();
+                let expected = pure(format, &file).unwrap();
+                assert_eq!(expected.len() > 80_000, parts != [&one, &one]);
+                assert!(native(format, &file).unwrap() == expected, "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn cut_anywhere_is_an_error_in_the_same_words() {
+        for format in FORMATS {
+            let file = encode(format, b"a module, a module, a module");
+            for end in Compression::MAGIC_LEN..file.len() {
+                let error = native(format, &file[..end]).unwrap_err();
+                assert_eq!(pure(format, &file[..end]).unwrap_err(), error, "{end}");
+                let text = match format {
+                    Compression::Gzip => "unexpected end of file",
+                    Compression::Xz => "Unexpected end of input",
+                    Compression::Zstd => "Src size is incorrect",
+                };
+                assert_eq!(error.text(), text, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn bombs_end_at_the_limit() {
+        for format in FORMATS {
+            let file = encode(format, &vec![0; (1 << 20) + 1]);
+            let mut out = Vec::new();
+            let error = NativeDecoder::new().decode(format, &file, &limits(), &mut out).unwrap_err();
+            assert_eq!(error.text(), "more than 1048576 bytes when decompressed");
+            assert!(out.capacity() <= 2 << 20);
+            assert_eq!(pure(format, &file).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn a_zstd_frame_without_a_size_is_decoded() {
+        let mut encoder = zstd_safe::CCtx::create();
+        encoder.set_parameter(zstd_safe::CParameter::ContentSizeFlag(false)).unwrap();
+        let mut file = Vec::with_capacity(100_000);
+        encoder.compress2(&mut file, &sample()).unwrap();
+        assert!(native(Compression::Zstd, &file).unwrap() == sample());
+        file.extend_from_slice(b"garbage");
+        assert!(native(Compression::Zstd, &file).unwrap() == sample());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let file = encode(Compression::Xz, b"depmod");
+        let poor = Limits { decoder_memory: 64 << 10, ..limits() };
+        for decoder in [&mut NativeDecoder::new() as &mut dyn Decoder, &mut PureDecoder::new()] {
+            let error = decoder.decode(Compression::Xz, &file, &poor, &mut Vec::new()).unwrap_err();
+            assert_eq!(error.text(), "more than 65536 bytes of memory needed");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn both_decoders_agree_on_damaged_files(
+            data in prop::collection::vec(prop::sample::select(&b"\0\x01ab"[..]), 0..2000),
+            which in 0..3usize,
+            at in any::<prop::sample::Index>(),
+            bits in any::<u8>(),
+        ) {
+            let format = FORMATS[which];
+            let mut file = encode(format, &data);
+            let at = at.index(file.len());
+            file[at] ^= bits;
+            let (native, pure) = (native(format, &file), pure(format, &file));
+            prop_assert_eq!(native.is_ok(), pure.is_ok(), "{:?} {:?}", native, pure);
+            if let (Ok(native), Ok(pure)) = (native, pure) {
+                prop_assert_eq!(native, pure);
+            }
+        }
+    }
+}

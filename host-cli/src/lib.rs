@@ -1,0 +1,10 @@
+//! `depmod` for Linux, in pieces: what the command line says, where modules
+//! come from ([`codecs`]), how results are put in place and what a person
+//! gets to see.
+//!
+//! The program in `main.rs` puts them around the core's pipeline. Nothing here decides a byte of an
+//! output.
+
+#![deny(unsafe_code)]
+
+pub mod codecs;
