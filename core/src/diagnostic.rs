@@ -119,8 +119,8 @@ diagnostics! {
     Warning OpenSideFile { name, directory, cause } => b"could not open ", name, b" at ", directory, b": ", cause;
     /// A line of `modules.order` without its end.
     Error CorruptOrder { place } => place, b" corrupted line misses '\\n'";
-    /// A line of `modules.builtin` that does not begin with a letter.
-    Error InvalidBuiltinLine { line } => b"Invalid modules.builtin line: ", line, b"\n";
+    /// A line of `modules.builtin` that does not begin with a letter; `line` ends in its own newline.
+    Error InvalidBuiltinLine { line } => b"Invalid modules.builtin line: ", line;
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
     Warning BuiltinFieldTooLong { partial } => b"Could not flush stream: 28. Partial content: ", partial;
 

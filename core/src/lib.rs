@@ -27,5 +27,7 @@ pub mod diagnostic;
 pub mod hash;
 #[cfg(feature = "alloc")]
 pub mod host;
+#[cfg(feature = "alloc")]
+pub mod inputs;
 pub mod limits;
 pub mod name;
