@@ -8,6 +8,8 @@
 
 pub mod apt;
 pub mod command;
+pub mod debian;
+pub mod oracle;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};

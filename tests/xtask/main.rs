@@ -2,6 +2,7 @@
 //!
 //! Each task is a file beside this one; this file only chooses.
 
+mod kernels;
 mod test;
 
 use std::process::ExitCode;
@@ -9,8 +10,10 @@ use std::process::ExitCode;
 /// One task: its name, what its operands are and what it does, and its body.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
-const TASKS: &[Task] =
-    &[("test", "[STEP…]   every test of the project, or these steps of it (--list names them)", test::main)];
+const TASKS: &[Task] = &[
+    ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
+    ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,0 +1,326 @@
+//! Real kernels and the real kmod, out of Debian's archive.
+//!
+//! apt does the work, with a state of its own below the cache directory: the machine's package lists
+//! and installed packages are neither used nor changed, no privilege is needed, and signatures and
+//! checksums are verified as always. The mirror is the one that the machine's apt uses.
+//!
+//! What was fetched stays in the cache (`target/debian-cache`, or the directory that
+//! `DEPMOD_TESTS_CACHE` names); each entry gets there by one rename, whole or not at all. Suites move
+//! on, so remove an entry to fetch today's version.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::{command, target_dir};
+
+/// A kernel by the name that tests use for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    /// The name.
+    pub name: &'static str,
+    /// Debian suite.
+    pub suite: &'static str,
+    /// Debian architecture.
+    pub architecture: &'static str,
+    /// The meta package that names the suite's current kernel.
+    pub package: &'static str,
+}
+
+/// The kernels that conformance runs use: plain and compressed, small and large, three architectures.
+pub const LABELS: &[Label] = &[
+    label("bookworm-amd64", "bookworm", "amd64", "linux-image-amd64"),
+    label("bookworm-cloud-amd64", "bookworm", "amd64", "linux-image-cloud-amd64"),
+    label("bookworm-i386", "bookworm", "i386", "linux-image-686-pae"),
+    label("trixie-amd64", "trixie", "amd64", "linux-image-amd64"),
+    label("trixie-cloud-amd64", "trixie", "amd64", "linux-image-cloud-amd64"),
+    label("trixie-arm64", "trixie", "arm64", "linux-image-arm64"),
+    label("sid-amd64", "sid", "amd64", "linux-image-amd64"),
+];
+
+const fn label(
+    name: &'static str,
+    suite: &'static str,
+    architecture: &'static str,
+    package: &'static str,
+) -> Label {
+    Label { name, suite, architecture, package }
+}
+
+/// An unpacked kernel: a root directory with `lib/modules/VERSION` in it.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// What to give to `-b`.
+    pub root: PathBuf,
+    /// The one version in it.
+    pub version: String,
+}
+
+impl Kernel {
+    /// The module directory.
+    pub fn modules(&self) -> PathBuf {
+        self.root.join("lib/modules").join(&self.version)
+    }
+
+    /// The compressed kernel: in `boot`, or beside the modules as in newer suites.
+    pub fn image(&self) -> PathBuf {
+        let beside = self.modules().join("vmlinuz");
+        if beside.exists() { beside } else { self.root.join(format!("boot/vmlinuz-{}", self.version)) }
+    }
+
+    /// What to give to `-E`.
+    pub fn symvers(&self) -> PathBuf {
+        self.root.join(format!("usr/src/linux-headers-{}/Module.symvers", self.version))
+    }
+
+    /// What to give to `-F`. Debian ships no System.map outside its debug packages, so this one is
+    /// made from `Module.symvers` and holds just the `__ksymtab_` names, which is all that is read.
+    pub fn system_map(&self) -> PathBuf {
+        self.root.join(format!("boot/System.map-{}.symvers", self.version))
+    }
+}
+
+/// The kernel of a label, fetched now if it is not in the cache.
+///
+/// # Errors
+/// When the label is unknown, or the kernel can't be had.
+pub fn kernel(name: &str) -> Result<Kernel> {
+    let label = LABELS.iter().find(|label| label.name == name).ok_or_else(|| {
+        let known: Vec<_> = LABELS.iter().map(|label| label.name).collect();
+        anyhow!("no kernel `{name}`; there are {}", known.join(" "))
+    })?;
+    let root = cached(name, |dir| unpack_kernel(label, dir))
+        .with_context(|| format!("kernel {name} could not be fetched"))?;
+    let version = only_entry(&root.join("lib/modules"))?;
+    Ok(Kernel { root, version })
+}
+
+/// kmod 34.2 of Debian 13 for this machine's processor, with the libraries it needs.
+///
+/// # Errors
+/// When it can't be had.
+pub fn kmod() -> Result<PathBuf> {
+    const PACKAGES: [&str; 8] =
+        ["kmod", "libkmod2", "libc6", "libssl3t64", "liblzma5", "libzstd1", "zlib1g", "libgcc-s1"];
+    cached("kmod-34.2", |dir| {
+        let native = command::text(Command::new("dpkg").arg("--print-architecture"))?;
+        let archive = Archive::open("trixie", &native)?;
+        let version = archive.field("kmod", "Version")?;
+        if !version.starts_with("34.2-") {
+            bail!("the archive has kmod {version}, but outputs are compared with 34.2");
+        }
+        archive.unpack(&PACKAGES, dir)
+    })
+    .context("kmod 34.2 could not be fetched")
+}
+
+/// The cache directory's entry `name`, made by `make` in a temporary place first when it is missing.
+fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let cache = cache()?;
+    let entry = cache.join(name);
+    if entry.is_dir() {
+        return Ok(entry);
+    }
+    // One fetch at a time: apt's own state is shared, too.
+    let lock = File::create(cache.join("lock"))?;
+    lock.lock()?;
+    if !entry.is_dir() {
+        println!("fetching {name} into {}", cache.display());
+        let parts = tempfile::Builder::new().prefix("part-").tempdir_in(&cache)?;
+        let dir = parts.path().join(name);
+        fs::create_dir(&dir)?;
+        make(&dir)?;
+        fs::rename(&dir, &entry)?;
+    }
+    Ok(entry)
+}
+
+fn cache() -> Result<PathBuf> {
+    let dir = match std::env::var_os("DEPMOD_TESTS_CACHE") {
+        Some(dir) => PathBuf::from(dir),
+        None => target_dir().join("debian-cache"),
+    };
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(fs::canonicalize(dir)?)
+}
+
+fn unpack_kernel(label: &Label, dir: &Path) -> Result<()> {
+    let archive = Archive::open(label.suite, label.architecture)?;
+    // linux-image-amd64 depends on linux-image-6.12.1-amd64, and that, in newer suites, on
+    // linux-modules-6.12.1-amd64 and others of the same version.
+    let of_image = |name: &&String| name.starts_with("linux-image-");
+    let meta = archive.depends(label.package)?;
+    let image = meta.iter().find(of_image).context("the meta package names no kernel")?;
+    let version = image.trim_start_matches("linux-image-").trim_end_matches("-unsigned");
+    let mut packages = vec![image.clone(), format!("linux-headers-{version}")];
+    let parts = archive.depends(image)?;
+    packages.extend(parts.into_iter().filter(|name| name.starts_with("linux-") && name.ends_with(version)));
+    let unpacked = dir.join("unpacked");
+    archive.unpack(&packages, &unpacked)?;
+
+    let header = format!("usr/src/linux-headers-{version}");
+    let lib = if unpacked.join("usr/lib/modules").is_dir() { "usr/lib/modules" } else { "lib/modules" };
+    for (from, to) in [
+        (format!("{lib}/{version}"), format!("lib/modules/{version}")),
+        ("boot".to_owned(), "boot".to_owned()),
+        (format!("{header}/Module.symvers"), format!("{header}/Module.symvers")),
+    ] {
+        let to = dir.join(to);
+        fs::create_dir_all(to.parent().unwrap_or(dir))?;
+        // Newer suites have nothing in /boot.
+        if from != "boot" || unpacked.join(&from).is_dir() {
+            fs::rename(unpacked.join(&from), to).with_context(|| format!("the packages hold no {from}"))?;
+        }
+    }
+    fs::create_dir_all(dir.join("boot"))?;
+    fs::remove_dir_all(unpacked)?;
+    // The headers package links to itself from the module directory; that is dead here.
+    for link in ["build", "source"] {
+        let _ = fs::remove_file(dir.join(format!("lib/modules/{version}/{link}")));
+    }
+    let symvers = fs::read_to_string(dir.join(header).join("Module.symvers"))?;
+    fs::write(dir.join(format!("boot/System.map-{version}.symvers")), system_map(&symvers))?;
+    Ok(())
+}
+
+/// A System.map with one line for each symbol that `Module.symvers` says the kernel itself exports.
+fn system_map(symvers: &str) -> String {
+    let mut map = String::new();
+    for line in symvers.lines() {
+        let mut fields = line.split('\t');
+        if let (Some(_), Some(symbol), Some("vmlinux")) = (fields.next(), fields.next(), fields.next()) {
+            map.push_str("ffffffff81000000 r __ksymtab_");
+            map.push_str(symbol);
+            map.push('\n');
+        }
+    }
+    map
+}
+
+/// apt with a state of its own for one suite and architecture.
+struct Archive {
+    config: PathBuf,
+}
+
+impl Archive {
+    /// Sets the state up and fetches the suite's package lists.
+    fn open(suite: &str, architecture: &str) -> Result<Self> {
+        if !command::exists("apt-get") || !command::exists("dpkg-deb") {
+            bail!("apt-get and dpkg-deb are needed to fetch packages of Debian");
+        }
+        let keyring = ["pgp", "gpg"]
+            .map(|suffix| format!("/usr/share/keyrings/debian-archive-keyring.{suffix}"))
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .context("the package debian-archive-keyring is needed to verify packages")?;
+        let mirror = mirror()?;
+        let dir = cache()?.join("apt").join(format!("{suite}-{architecture}"));
+        for part in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(dir.join(part))?;
+        }
+        fs::write(dir.join("state/status"), "")?;
+        fs::write(
+            dir.join("sources.list"),
+            format!("deb [arch={architecture} signed-by={keyring}] {mirror} {suite} main\n"),
+        )?;
+        let config = dir.join("apt.conf");
+        let here = dir.display();
+        fs::write(
+            &config,
+            format!(
+                r#"Dir::State "{here}/state";
+Dir::State::status "{here}/state/status";
+Dir::Cache "{here}/cache";
+Dir::Etc::SourceList "{here}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Sandbox::User "";
+APT::Update::Post-Invoke "";
+APT::Update::Post-Invoke-Success "";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+"#
+            ),
+        )?;
+        let archive = Self { config };
+        // `--error-on=any`: a list that could not be fetched or verified is a failure, not a warning.
+        command::output(archive.apt("apt-get").args(["update", "--quiet=2", "--error-on=any"]))
+            .with_context(|| format!("package lists of {suite} for {architecture}"))?;
+        Ok(archive)
+    }
+
+    fn apt(&self, program: &str) -> Command {
+        let mut apt = Command::new(program);
+        apt.env("APT_CONFIG", &self.config).env("LC_ALL", "C").env_remove("LD_LIBRARY_PATH");
+        apt
+    }
+
+    fn field(&self, package: &str, field: &str) -> Result<String> {
+        let record = command::text(self.apt("apt-cache").args(["show", "--no-all-versions", package]))?;
+        let value = record.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
+        Ok(value.unwrap_or_default().to_owned())
+    }
+
+    /// Names in the `Depends` field, first alternatives only.
+    fn depends(&self, package: &str) -> Result<Vec<String>> {
+        let field = self.field(package, "Depends")?;
+        let names = field.split(',').filter_map(|part| part.split_whitespace().next());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn unpack(&self, packages: &[impl AsRef<str>], to: &Path) -> Result<()> {
+        let downloads = tempfile::tempdir_in(cache()?)?;
+        command::output(
+            self.apt("apt-get")
+                .current_dir(downloads.path())
+                .args(["download", "--quiet=2"])
+                .args(packages.iter().map(AsRef::as_ref)),
+        )?;
+        for entry in fs::read_dir(downloads.path())? {
+            command::output(Command::new("dpkg-deb").arg("-x").arg(entry?.path()).arg(to))?;
+        }
+        Ok(())
+    }
+}
+
+/// The Debian mirror of the machine's own apt configuration.
+fn mirror() -> Result<String> {
+    if let Ok(mirror) = std::env::var("DEPMOD_TESTS_MIRROR") {
+        return Ok(mirror);
+    }
+    let targets = command::text(Command::new("apt-get").env_remove("APT_CONFIG").args([
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(REPO_URI) $(COMPONENT)",
+    ]))?;
+    let mirrors = targets.lines().filter_map(|line| line.strip_suffix(" main"));
+    let debian = mirrors.into_iter().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
+    debian.map(str::to_owned).context(
+        "apt knows no Debian mirror (an address that ends in /debian with the component main); \
+         DEPMOD_TESTS_MIRROR can name one",
+    )
+}
+
+fn only_entry(dir: &Path) -> Result<String> {
+    let mut entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    let entry = entries.next().with_context(|| format!("{} is empty", dir.display()))??;
+    Ok(entry.file_name().to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::system_map;
+
+    #[test]
+    fn only_the_kernels_own_symbols_are_in_the_map() {
+        let symvers = "0x1\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n0x2\tsnd\tsound/snd\tEXPORT_SYMBOL\t\n";
+        assert_eq!(system_map(symvers), "ffffffff81000000 r __ksymtab_printk\n");
+    }
+}
