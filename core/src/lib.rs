@@ -21,9 +21,14 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(feature = "alloc")]
+pub mod cpio;
+#[cfg(feature = "alloc")]
 pub mod decompress;
 #[cfg(feature = "alloc")]
 pub mod diagnostic;
+#[cfg(feature = "alloc")]
+pub mod entry;
+pub mod hardware;
 pub mod hash;
 #[cfg(feature = "alloc")]
 pub mod host;

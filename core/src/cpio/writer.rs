@@ -1,0 +1,265 @@
+//! Archives that are the same bytes for the same files.
+
+use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
+use core::fmt;
+
+use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, padding};
+
+/// Collects files, then writes them sorted: numbers count up, times and owners are zero, modes are
+/// 0644 and 0755, and every directory on the way to a file has an entry before it.
+///
+/// A directory's entry is named with a slash at its end. Linux follows a link there: where an
+/// earlier archive made `lib` a link to `usr/lib`, an entry `lib` would replace the link, `lib/`
+/// leaves it alone.
+#[derive(Clone, Debug, Default)]
+pub struct Builder<'a> {
+    /// Directories have no content.
+    entries: BTreeMap<Vec<u8>, Option<Cow<'a, [u8]>>>,
+}
+
+/// Why an archive cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A name that is empty, too long, has a NUL or `..`, is the trailer's, or is used both for a
+    /// file and for a directory.
+    Name(Vec<u8>),
+    /// A file of 4 GiB or more.
+    TooLarge(Vec<u8>),
+    /// Not enough memory for this many bytes.
+    Memory(usize),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "no name for a cpio archive: {}", name.escape_ascii()),
+            Self::TooLarge(name) => write!(f, "too large for a cpio archive: {}", name.escape_ascii()),
+            Self::Memory(size) => write!(f, "no memory for a cpio archive of {size} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}
+
+/// Name as written, and the content if it is a file.
+type Planned<'b> = (Cow<'b, [u8]>, Option<&'b [u8]>);
+
+impl<'a> Builder<'a> {
+    /// An archive without files.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file, or replaces one; slashes at the start and `.` components do not matter.
+    pub fn file(&mut self, path: &[u8], content: impl Into<Cow<'a, [u8]>>) {
+        self.entries.insert(clean(path), Some(content.into()));
+    }
+
+    /// Adds a directory that need not hold anything.
+    pub fn directory(&mut self, path: &[u8]) {
+        self.entries.entry(clean(path)).or_insert(None);
+    }
+
+    /// Writes the archive.
+    ///
+    /// # Errors
+    /// For a name or file that newc cannot hold, or too little memory.
+    pub fn build(&self) -> Result<Vec<u8>, BuildError> {
+        let mut out = Vec::new();
+        self.append_to(&mut out)?;
+        Ok(out)
+    }
+
+    /// Appends the archive to others, from a multiple of four on. Leaves `out` alone on failure.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn append_to(&self, out: &mut Vec<u8>) -> Result<(), BuildError> {
+        let plan = self.plan()?;
+        let sizes = plan.iter().try_fold(padding(out.len()), |sum: usize, (name, content)| {
+            sum.checked_add(entry_size(name.len(), content.map_or(0, <[u8]>::len))?)
+        });
+        let size = sizes.and_then(|sum| sum.checked_add(entry_size(TRAILER.len(), 0)?));
+        let size = size.ok_or(BuildError::Memory(usize::MAX))?;
+        out.try_reserve_exact(size).map_err(|_| BuildError::Memory(size))?;
+
+        pad(out);
+        for (ino, (name, content)) in (1..).zip(plan) {
+            let (mode, nlink) = match content {
+                Some(_) => (MODE_FILE | 0o644, 1),
+                None => (MODE_DIRECTORY | 0o755, 2),
+            };
+            write_entry(
+                out,
+                &name,
+                content.unwrap_or_default(),
+                Header { ino, mode, nlink, ..Header::default() },
+            );
+        }
+        write_entry(out, TRAILER, b"", Header { nlink: 1, ..Header::default() });
+        Ok(())
+    }
+
+    /// Entries in order, parents made explicit.
+    fn plan(&self) -> Result<Vec<Planned<'_>>, BuildError> {
+        let mut plan: Vec<Planned<'_>> = Vec::with_capacity(self.entries.len());
+        // The directories above the latest entry; sorting keeps what is below one together.
+        let mut open: Vec<&[u8]> = Vec::new();
+        for (path, content) in &self.entries {
+            let refused = || BuildError::Name(path.clone());
+            let bad_part = |part: &[u8]| part == b".." || part.contains(&0);
+            let too_long = path.len() > NAME_MAX.saturating_sub(2);
+            if path.is_empty() || path == TRAILER || too_long || path.split(|&b| b == b'/').any(bad_part) {
+                return Err(refused());
+            }
+            if content.as_ref().is_some_and(|content| u32::try_from(content.len()).is_err()) {
+                return Err(BuildError::TooLarge(path.clone()));
+            }
+            open.retain(|dir| is_below(path, dir));
+            let from = open.last().map_or(0, |dir| dir.len().saturating_add(1));
+            let below = path.get(from..).unwrap_or_default();
+            let ends = below.iter().enumerate().filter(|&(_, &b)| b == b'/');
+            for end in ends.map(|(end, _)| from.saturating_add(end)) {
+                let dir = path.get(..end).unwrap_or_default();
+                if self.entries.get(dir).is_some_and(Option::is_some) {
+                    return Err(refused());
+                }
+                open.push(dir);
+                plan.push((with_slash(dir), None));
+            }
+            match content {
+                Some(content) => plan.push((Cow::Borrowed(path), Some(content))),
+                None => {
+                    open.push(path);
+                    plan.push((with_slash(path), None));
+                }
+            }
+        }
+        plan.sort_by(|(a, _), (b, _)| a.cmp(b));
+        plan.dedup_by(|(a, _), (b, _)| a == b);
+        Ok(plan)
+    }
+}
+
+fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+fn with_slash(dir: &[u8]) -> Cow<'static, [u8]> {
+    let mut name = dir.to_vec();
+    name.push(b'/');
+    Cow::Owned(name)
+}
+
+/// Components joined by single slashes, without `.`.
+fn clean(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    for part in path.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        if !out.is_empty() {
+            out.push(b'/');
+        }
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+fn entry_size(name: usize, data: usize) -> Option<usize> {
+    let head = Header::LEN.checked_add(name)?.checked_add(1)?;
+    let head = head.checked_add(padding(head))?;
+    head.checked_add(data)?.checked_add(padding(data))
+}
+
+fn write_entry(out: &mut Vec<u8>, name: &[u8], data: &[u8], header: Header) {
+    let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX); // the plan refused larger ones
+    Header { filesize: word(data.len()), namesize: word(name.len().saturating_add(1)), ..header }.write(out);
+    out.extend_from_slice(name);
+    out.push(0);
+    pad(out);
+    out.extend_from_slice(data);
+    pad(out);
+}
+
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().saturating_add(padding(out.len())), 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Entries, Entry};
+    use super::*;
+    use alloc::{string::ToString, vec};
+    use proptest::prelude::*;
+
+    fn names(bytes: &[u8]) -> Vec<(&[u8], u32)> {
+        Entries::new(bytes).map(Result::unwrap).map(|Entry { name, mode, .. }| (name, mode)).collect()
+    }
+
+    #[test]
+    fn directories_come_first_and_end_in_a_slash() {
+        let mut builder = Builder::new();
+        builder.file(b"/lib/modules/6.1/a-b/x.ko", b"1");
+        builder.file(b"./lib/modules/6.1/a/y.ko", b"2");
+        builder.file(b"lib/modules/6.1/a.ko", b"3");
+        builder.directory(b"lib//modules/");
+        let bytes = builder.build().unwrap();
+        let (d, f) = (0o040_755, 0o100_644);
+        assert_eq!(
+            names(&bytes),
+            [
+                (&b"lib/"[..], d),
+                (b"lib/modules/", d),
+                (b"lib/modules/6.1/", d),
+                (b"lib/modules/6.1/a-b/", d),
+                (b"lib/modules/6.1/a-b/x.ko", f),
+                (b"lib/modules/6.1/a.ko", f),
+                (b"lib/modules/6.1/a/", d),
+                (b"lib/modules/6.1/a/y.ko", f),
+            ]
+        );
+    }
+
+    #[test]
+    fn bytes_of_one_file() {
+        let mut builder = Builder::new();
+        builder.file(b"a", b"hi");
+        let expected: &[u8] = b"07070100000001000081A4000000000000000000000001000000000000000200000000\
+            000000000000000000000000000000020000000\x30a\0hi\0\0\
+            0707010000000000000000000000000000000000000001000000000000000000000000\
+            0000000000000000000000000000000B00000000TRAILER!!!\0\0\0\0";
+        assert_eq!(builder.build().unwrap().escape_ascii().to_string(), expected.escape_ascii().to_string());
+        let mut after = vec![1, 2, 3];
+        builder.append_to(&mut after).unwrap();
+        assert_eq!(after, [&[1, 2, 3, 0], expected].concat());
+    }
+
+    #[test]
+    fn refused_names() {
+        for paths in [&[&b"a"[..], b"a/b"][..], &[b"/"], &[b"a/../b"], &[b"TRAILER!!!"], &[b"a\0"]] {
+            let mut builder = Builder::new();
+            paths.iter().for_each(|path| builder.file(path, b""));
+            assert!(matches!(builder.build(), Err(BuildError::Name(_))), "{paths:?}");
+        }
+        let mut builder = Builder::new();
+        builder.file(&[b'x'; 4095], b"");
+        assert!(builder.build().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_addition_does_not_matter_and_all_comes_back(
+            files in prop::collection::btree_map("[ab]{1,2}(/[ab]{1,2}){0,2}\\.ko", prop::collection::vec(any::<u8>(), 0..9), 0..9)
+        ) {
+            let (mut forth, mut back) = (Builder::new(), Builder::new());
+            files.iter().for_each(|(path, data)| forth.file(path.as_bytes(), &**data));
+            files.iter().rev().for_each(|(path, data)| back.file(path.as_bytes(), &**data));
+            let bytes = forth.build().unwrap();
+            prop_assert_eq!(&bytes, &back.build().unwrap());
+            prop_assert_eq!(bytes.len() % 4, 0);
+            let read: BTreeMap<_, _> = Entries::new(&bytes).map(Result::unwrap).filter(Entry::is_file)
+                .map(|e| (alloc::string::String::from_utf8(e.name.to_vec()).unwrap(), e.data.to_vec())).collect();
+            prop_assert_eq!(read, files);
+        }
+    }
+}
