@@ -285,7 +285,7 @@ mod tests {
             let len = bytes.len();
             bytes[at % len] = to;
             bytes.truncate(len - cut % len);
-            prop_assert!(Entries::new(&bytes).count() <= 3);
+            prop_assert!(Entries::new(&bytes).count() <= 4);
         }
     }
 

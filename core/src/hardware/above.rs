@@ -1,0 +1,164 @@
+//! What stands above a device that firmware sees: drivers that no PCI alias reaches.
+
+use core::fmt::Write;
+
+use super::{Modalias, PciFunction, UsbInterface};
+
+/// A device that appears once the driver of the one below is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// To be looked up like any modalias.
+    pub modalias: Modalias,
+    /// Why it is expected, for the report.
+    pub why: &'static str,
+}
+
+/// Room for every rule's children.
+pub type Children = heapless::Vec<Child, 8>;
+
+type Upper = (&'static str, &'static str);
+
+const SCSI_DISK: Upper = ("scsi:t-0x00", "disk at a SCSI, SATA or USB controller");
+const SCSI_CD: Upper = ("scsi:t-0x05", "CD or DVD at a SCSI, SATA or USB controller");
+const NVME: Upper =
+    ("pci:v00000000d00000000sv00000000sd00000000bc01sc08i02", "NVMe disk behind a RAID controller");
+const MMC: Upper = ("mmc:block", "SD card or eMMC");
+const USB_STORAGE: Upper =
+    ("usb:v0000p0000d0000dc00dsc00dp00ic08isc06ip50in00", "USB stick or disk, plugged in sooner or later");
+const USB_UAS: Upper = ("usb:v0000p0000d0000dc00dsc00dp00ic08isc06ip62in00", "fast USB disk (UAS)");
+const USB_KEYBOARD: Upper =
+    ("usb:v0000p0000d0000dc00dsc00dp00ic03isc01ip01in00", "USB keyboard, for pass phrases");
+const HID: Upper = ("hid:b0003g0001v00000000p00000000", "USB keyboard, the part above usbhid");
+
+/// Children by class, `None` standing for any. The first row that fits counts.
+#[rustfmt::skip]
+const BY_CLASS: &[(u8, Option<u8>, &[Upper])] = &[
+    // Mass storage: SCSI, IDE, ATA, SATA (AHCI) and SAS disks all go through the SCSI layer.
+    (0x01, Some(0x00), &[SCSI_DISK, SCSI_CD]),
+    (0x01, Some(0x01), &[SCSI_DISK, SCSI_CD]),
+    (0x01, Some(0x05), &[SCSI_DISK, SCSI_CD]),
+    (0x01, Some(0x06), &[SCSI_DISK, SCSI_CD]),
+    (0x01, Some(0x07), &[SCSI_DISK, SCSI_CD]),
+    // RAID: SCSI disks, or NVMe disks that only the controller's driver shows (Intel VMD).
+    (0x01, Some(0x04), &[SCSI_DISK, SCSI_CD, NVME]),
+    // NVMe makes its block devices itself.
+    (0x01, Some(0x08), &[]),
+    (0x01, None,       &[SCSI_DISK, SCSI_CD]),
+    // SD host controllers.
+    (0x08, Some(0x05), &[MMC]),
+    // USB host controllers, whatever their interface.
+    (0x0c, Some(0x03), &[USB_STORAGE, USB_UAS, SCSI_DISK, SCSI_CD, USB_KEYBOARD, HID]),
+];
+
+const VIRTIO_VENDOR: u16 = 0x1af4;
+/// PCI device IDs that are virtio's.
+const VIRTIO_DEVICES: core::ops::RangeInclusive<u16> = 0x1000..=0x107f;
+/// From here on the ID is this plus the device type; below, the type is the subsystem ID.
+const VIRTIO_MODERN: u16 = 0x1040;
+const VIRTIO_SCSI: u16 = 8;
+
+/// What to expect above a PCI function.
+///
+/// Virtio: Linux `drivers/virtio/virtio_pci_{modern,legacy}*.c` name the device type so.
+#[must_use]
+pub fn children(function: &PciFunction) -> Children {
+    let mut out = Children::new();
+    let [base, sub, _] = function.class;
+    if function.vendor == VIRTIO_VENDOR && VIRTIO_DEVICES.contains(&function.device) {
+        // Storage classes mean nothing here: what type it is decides.
+        let kind = function.device.checked_sub(VIRTIO_MODERN).unwrap_or(function.subsystem_device);
+        let mut modalias = Modalias::new();
+        let fits = write!(modalias, "virtio:d{kind:08X}v{:08X}", function.subsystem_vendor);
+        debug_assert!(fits.is_ok());
+        push(&mut out, Child { modalias, why: "the device behind a virtio PCI function" });
+        if kind == VIRTIO_SCSI {
+            extend(&mut out, &[SCSI_DISK, SCSI_CD]);
+        }
+        return out;
+    }
+    let fits = |&&(b, s, _): &&(u8, Option<u8>, _)| b == base && s.is_none_or(|s| s == sub);
+    if let Some((_, _, uppers)) = BY_CLASS.iter().find(fits) {
+        extend(&mut out, uppers);
+    }
+    out
+}
+
+/// What to expect above a USB interface that firmware lists.
+#[must_use]
+pub fn usb_children(interface: &UsbInterface) -> Children {
+    let mut out = Children::new();
+    match interface.interface_class {
+        [0x03, ..] => extend(&mut out, &[HID]),
+        [0x08, ..] => extend(&mut out, &[SCSI_DISK, SCSI_CD]),
+        _ => {}
+    }
+    out
+}
+
+fn extend(out: &mut Children, uppers: &[Upper]) {
+    for &(alias, why) in uppers {
+        let mut modalias = Modalias::new();
+        let fits = modalias.push_str(alias);
+        debug_assert!(fits.is_ok());
+        push(out, Child { modalias, why });
+    }
+}
+
+fn push(out: &mut Children, child: Child) {
+    let fits = out.push(child);
+    debug_assert!(fits.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::String, vec::Vec};
+
+    fn function(vendor: u16, device: u16, subsystem_device: u16, class: [u8; 3]) -> PciFunction {
+        PciFunction { vendor, device, subsystem_vendor: vendor, subsystem_device, class }
+    }
+
+    fn above(function: PciFunction) -> Vec<String> {
+        children(&function).iter().map(|child| child.modalias.as_str().into()).collect()
+    }
+
+    #[test]
+    fn virtio_types() {
+        let modern = function(0x1af4, 0x1042, 0x1100, [1, 0, 0]);
+        assert_eq!(above(modern), ["virtio:d00000002v00001AF4"]);
+        let transitional = function(0x1af4, 0x1001, 2, [1, 0, 0]);
+        assert_eq!(above(transitional), ["virtio:d00000002v00001AF4"]);
+        let scsi = function(0x1af4, 0x1004, 8, [1, 0, 0]);
+        assert_eq!(above(scsi), ["virtio:d00000008v00001AF4", "scsi:t-0x00", "scsi:t-0x05"]);
+        let ivshmem = function(0x1af4, 0x1110, 0x1100, [5, 0, 0]);
+        assert_eq!(above(ivshmem), [""; 0]);
+    }
+
+    #[test]
+    fn classes() {
+        let of = |class| above(function(0x8086, 1, 0, class));
+        assert_eq!(of([1, 6, 1]), ["scsi:t-0x00", "scsi:t-0x05"]);
+        assert_eq!(of([1, 8, 2]), [""; 0]);
+        assert_eq!(of([1, 0x80, 0])[0], "scsi:t-0x00");
+        assert_eq!(of([8, 5, 1]), ["mmc:block"]);
+        assert_eq!(of([1, 4, 0])[2], "pci:v00000000d00000000sv00000000sd00000000bc01sc08i02");
+        assert_eq!(of([0xc, 3, 0x30]).len(), 6);
+        assert_eq!(of([2, 0, 0]), [""; 0]);
+    }
+
+    #[test]
+    fn every_rule_fits() {
+        for &(base, sub, uppers) in BY_CLASS {
+            let children = children(&function(1, 1, 1, [base, sub.unwrap_or(0x55), 0]));
+            let texts: Vec<_> = children.iter().map(|child| child.modalias.as_str()).collect();
+            assert_eq!(texts, uppers.iter().map(|upper| upper.0).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn usb() {
+        let of =
+            |class| usb_children(&UsbInterface { interface_class: class, ..UsbInterface::default() }).len();
+        assert_eq!((of([8, 6, 80]), of([3, 1, 1]), of([9, 0, 0])), (2, 1, 0));
+    }
+}
