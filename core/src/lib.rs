@@ -15,7 +15,7 @@
     )
 )]
 
-#[cfg(feature = "alloc")]
+#[cfg(any(feature = "alloc", test))]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -32,6 +32,7 @@ pub mod hardware;
 pub mod hash;
 #[cfg(feature = "alloc")]
 pub mod host;
+pub mod index;
 #[cfg(feature = "alloc")]
 pub mod inputs;
 pub mod limits;

@@ -1,0 +1,191 @@
+//! Verifying a whole index before it is trusted.
+
+use super::{
+    error::{Flaw, IndexError, Steps},
+    format::{BYTE_END, HEADER_LEN, NodeRef, ROOT_SLOT},
+    reader::{Index, Node, value_len},
+    walk::{Event, Scratch, Walk},
+};
+
+/// How the nodes of an index are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A node in front of its children: kmod 34 and later, and [`IndexBuilder`](super::IndexBuilder).
+    PreOrder,
+    /// A node after its children: kmod 33 and earlier.
+    PostOrder,
+}
+
+/// What a sound index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Order of nodes.
+    pub layout: Layout,
+    /// Number of nodes, the root included.
+    pub nodes: usize,
+    /// Number of keys.
+    pub keys: usize,
+    /// Number of values.
+    pub values: usize,
+}
+
+impl Index<'_> {
+    /// Reads all of the file and accepts only what kmod writes: every byte belongs to exactly one
+    /// node, nodes stand in one of the two known orders, the trie is folded as far as it can be,
+    /// values are in order, all text is ASCII. Takes time in proportion to the file's length.
+    ///
+    /// Of a file in [`Layout::PreOrder`] that passes, [`IndexBuilder`](super::IndexBuilder) makes the
+    /// same bytes again from its entries.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and where.
+    pub fn check(&self, scratch: &mut Scratch) -> Result<Summary, IndexError> {
+        let root = self.root().ok_or(corrupt(ROOT_SLOT, Flaw::Reference))?;
+        let layout = if root.offset() == HEADER_LEN { Layout::PreOrder } else { Layout::PostOrder };
+        if !is_plain(root.word()) || root.parts().prefix {
+            return Err(corrupt(ROOT_SLOT, Flaw::Reference));
+        }
+        let mut summary = Summary { layout, nodes: 0, keys: 0, values: 0 };
+        let mut steps = Steps::new(self.bytes().len());
+        let mut walk = Walk::all(*self, scratch);
+        // Where the next node of the file must stand.
+        let mut expected = HEADER_LEN;
+        while let Some(event) = walk.next(&mut steps)? {
+            let placed = match (&event, layout) {
+                (Event::Enter(node), Layout::PreOrder) => Some((node, node.start)),
+                (Event::Leave(node, start), Layout::PostOrder) => Some((node, *start)),
+                _ => None,
+            };
+            if let Some((node, start)) = placed {
+                if start != expected {
+                    return Err(corrupt(start, Flaw::Misplaced));
+                }
+                expected = node_end(node)?;
+            }
+            if let Event::Enter(node) = event {
+                let is_root = summary.nodes == 0;
+                check_parts(&node, is_root)?;
+                let values = check_values(&node, &mut steps)?;
+                summary.nodes = summary.nodes.saturating_add(1);
+                summary.keys = summary.keys.saturating_add(usize::from(values > 0));
+                summary.values = summary.values.saturating_add(values);
+            }
+        }
+        if expected != self.bytes().len() {
+            return Err(corrupt(expected, Flaw::Trailing));
+        }
+        Ok(summary)
+    }
+}
+
+fn corrupt(offset: usize, flaw: Flaw) -> IndexError {
+    IndexError::Corrupt { offset, flaw }
+}
+
+/// Whether a word is as a writer makes it: no unused bit, no flags without an offset.
+fn is_plain(word: u32) -> bool {
+    NodeRef::unpack(word).map_or(word == 0, |reference| !reference.has_unused_bit())
+}
+
+fn check_parts(node: &Node<'_>, is_root: bool) -> Result<(), IndexError> {
+    let parts = node.rest.parts();
+    let has_prefix = node.rest.offset() != node.start;
+    if node.prefix.iter().any(|&b| b >= BYTE_END) {
+        return Err(corrupt(node.start, Flaw::Character));
+    }
+    let words = || node.children.words();
+    if parts.children && (words().next() == Some(0) || words().next_back() == Some(0)) {
+        return Err(corrupt(node.rest.offset(), Flaw::ChildTable));
+    }
+    if !words().all(is_plain) {
+        return Err(corrupt(node.rest.offset(), Flaw::Reference));
+    }
+    let needed = is_root || parts.values || words().filter(|&word| word != 0).count() > 1;
+    if !needed || (has_prefix && node.prefix.is_empty()) || (parts.values && node.values.is_empty()) {
+        return Err(corrupt(node.start, Flaw::Pointless));
+    }
+    Ok(())
+}
+
+/// The number of values.
+fn check_values(node: &Node<'_>, steps: &mut Steps) -> Result<usize, IndexError> {
+    let mut values = node.values;
+    let mut count = 0_usize;
+    let mut lowest = 0;
+    loop {
+        let at = values.offset();
+        let Some(value) = values.next().transpose()? else { return Ok(count) };
+        steps.spend(value_len(value.bytes))?;
+        if value.priority < lowest {
+            return Err(corrupt(at, Flaw::Priority));
+        }
+        if value.bytes.iter().any(|&b| b >= BYTE_END) {
+            return Err(corrupt(at, Flaw::Character));
+        }
+        lowest = value.priority;
+        count = count.saturating_add(1);
+    }
+}
+
+/// Offset of what follows a node.
+fn node_end(node: &Node<'_>) -> Result<usize, IndexError> {
+    let mut end = node.start.saturating_add(node.head_len());
+    for value in node.values {
+        end = end.saturating_add(value_len(value?.bytes));
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::examples::{ALIASES, ALIASES_POST_ORDER, DEPENDENCIES, EMPTY};
+
+    fn check(file: &[u8]) -> Result<Summary, IndexError> {
+        Index::parse(file)?.check(&mut Scratch::new())
+    }
+
+    #[test]
+    fn the_worked_examples_are_sound() {
+        let summary = |layout, nodes, keys, values| Ok(Summary { layout, nodes, keys, values });
+        assert_eq!(check(&ALIASES), summary(Layout::PreOrder, 6, 4, 6));
+        assert_eq!(check(&ALIASES_POST_ORDER), summary(Layout::PostOrder, 6, 4, 6));
+        assert_eq!(check(&DEPENDENCIES), summary(Layout::PreOrder, 7, 4, 4));
+        assert_eq!(check(&EMPTY), summary(Layout::PreOrder, 1, 0, 0));
+    }
+
+    #[test]
+    fn flaws_are_named() {
+        let patched = |bytes: &[(usize, u8)]| {
+            let mut file = ALIASES;
+            bytes.iter().for_each(|&(at, byte)| file[at] = byte);
+            check(&file).unwrap_err()
+        };
+        assert_eq!(patched(&[(0x0b, 0)]), corrupt(8, Flaw::Reference));
+        assert_eq!(patched(&[(0x08, 0x30)]), corrupt(8, Flaw::Reference));
+        assert_eq!(patched(&[(0x18, 0x80)]), corrupt(0x12, Flaw::Reference), "flags without offset");
+        assert_eq!(patched(&[(0x57, 0x98)]), corrupt(0x98, Flaw::Misplaced));
+        assert_eq!(patched(&[(0x18, 0x40), (0x1b, 0x8c)]), corrupt(0x8c, Flaw::Misplaced), "shared");
+        assert_eq!(patched(&[(0x12, 0x62)]), corrupt(0x63, Flaw::Misplaced));
+        assert_eq!(patched(&[(0x71, 0)]), corrupt(0x71, Flaw::Pointless));
+        assert_eq!(patched(&[(0x64, 0x80)]), corrupt(0x63, Flaw::Character));
+        assert_eq!(patched(&[(0x61, 0xe9)]), corrupt(0x5c, Flaw::Character));
+        assert_eq!(patched(&[(0x7a, 2)]), corrupt(0x7e, Flaw::Priority));
+        assert_eq!(patched(&[(0x76, 2)]), corrupt(0x8c, Flaw::Misplaced));
+        assert_eq!(check(&ALIASES[..0xa4]), Err(corrupt(0xa2, Flaw::Unterminated)));
+        let longer = [&ALIASES[..], &[0]].concat();
+        assert_eq!(check(&longer), Err(corrupt(0xa5, Flaw::Trailing)));
+        assert!(
+            matches!(patched(&[(0x11, 0x0c)]), IndexError::Corrupt { flaw: Flaw::Misplaced, .. }),
+            "cycle"
+        );
+    }
+
+    #[test]
+    fn cycles_end() {
+        // The root's children 'a' and 'b' are the root.
+        let root = [0x20, 0, 0, 0x0e];
+        let file = [&EMPTY[..8], &root, b"..ab", &root, &root].concat();
+        assert_eq!(check(&file), Err(IndexError::TooManySteps { limit: 24 }));
+    }
+}

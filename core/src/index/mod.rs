@@ -1,0 +1,81 @@
+//! The binary index: the `modules.*.bin` files, written and read (`reference/index-format.md`).
+//!
+//! An index maps a key to values, each with a priority. Physically it is a trie whose chains are
+//! folded: an edge carries one byte, and the bytes after it up to the next fork are the *prefix* of
+//! the node it leads to. Values with one key stand in ascending priority; of equal priorities, the
+//! one inserted last comes first. Nothing is deduplicated.
+//!
+//! # The file, by example
+//!
+//! Two values, `ab` (priority 0) under `ps_2` and `cd` (priority 1) under `p`:
+//!
+//! ```text
+//! 00  b0 07 f4 57     magic
+//! 04  00 02 00 01     version 2.1
+//! 08  20 00 00 0c     reference to the root: at 0x0c, and it has children
+//! 0c  70 70           the root's child table spans the bytes 'p' to 'p'
+//! 0e  60 00 00 12       'p': node at 0x12 with values and children
+//! 12  73 73           node "p": child table from 's' to 's'
+//! 14  c0 00 00 23       's': node at 0x23 with prefix and values
+//! 18  00 00 00 01     node "p": one value,
+//! 1c  00 00 00 01       its priority,
+//! 20  63 64 00          "cd"
+//! 23  5f 32 00        node "ps_2": prefix "_2" (the edge 's' is not repeated)
+//! 26  00 00 00 01       one value,
+//! 2a  00 00 00 00       its priority,
+//! 2e  61 62 00          "ab"
+//! ```
+//!
+//! All words are big-endian. Four bits of a reference say which parts a node has (prefix, child
+//! table, values, in this order); a node cannot be understood without the reference to it. A table
+//! slot without child is 0. [`IndexBuilder`] writes a node in front of its children, as kmod does
+//! since release 34; older ones wrote the children first, and [`Index`] reads both.
+//!
+//! ```
+//! use depmod_core::{index::{Index, IndexBuilder}, limits::Limits};
+//!
+//! let mut builder = IndexBuilder::new();
+//! builder.insert(*b"ps_2", b"ab", 0)?;
+//! builder.insert(*b"p", b"cd", 1)?;
+//! builder.insert(*b"pci:v*d[12]", b"ef", 2)?;
+//! let bytes = builder.finish(&Limits::DEFAULT)?;
+//!
+//! let index = Index::parse(&bytes)?;
+//! assert_eq!(index.get(b"ps_2")?, Some(&b"ab"[..]));
+//! let found = index.find_all(b"pci:v8086d1", Limits::DEFAULT.steps)?;
+//! assert_eq!(found.iter().map(|value| value.bytes).collect::<Vec<_>>(), [b"ef"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The reader needs no allocator: whoever searches or walks brings a [`Scratch`].
+
+#[cfg(feature = "alloc")]
+mod builder;
+mod check;
+mod dump;
+mod entries;
+mod error;
+mod fnmatch;
+mod format;
+mod reader;
+mod walk;
+mod wildcard;
+#[cfg(feature = "alloc")]
+mod writer;
+
+#[cfg(feature = "alloc")]
+pub use builder::{BadCharacter, IndexBuilder};
+pub use check::{Layout, Summary};
+pub use entries::Entries;
+pub use error::{Flaw, IndexError};
+pub use fnmatch::fnmatch;
+pub use format::{HEADER_LEN, MAGIC, NodeRef, VERSION};
+pub use reader::{Index, Value, Values};
+pub use walk::{MAX_KEY, Scratch};
+#[cfg(feature = "alloc")]
+pub use writer::IndexTooLarge;
+
+#[cfg(test)]
+mod examples;
+#[cfg(all(test, feature = "alloc"))]
+mod model;

@@ -1,0 +1,307 @@
+//! Looking at nodes and finding a key.
+//!
+//! This file does all reading at offsets; nothing in it trusts the file.
+
+use scroll::{BE, Pread};
+
+use super::{
+    error::{Flaw, IndexError},
+    format::{self, BYTE_END, HEADER_LEN, MAGIC, NodeRef, Parts, ROOT_SLOT, VERSION, WORD},
+};
+
+/// An index in memory. Checks nothing but the header at first; whatever a later look comes across
+/// is checked then.
+#[derive(Clone, Copy, Debug)]
+pub struct Index<'a> {
+    data: &'a [u8],
+    root: Option<NodeRef>,
+}
+
+/// A value and its priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value<'a> {
+    /// Lower comes first. In kmod's files the module's place in the module order.
+    pub priority: u32,
+    /// The value without its terminator.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Index<'a> {
+    /// Reads the header (`reference/index-format.md` §4.1).
+    ///
+    /// # Errors
+    /// When the header is short or not that of an index of major version 2.
+    pub fn parse(data: &'a [u8]) -> Result<Self, IndexError> {
+        if data.len() < HEADER_LEN {
+            return Err(IndexError::TooShort { len: data.len() });
+        }
+        let magic = word(data, 0)?;
+        if magic != MAGIC {
+            return Err(IndexError::Magic { found: magic });
+        }
+        let version = word(data, WORD)?;
+        if format::major(version) != format::major(VERSION) {
+            return Err(IndexError::Version { found: version });
+        }
+        Ok(Self { data, root: NodeRef::unpack(word(data, ROOT_SLOT)?) })
+    }
+
+    /// The values of `key`, lowest priority first; the key is taken literally.
+    ///
+    /// # Errors
+    /// When the file is corrupt on the way to the key.
+    pub fn values(&self, key: &[u8]) -> Result<Values<'a>, IndexError> {
+        let mut rest = key;
+        let mut next = self.root;
+        while let Some(reference) = next {
+            let node = self.node(reference)?;
+            let Some(after) = rest.strip_prefix(node.prefix) else { break };
+            let Some((&edge, after)) = after.split_first() else { return Ok(node.values) };
+            next = node.children.get(edge)?;
+            rest = after;
+        }
+        Ok(Values::none())
+    }
+
+    /// The first value of `key`, which is taken literally (`reference/index-format.md` §4.2).
+    ///
+    /// # Errors
+    /// When the file is corrupt on the way to the key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<&'a [u8]>, IndexError> {
+        Ok(self.values(key)?.next().transpose()?.map(|value| value.bytes))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.data
+    }
+
+    pub(super) fn root(&self) -> Option<NodeRef> {
+        self.root
+    }
+
+    /// The parts of a node, in constant time but for the length of its prefix.
+    pub(super) fn node(&self, reference: NodeRef) -> Result<Node<'a>, IndexError> {
+        let parts = reference.parts();
+        let start = reference.offset();
+        if start > self.data.len() {
+            return Err(IndexError::Corrupt { offset: start, flaw: Flaw::Reference });
+        }
+        let mut at = start;
+        let mut prefix: &[u8] = &[];
+        if parts.prefix {
+            prefix = string(self.data, at)?;
+            at = at.saturating_add(prefix.len()).saturating_add(1);
+        }
+        let rest = NodeRef::pack(at, Parts { prefix: false, ..parts })
+            .ok_or(IndexError::Corrupt { offset: at, flaw: Flaw::Truncated })?;
+        let mut children = Children { first: 1, slots: &[], at };
+        if parts.children {
+            children = Children::parse(self.data, at)?;
+            at = children.end();
+        }
+        let mut values = Values::none();
+        if parts.values {
+            let left = word(self.data, at)?;
+            values = Values { data: self.data, at: at.saturating_add(WORD), left };
+        }
+        Ok(Node { start, prefix, rest, children, values })
+    }
+}
+
+/// The parts of a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) start: usize,
+    pub(super) prefix: &'a [u8],
+    /// The same node, thought without its prefix.
+    pub(super) rest: NodeRef,
+    pub(super) children: Children<'a>,
+    pub(super) values: Values<'a>,
+}
+
+impl Node<'_> {
+    /// Bytes of prefix, child table, and number of values: all that is read to see the node.
+    pub(super) fn head_len(&self) -> usize {
+        let end = if self.rest.parts().values { self.values.at } else { self.children.end() };
+        end.saturating_sub(self.start)
+    }
+}
+
+/// A child table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Children<'a> {
+    first: u8,
+    /// One word for each byte from `first` on.
+    slots: &'a [u8],
+    /// Offset of `slots`.
+    at: usize,
+}
+
+impl<'a> Children<'a> {
+    fn parse(data: &'a [u8], at: usize) -> Result<Self, IndexError> {
+        let truncated = IndexError::Corrupt { offset: at, flaw: Flaw::Truncated };
+        let Some(&[first, last]) = data.get(at..).and_then(|rest| rest.first_chunk()) else {
+            return Err(truncated);
+        };
+        if first > last || last >= BYTE_END {
+            return Err(IndexError::Corrupt { offset: at, flaw: Flaw::ChildTable });
+        }
+        let len = usize::from(last.saturating_sub(first)).saturating_add(1).saturating_mul(WORD);
+        let at = at.saturating_add(2);
+        let slots = data.get(at..at.saturating_add(len)).ok_or(truncated)?;
+        Ok(Self { first, slots, at })
+    }
+
+    /// Offset of what follows the table.
+    fn end(&self) -> usize {
+        self.at.saturating_add(self.slots.len())
+    }
+
+    pub(super) fn get(&self, edge: u8) -> Result<Option<NodeRef>, IndexError> {
+        let slot = edge.checked_sub(self.first).map(|i| usize::from(i).saturating_mul(WORD));
+        match slot.filter(|&slot| slot < self.slots.len()) {
+            Some(slot) => Ok(NodeRef::unpack(word(self.slots, slot)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The first child at `edge` or after it.
+    pub(super) fn from(&self, edge: u8) -> Option<(u8, NodeRef)> {
+        let skip = usize::from(edge.saturating_sub(self.first));
+        let slots = self.slots.as_chunks().0.get(skip..)?;
+        let edges = edge.max(self.first)..BYTE_END;
+        edges.zip(slots).find_map(|(edge, &slot)| Some((edge, NodeRef::unpack(u32::from_be_bytes(slot))?)))
+    }
+
+    /// The words of the table.
+    pub(super) fn words(&self) -> impl DoubleEndedIterator<Item = u32> {
+        self.slots.as_chunks().0.iter().map(|&slot| u32::from_be_bytes(slot))
+    }
+}
+
+/// The values of one key, lowest priority first. Ends after an error.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    data: &'a [u8],
+    at: usize,
+    left: u32,
+}
+
+impl Values<'_> {
+    fn none() -> Self {
+        Self { data: &[], at: 0, left: 0 }
+    }
+
+    /// Offset of the next value, or of what follows the last.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Result<Value<'a>, IndexError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let value = word(self.data, self.at).and_then(|priority| {
+            let bytes = string(self.data, self.at.saturating_add(WORD))?;
+            Ok(Value { priority, bytes })
+        });
+        match value {
+            Ok(value) => self.at = self.at.saturating_add(value_len(value.bytes)),
+            Err(_) => self.left = 0,
+        }
+        Some(value)
+    }
+}
+
+/// Bytes that a value takes: priority, value, terminator.
+pub(super) fn value_len(value: &[u8]) -> usize {
+    value.len().saturating_add(WORD).saturating_add(1)
+}
+
+fn word(data: &[u8], at: usize) -> Result<u32, IndexError> {
+    data.pread_with(at, BE).map_err(|_| IndexError::Corrupt { offset: at, flaw: Flaw::Truncated })
+}
+
+fn string(data: &[u8], at: usize) -> Result<&[u8], IndexError> {
+    let bytes = data.get(at..).unwrap_or_default();
+    let len = bytes.iter().position(|&b| b == 0);
+    len.and_then(|len| bytes.get(..len)).ok_or(IndexError::Corrupt { offset: at, flaw: Flaw::Unterminated })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::examples::{ALIASES, ALIASES_POST_ORDER, DEPENDENCIES, EMPTY};
+    use alloc::vec::Vec;
+
+    fn values<'a>(file: &'a [u8], key: &str) -> Vec<(u32, &'a str)> {
+        let values = Index::parse(file).unwrap().values(key.as_bytes()).unwrap();
+        let text = |bytes: &'a [u8]| core::str::from_utf8(bytes).unwrap();
+        values.map(|value| value.unwrap()).map(|value| (value.priority, text(value.bytes))).collect()
+    }
+
+    #[test]
+    fn values_of_the_worked_example_in_both_orders_of_nodes() {
+        for file in [&ALIASES[..], &ALIASES_POST_ORDER] {
+            assert_eq!(values(file, "pci:v1*"), [(0, "ab"), (1, "cd"), (1, "cd")]);
+            assert_eq!(values(file, "p"), [(1, "cd")]);
+            assert_eq!(values(file, "ps_2"), [(0, "ab")]);
+            for missing in ["", "pci:v", "pci:v1", "pci:v1**", "ps_", "q", "o", "\u{7f}", "\u{80}"] {
+                assert_eq!(values(file, missing), [], "{missing:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn first_value() {
+        let index = Index::parse(&DEPENDENCIES).unwrap();
+        assert_eq!(index.get(b"snd_hda"), Ok(Some(&b"snd-hda.ko: snd.ko"[..])));
+        assert_eq!(index.get(b"snd_"), Ok(None));
+        assert_eq!(Index::parse(&EMPTY).unwrap().get(b""), Ok(None));
+    }
+
+    #[test]
+    fn headers() {
+        let error = |bytes: &[u8]| Index::parse(bytes).map(|_| ()).unwrap_err();
+        assert_eq!(error(&EMPTY[..11]), IndexError::TooShort { len: 11 });
+        let mut other = EMPTY;
+        other[0] = 0xb1;
+        assert_eq!(error(&other), IndexError::Magic { found: 0xb107_f457 });
+        let mut other = EMPTY;
+        other[5] = 3;
+        assert_eq!(error(&other), IndexError::Version { found: 0x0003_0001 });
+        let mut minor = EMPTY;
+        minor[7] = 9;
+        assert!(Index::parse(&minor).is_ok());
+    }
+
+    #[test]
+    fn corrupt_places_are_named() {
+        let patched = |at: usize, byte: u8| {
+            let mut file = ALIASES;
+            file[at] = byte;
+            Index::parse(&file).unwrap().get(b"pci:v2").map(|found| found.is_some())
+        };
+        let corrupt = |offset, flaw| Err(IndexError::Corrupt { offset, flaw });
+        assert_eq!(patched(0x0b, 0xf0), corrupt(0xf0, Flaw::Reference));
+        assert_eq!(patched(0x0c, 0x71), corrupt(0x0c, Flaw::ChildTable));
+        assert_eq!(patched(0x0d, 0x80), corrupt(0x0c, Flaw::ChildTable));
+        assert_eq!(patched(0x13, 0x7f), Ok(true), "a wider table has room in this file");
+        assert_eq!(patched(0x68, 0x7f), corrupt(0x67, Flaw::Truncated));
+        let cut = Index::parse(&ALIASES[..0x96]).unwrap().get(b"pci:v2");
+        assert_eq!(cut.map(|found| found.is_some()), corrupt(0x94, Flaw::Unterminated));
+        let huge =
+            [0xb0, 7, 0xf4, 0x57, 0, 2, 0, 1, 0x40, 0, 0, 12, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, b'a', 0];
+        let mut values = Index::parse(&huge).unwrap().values(b"").unwrap();
+        assert_eq!(values.next(), Some(Ok(Value { priority: 0, bytes: b"a" })));
+        assert!(values.next().unwrap().is_err() && values.next().is_none());
+    }
+}
