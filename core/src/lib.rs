@@ -27,6 +27,8 @@ pub mod decompress;
 #[cfg(feature = "alloc")]
 pub mod diagnostic;
 #[cfg(feature = "alloc")]
+pub mod elf;
+#[cfg(feature = "alloc")]
 pub mod entry;
 pub mod hardware;
 pub mod hash;
@@ -36,4 +38,6 @@ pub mod index;
 #[cfg(feature = "alloc")]
 pub mod inputs;
 pub mod limits;
+#[cfg(feature = "alloc")]
+pub mod module;
 pub mod name;

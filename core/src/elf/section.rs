@@ -1,0 +1,122 @@
+//! Section headers and their names.
+
+use core::ops::Range;
+
+use scroll::Pread;
+
+use super::{ByteOrder, Class, ElfError, Field, FileHeader};
+
+/// One section header, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// `sh_name`: offset in the section name table.
+    pub name: u32,
+    /// `sh_offset`: where the data begin in the file; not yet checked.
+    pub offset: u64,
+    /// `sh_size`, in bytes.
+    pub size: u64,
+}
+
+impl Section {
+    /// The section's bytes in a file of `file_size`; `None` when they are not all inside.
+    #[must_use]
+    pub fn range(&self, file_size: u64) -> Option<Range<u64>> {
+        let end = self.offset.checked_add(self.size)?;
+        (end <= file_size).then_some(self.offset..end)
+    }
+
+    fn parse(class: Class, byte_order: ByteOrder, bytes: &[u8]) -> Option<Self> {
+        let endian = byte_order.endian();
+        let word = |at: usize| bytes.pread_with::<u32>(at, endian).ok();
+        let long = |at: usize| bytes.pread_with::<u64>(at, endian).ok();
+        Some(match class {
+            Class::Elf32 => Self { name: word(0)?, offset: u64::from(word(16)?), size: u64::from(word(20)?) },
+            Class::Elf64 => Self { name: word(0)?, offset: long(24)?, size: long(32)? },
+        })
+    }
+}
+
+/// The section headers of one file.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionTable<'data> {
+    header: FileHeader,
+    bytes: &'data [u8],
+    file_size: u64,
+}
+
+impl<'data> SectionTable<'data> {
+    /// Takes the bytes at [`FileHeader::section_headers`].
+    #[must_use]
+    pub fn new(header: FileHeader, bytes: &'data [u8], file_size: u64) -> Self {
+        Self { header, bytes, file_size }
+    }
+
+    /// The section of this index, whatever its data range.
+    #[must_use]
+    pub fn get(&self, index: u16) -> Option<Section> {
+        let size = usize::try_from(self.header.class.section_header_size()).ok()?;
+        let start = usize::from(index).checked_mul(size)?;
+        let bytes = self.bytes.get(start..start.checked_add(size)?)?;
+        Section::parse(self.header.class, self.header.byte_order, bytes)
+    }
+
+    /// Where the section names lie.
+    ///
+    /// # Errors
+    /// When they are not inside the file, or empty.
+    pub fn names_range(&self) -> Result<Range<u64>, ElfError> {
+        let index = self.header.names_index;
+        let bad = |section: Section| ElfError::Field {
+            field: Field::SectionNames,
+            offset: section.offset,
+            value: u64::from(index),
+        };
+        let section = self.get(index).unwrap_or(Section { name: 0, offset: 0, size: 0 });
+        section.range(self.file_size).filter(|range| !range.is_empty()).ok_or_else(|| bad(section))
+    }
+
+    /// The sections from index 1 on that lie inside the file, each with the name table from its
+    /// name on: a name is there when these bytes start with it and a NUL. `names` are the bytes of
+    /// [`Self::names_range`].
+    pub fn named<'names>(
+        &self,
+        names: &'names [u8],
+    ) -> impl Iterator<Item = (&'names [u8], Range<u64>)> + use<'names, '_, 'data> {
+        (1..self.header.sections).filter_map(move |index| {
+            let section = self.get(index)?;
+            let name = names.get(usize::try_from(section.name).ok()?..)?;
+            Some((name, section.range(self.file_size)?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_outside_of_the_file_do_not_exist() {
+        let mut file = std::vec![0u8; 64];
+        file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        file[40] = 64;
+        file[58] = 64;
+        file[60] = 4;
+        file[62] = 1;
+        let size = 64 + 4 * 64 + 8;
+        let header = FileHeader::parse(&file, size).unwrap();
+        let mut table = std::vec![0u8; 256];
+        let mut put = |index: usize, name: u8, offset: u64, length: u64| {
+            table[index * 64] = name;
+            table[index * 64 + 24..][..8].copy_from_slice(&offset.to_le_bytes());
+            table[index * 64 + 32..][..8].copy_from_slice(&length.to_le_bytes());
+        };
+        put(1, 0, 320, 8);
+        put(2, 1, 320, 9);
+        put(3, 9, u64::MAX, 2);
+        let sections = SectionTable::new(header, &table, size);
+        assert_eq!(sections.names_range(), Ok(320..328));
+        let named: alloc::vec::Vec<_> = sections.named(b"\0.strtab\0").collect();
+        assert_eq!(named, [(&b"\0.strtab\0"[..], 320..328)]);
+        assert_eq!(sections.get(4), None);
+    }
+}
