@@ -20,6 +20,8 @@ pub struct Limits {
     pub depth: usize,
     /// One finished index. A node reference has 28 offset bits (`reference/index-format.md` §2.1).
     pub index_size: u64,
+    /// Steps of the walk that finds cycles as kmod does, before a simpler report takes its place.
+    pub cycle_steps: usize,
     /// Lines of a cycle report.
     pub cycle_lines: usize,
     /// Steps of one search in an index, or of one regular expression on one version string.
@@ -36,6 +38,7 @@ impl Limits {
         text_size: 256 << 20,
         depth: 512,
         index_size: 1 << 28,
+        cycle_steps: 1 << 20,
         cycle_lines: 1000,
         steps: 10_000_000,
     };

@@ -1,0 +1,83 @@
+//! Exported symbols and their CRCs (`reference/modules.md` §7.4).
+//!
+//! A module that exports `foo` has a symbol `__crc_foo` when the kernel was built with symbol
+//! versions: its value is the CRC itself, or the place of the CRC in a section. Where there are none, the names stand in
+//! `__ksymtab_strings`.
+
+use super::FactsBuilder;
+use crate::elf::{Symbol, Symbols, section_index};
+
+const PREFIX: &[u8] = b"__crc_";
+
+/// What stands for a CRC that lies outside of its section.
+pub(super) const NO_CRC: u64 = u64::MAX;
+
+/// The exports that `__crc_` symbols tell of; none when any name lies outside of `strtab`.
+/// `crc_at` reads the word at an offset of a section.
+pub(super) fn from_crc_symbols(
+    symbols: Symbols<'_>,
+    strtab: &[u8],
+    mut crc_at: impl FnMut(u16, u64) -> u64,
+    facts: &mut FactsBuilder,
+) {
+    for symbol in symbols {
+        let Some(name) = name_at(strtab, symbol) else {
+            facts.clear_exports();
+            return;
+        };
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        let crc = match symbol.section {
+            section_index::ABS | section_index::UNDEF => symbol.value,
+            section => crc_at(section, symbol.value),
+        };
+        let exported = until_nul(name).get(PREFIX.len()..).unwrap_or_default();
+        facts.export(exported, crc);
+    }
+}
+
+/// The exports that `__ksymtab_strings` tells of, without CRCs.
+pub(super) fn from_strings(section: &[u8], facts: &mut FactsBuilder) {
+    let start = section.iter().position(|&b| b != 0).unwrap_or(section.len());
+    let strings = section.get(start..).unwrap_or_default();
+    if strings.len() <= 1 {
+        return;
+    }
+    if strings.last() != Some(&0) {
+        facts.set_exports_invalid();
+        return;
+    }
+    for name in strings.split(|&b| b == 0) {
+        facts.export(name, 0);
+    }
+}
+
+/// `strtab` from a symbol's name on.
+#[inline]
+pub(super) fn name_at(strtab: &[u8], symbol: Symbol) -> Option<&[u8]> {
+    strtab.get(usize::try_from(symbol.name).ok()?..).filter(|name| !name.is_empty())
+}
+
+/// The bytes before the first NUL; all of them when there is none, so that a name ends with its
+/// section (`reference/known-bugs.md` A8).
+#[inline]
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_with_padding_and_without_an_end() {
+        let mut facts = FactsBuilder::default();
+        from_strings(b"\0\0one\0\0two\0", &mut facts);
+        assert!(facts.finish().unwrap().exports().map(|e| e.name).eq([&b"one"[..], b"two"]));
+        from_strings(b"one\0tw", &mut facts);
+        assert!(facts.finish().unwrap().exports_invalid());
+        from_strings(b"\0\0x", &mut facts);
+        assert!(!facts.finish().unwrap().exports_invalid());
+    }
+}
