@@ -95,6 +95,28 @@ diagnostics! {
     /// Deeper than the ceiling allows.
     Error DirectoryDepth { path } => b"directories too deep, not followed: ", path;
 
+    // Command line (`reference/cli.md` §2, §3).
+    /// `-P` with anything but one byte.
+    Fatal SymbolPrefix { } => b"-P only takes a single char";
+    /// The first operand is no version.
+    Error BadVersion { word } => b"Bad version passed ", word;
+    /// The name of the running kernel is not to be had.
+    Fatal Uname { cause } => b"uname() failed: ", cause;
+    /// `-b` is relative and the current directory unknown.
+    Error ImagePath { path } => b"invalid image path ", path;
+    /// `-o` is relative and the current directory unknown.
+    Error OutputDirectory { path } => b"invalid output directory ", path;
+    /// A directory of 4,096 bytes or more.
+    Error PathTooLong { path } => b"Bad directory ", path, b": path too long";
+    /// An option of old that does nothing any more.
+    Warning DeprecatedOption { option } => b"Ignored deprecated option ", option;
+
+    // Is the index up to date? (`reference/cli.md` §4).
+    /// No `modules.dep` to compare with.
+    Error StatIndex { directory, cause } => b"could not fstatat(", directory, b", modules.dep): ", cause;
+    /// A path that kmod cannot hold; `path` ends in the entry's name.
+    Error EntryPathTooLong { path } => b"path is too long ", path;
+
     // Operands (`reference/cli.md` §3).
     /// An operand that is no absolute path.
     Fatal NotAbsolute { path } => path, b": not absolute path.";
@@ -161,6 +183,24 @@ diagnostics! {
         b" - only 7-bit ASCII is supported:\n", text;
     /// An output that cannot be made.
     Error WriteIndex { name, cause } => b"Could not write index '", name, b"': ", cause;
+
+    // Publishing (`reference/outputs.md` §5).
+    /// The output directory cannot be made.
+    Fatal CreateDirectory { path, cause } => b"could not create directory ", path, b": ", cause;
+    /// The output directory cannot be opened.
+    Fatal OpenOutputDirectory { path, cause } => b"could not open directory ", path, b": ", cause;
+    /// The output directory takes no new file.
+    Error CreateTemporary { path, cause } => b"Could not create temporary file at '", path, b"': ", cause;
+    /// A write failed; what was there before stays.
+    Error TruncatedIndex { name, cause } => b"Could not create index '", name,
+        b"'. Output is truncated: ", cause;
+    /// A new file cannot take the place of the old one; what was there before stays.
+    Fatal PublishIndex { temporary, name, cause } => b"publish temporary from ", temporary, b" to ", name,
+        b": ", cause;
+    /// The new files are in place, but perhaps not on the disk.
+    Error SyncDirectory { path, cause } => b"could not sync directory ", path, b": ", cause;
+    /// A signal arrived before anything was replaced.
+    Fatal Interrupted { path } => b"interrupted, nothing replaced in ", path;
 }
 
 impl fmt::Display for Diagnostic {

@@ -7,4 +7,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod args;
 pub mod codecs;
+pub mod settings;
+pub mod source;

@@ -1,0 +1,319 @@
+//! What a run shall do: the command line, judged, with every default filled in.
+//!
+//! A module directory's path is base directory, module directory and version, joined by slashes and
+//! otherwise as typed (`reference/modules.md` §1):
+//!
+//! | Typed | Directory |
+//! |---|---|
+//! | `6.1.0` | `/lib/modules/6.1.0` |
+//! | `-b /mnt/ 6.1.0` | `/mnt//lib/modules/6.1.0` |
+//! | `-b . 6.1.0` in `/root` | `/root/./lib/modules/6.1.0` |
+//! | `-m /usr/lib/modules 6.1.0` | `/usr/lib/modules/6.1.0` |
+
+use core::num::NonZeroUsize;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use depmod_core::diagnostic::Diagnostic;
+use depmod_core::host::IoError;
+
+use crate::args::{Args, Color};
+
+/// Where configuration comes from without `-C`, the strongest first (`reference/modules.md` §3.1).
+pub const CONFIG_PATHS: [&str; 5] =
+    ["/etc/depmod.d", "/run/depmod.d", "/usr/local/lib/depmod.d", "/usr/lib/depmod.d", "/lib/depmod.d"];
+
+const MODULE_DIRECTORY: &[u8] = b"lib/modules";
+/// Bytes that a directory's path may have, and one more (`PATH_MAX`).
+const PATH_MAX: usize = 4096;
+
+/// What the system says about the place of a run.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The current directory; `None` if it is gone.
+    pub current_dir: Option<Vec<u8>>,
+    /// The running kernel's release.
+    pub release: Result<Vec<u8>, IoError>,
+}
+
+impl Environment {
+    /// Asks the system.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            current_dir: std::env::current_dir().ok().map(|dir| dir.into_os_string().into_vec()),
+            release: Ok(rustix::system::uname().release().to_bytes().to_vec()),
+        }
+    }
+}
+
+/// Which modules a run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All below the module directory.
+    All,
+    /// All, if one of them is newer than `modules.dep` (`-A`); else none.
+    Quick,
+    /// The files that were named.
+    Files,
+}
+
+/// What a run shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct Settings {
+    /// Kernel version, as typed or as the kernel says.
+    pub version: Vec<u8>,
+    /// Whether it was typed.
+    pub version_given: bool,
+    /// Where versions are: `dirname` without its last component.
+    pub module_root: Vec<u8>,
+    /// The module directory, absolute: kmod's *dirname*.
+    pub dirname: Vec<u8>,
+    /// Where the output goes, absolute: kmod's *outdirname*.
+    pub outdirname: Vec<u8>,
+    /// Which modules.
+    pub mode: Mode,
+    /// The operands after the version, as typed; the core judges them.
+    pub files: Vec<Vec<u8>>,
+    /// Configuration files and directories, the strongest first.
+    pub config: Vec<Vec<u8>>,
+    /// `-E`
+    pub symvers: Option<Vec<u8>>,
+    /// `-F`
+    pub filesyms: Option<Vec<u8>>,
+    /// `-e`
+    pub errsyms: bool,
+    /// `-u`
+    pub unresolved_error: bool,
+    /// `-P`
+    pub symbol_prefix: Option<u8>,
+    /// `-w`
+    pub warn: bool,
+    /// `-n`
+    pub show: bool,
+    /// `-v`, counted.
+    pub verbosity: u8,
+    /// `-q`
+    pub quiet: bool,
+    /// `-s`
+    pub syslog: bool,
+    /// `--root-owned-only`, unless `-r`
+    pub root_owned_only: bool,
+    /// `--color`
+    pub color: Color,
+    /// `--progress`
+    pub progress: bool,
+    /// Threads that read modules.
+    pub jobs: NonZeroUsize,
+    /// Whether `--map` was typed, which earns a warning.
+    pub map: bool,
+}
+
+impl Settings {
+    /// Judges a command line.
+    ///
+    /// # Errors
+    /// With what kmod says, in kmod's order; the exit status is then 1.
+    pub fn new(args: Args, environment: &Environment) -> Result<Self, Diagnostic> {
+        let absolute = |path: &[u8]| match &environment.current_dir {
+            _ if path.starts_with(b"/") => Some(path.to_vec()),
+            Some(dir) => Some([dir, path].join(&b'/')),
+            None => None,
+        };
+        let base = match &args.basedir {
+            None => Vec::new(),
+            Some(dir) => absolute(dir.as_bytes())
+                .ok_or_else(|| Diagnostic::ImagePath { path: dir.as_bytes().to_vec() })?,
+        };
+        let out = match &args.outdir {
+            None => base.clone(),
+            Some(dir) => absolute(dir.as_bytes())
+                .ok_or_else(|| Diagnostic::OutputDirectory { path: dir.as_bytes().to_vec() })?,
+        };
+
+        let version_given = !args.operands.is_empty();
+        let mut operands = args.operands.into_iter().map(OsString::into_vec);
+        let version = match operands.next() {
+            Some(word) if is_version(&word) => word,
+            Some(word) => return Err(Diagnostic::BadVersion { word }),
+            None => environment
+                .release
+                .clone()
+                .map_err(|error| Diagnostic::Uname { cause: error.text().as_bytes().to_vec() })?,
+        };
+        let files: Vec<Vec<u8>> = operands.collect();
+
+        let module_directory = match &args.moduledir {
+            Some(dir) => after_slashes(dir.as_bytes()),
+            None => MODULE_DIRECTORY,
+        };
+        let module_root = [&base, module_directory].join(&b'/');
+        let directory = |root: &[u8]| {
+            let path = [root, module_directory, &version].join(&b'/');
+            if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path }) }
+        };
+        let dirname = directory(&base)?;
+        let outdirname = directory(&out)?;
+
+        let config = if args.config.is_empty() {
+            CONFIG_PATHS.iter().map(|path| path.as_bytes().to_vec()).collect()
+        } else {
+            args.config.into_iter().map(|path| with_slash(path.into_vec())).collect()
+        };
+        let mode = match () {
+            () if args.quick => Mode::Quick,
+            () if args.all || files.is_empty() => Mode::All,
+            () => Mode::Files,
+        };
+        let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok());
+        Ok(Self {
+            version,
+            version_given,
+            module_root,
+            dirname,
+            outdirname,
+            mode,
+            files,
+            config,
+            symvers: args.symvers.map(OsString::into_vec),
+            filesyms: args.filesyms.map(OsString::into_vec),
+            errsyms: args.errsyms,
+            unresolved_error: args.unresolved_error,
+            symbol_prefix: args.symbol_prefix,
+            warn: args.warn,
+            show: args.show,
+            verbosity: args.verbose,
+            quiet: args.quiet,
+            syslog: args.syslog,
+            root_owned_only: args.root_owned_only && !args.root,
+            color: args.color,
+            progress: args.progress,
+            jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+            map: args.map,
+        })
+    }
+}
+
+/// A file of the current directory, in a form that has a directory (kmod's crash A5 of
+/// `reference/known-bugs.md`).
+fn with_slash(path: Vec<u8>) -> Vec<u8> {
+    if path.contains(&b'/') { path } else { [b"./", path.as_slice()].concat() }
+}
+
+fn after_slashes(path: &[u8]) -> &[u8] {
+    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    path.get(start..).unwrap_or_default()
+}
+
+/// Whether C's `sscanf(word, "%u.%u")` finds both numbers (`reference/cli.md` §3): each may have blanks
+/// and a sign before it, anything may follow.
+fn is_version(word: &[u8]) -> bool {
+    fn number(text: &[u8]) -> Option<&[u8]> {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+        let start = text.iter().position(|byte| !is_blank(byte))?;
+        let text = text.get(start..)?;
+        let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+        let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+        text.get(end..).filter(|_| end > 0)
+    }
+    number(word).and_then(|rest| rest.strip_prefix(b".")).and_then(number).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &[&str]) -> Result<Settings, String> {
+        let environment =
+            Environment { current_dir: Some(b"/root".to_vec()), release: Ok(b"6.9-run".to_vec()) };
+        settings_in(words, &environment)
+    }
+
+    fn settings_in(words: &[&str], environment: &Environment) -> Result<Settings, String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let args = Args::parse_words(&words, false).unwrap();
+        Settings::new(args, environment).map_err(|diagnostic| diagnostic.to_string())
+    }
+
+    fn dirname(words: &[&str]) -> String {
+        String::from_utf8(settings(words).unwrap().dirname).unwrap()
+    }
+
+    #[test]
+    fn directories_are_joined_as_kmod_joins_them() {
+        assert_eq!(dirname(&["5.0"]), "/lib/modules/5.0");
+        assert_eq!(dirname(&["-b", ".", "5.0"]), "/root/./lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "./", "5.0"]), "/root/.//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "/x/", "5.0"]), "/x//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "", "5.0"]), "/root//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", ".", "-m", "", "5.0"]), "/root/.//5.0");
+        assert_eq!(dirname(&["-b", ".", "-m", "//foo/", "5.0"]), "/root/./foo//5.0");
+        assert_eq!(dirname(&["-m", "foo//bar/", "5.0"]), "/foo//bar//5.0");
+        let at_root = Environment { current_dir: Some(b"/".to_vec()), release: Ok(Vec::new()) };
+        assert_eq!(settings_in(&["-b", "t", "5.0"], &at_root).unwrap().dirname, b"//t/lib/modules/5.0");
+    }
+
+    #[test]
+    fn output_goes_beside_the_input_unless_told() {
+        assert_eq!(settings(&["-b", "/x", "5.0"]).unwrap().outdirname, b"/x/lib/modules/5.0");
+        let settings = settings(&["-b", "/x", "-o", "y", "-m", "m", "5.0"]).unwrap();
+        assert_eq!(settings.outdirname, b"/root/y/m/5.0");
+        assert_eq!(settings.dirname, b"/x/m/5.0");
+        assert_eq!(settings.module_root, b"/x/m");
+    }
+
+    #[test]
+    fn a_version_begins_with_two_numbers() {
+        for word in ["5.0", "5.1x", "5.0.1/", " 5.0", "+5.0", "5. 1", "5.+1", "-5.1", "5.0/../../etc"] {
+            assert!(is_version(word.as_bytes()), "{word}");
+        }
+        for word in ["", "5", "5.", "5.x", "x5.0", ".5", "5 .0", "/lib/x.ko", "--5.0", "+ 5.0"] {
+            assert!(!is_version(word.as_bytes()), "{word}");
+        }
+        assert_eq!(settings(&["/lib/x.ko"]).unwrap_err(), "Bad version passed /lib/x.ko");
+    }
+
+    #[test]
+    fn the_running_kernel_is_the_default() {
+        let running = settings(&["-n"]).unwrap();
+        assert_eq!((&*running.version, running.version_given), (&b"6.9-run"[..], false));
+        assert!(settings(&["6.9-run"]).unwrap().version_given);
+        let nowhere = Environment { current_dir: None, release: Err(IoError::other("Bad address")) };
+        assert_eq!(settings_in(&[], &nowhere).unwrap_err(), "uname() failed: Bad address");
+        assert_eq!(settings_in(&["-b", "x"], &nowhere).unwrap_err(), "invalid image path x");
+        assert_eq!(settings_in(&["-o", "x"], &nowhere).unwrap_err(), "invalid output directory x");
+    }
+
+    #[test]
+    fn paths_have_an_end() {
+        let base = format!("/{}", "a".repeat(4096 - 1 - "/lib/modules/5.0".len() - 1));
+        assert_eq!(settings(&["-b", &base, "5.0"]).unwrap().dirname.len(), 4095);
+        let long = settings(&["-b", &format!("{base}a"), "5.0"]).unwrap_err();
+        assert_eq!(long, format!("Bad directory {base}a/lib/modules/5.0: path too long"));
+        assert!(settings(&["-o", &format!("{base}a"), "5.0"]).is_err());
+    }
+
+    #[test]
+    fn files_make_a_run_about_files_unless_told_otherwise() {
+        assert_eq!(settings(&["5.0"]).unwrap().mode, Mode::All);
+        assert_eq!(settings(&["5.0", "/f"]).unwrap().mode, Mode::Files);
+        assert_eq!(settings(&["5.0", "/f", "-a"]).unwrap().mode, Mode::All);
+        assert_eq!(settings(&["5.0", "/f", "-aA"]).unwrap().mode, Mode::Quick);
+        assert_eq!(settings(&["5.0", "f"]).unwrap().files, [b"f"]);
+    }
+
+    #[test]
+    fn configuration_paths_have_a_directory() {
+        assert_eq!(settings(&["5.0"]).unwrap().config.len(), 5);
+        assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().config, [b"./x"]);
+        assert_eq!(settings(&["5.0", "-C", "./x", "-C", "/y"]).unwrap().config, [&b"./x"[..], b"/y"]);
+    }
+
+    #[test]
+    fn ownership_is_looked_at_only_when_asked() {
+        assert!(!settings(&["5.0"]).unwrap().root_owned_only);
+        assert!(settings(&["5.0", "--root-owned-only"]).unwrap().root_owned_only);
+        assert!(!settings(&["5.0", "--root-owned-only", "-r"]).unwrap().root_owned_only);
+    }
+}

@@ -1,0 +1,221 @@
+//! Module trees on disk: the core's [`Source`] by system calls.
+//!
+//! A module costs three of them plus one for each range that is read: `openat`, `fstat`, `pread`,
+//! `close`. Nothing is mapped: a file that shrinks while it is read is an error here and not a signal.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// The file system of the running system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskSource;
+
+/// An open file.
+#[derive(Debug)]
+pub struct DiskFile {
+    fd: OwnedFd,
+    size: u64,
+}
+
+impl Source for DiskSource {
+    type File = DiskFile;
+
+    fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path(dir), flags, Mode::empty()).map_err(io_error)?;
+        let mut entries = Vec::new();
+        for entry in Dir::new(fd).map_err(io_error)? {
+            let entry = entry.map_err(io_error)?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                FileType::RegularFile => EntryKind::File,
+                FileType::Directory => EntryKind::Directory,
+                _ => EntryKind::Unresolved,
+            };
+            entries.push(DirEntry { name: name.to_vec(), kind });
+        }
+        Ok(entries)
+    }
+
+    fn stat(&self, file: &[u8]) -> Result<Stat, IoError> {
+        let stat = rustix::fs::stat(path(file)).map_err(io_error)?;
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            other => FileKind::Other(other.as_raw_mode()),
+        };
+        Ok(Stat { kind, id: (stat.st_dev, stat.st_ino) })
+    }
+
+    fn open(&self, file: &[u8]) -> Result<DiskFile, IoError> {
+        // Not blocking: a FIFO would else wait for somebody to write to it.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
+        let size = rustix::fs::fstat(&fd).map_err(io_error)?.st_size;
+        Ok(DiskFile { fd, size: u64::try_from(size).unwrap_or(0) })
+    }
+
+    /// Up to the end, whatever size the system claims: files of `/proc` have none.
+    fn read(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
+        use io::Read;
+
+        let file = self.open(file)?;
+        let mut bytes = Vec::new();
+        let expected = usize::try_from(file.size.min(limit)).unwrap_or(0);
+        bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
+        let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
+        reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
+        if bytes.len() as u64 > limit { Err(IoError::too_large()) } else { Ok(bytes) }
+    }
+}
+
+impl ReadAt for DiskFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, mut offset: u64, mut into: &mut [u8]) -> Result<(), IoError> {
+        while !into.is_empty() {
+            match rustix::io::pread(&self.fd, &mut *into, offset) {
+                Ok(0) => return Err(IoError::other("file ended while it was read")),
+                Ok(read) => {
+                    into = into.get_mut(read..).unwrap_or_default();
+                    offset = offset.saturating_add(read as u64);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(io_error(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn path(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
+
+/// The core's error for a system's, with the C library's text.
+#[must_use]
+pub fn io_error(error: Errno) -> IoError {
+    let kind = match error {
+        Errno::NOENT => IoErrorKind::NotFound,
+        Errno::ISDIR => IoErrorKind::IsDirectory,
+        _ => IoErrorKind::Other,
+    };
+    IoError::new(kind, strerror(error))
+}
+
+/// The same for the standard library's errors.
+#[must_use]
+pub fn from_io(error: &io::Error) -> IoError {
+    match Errno::from_io_error(error) {
+        Some(error) => io_error(error),
+        None => IoError::other(error.to_string()),
+    }
+}
+
+/// `strerror`: what the C library calls an error.
+#[must_use]
+pub fn strerror(error: Errno) -> String {
+    let number = error.raw_os_error();
+    let text = io::Error::from_raw_os_error(number).to_string();
+    match text.strip_suffix(&format!(" (os error {number})")) {
+        Some(text) => text.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn bytes(path: &Path) -> &[u8] {
+        path.as_os_str().as_bytes()
+    }
+
+    #[test]
+    fn lists_what_a_directory_says() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.ko"), b"x").unwrap();
+        fs::create_dir(dir.path().join("kernel")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+        fs::write(dir.path().join(OsStr::from_bytes(b"\xff")), b"").unwrap();
+        let mut entries = DiskSource.list(bytes(dir.path())).unwrap();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let entry = |name: &[u8], kind| DirEntry { name: name.to_vec(), kind };
+        assert_eq!(
+            entries,
+            [
+                entry(b"a.ko", EntryKind::File),
+                entry(b"kernel", EntryKind::Directory),
+                entry(b"link", EntryKind::Unresolved),
+                entry(b"\xff", EntryKind::File),
+            ]
+        );
+        let error = DiskSource.list(bytes(&dir.path().join("none"))).unwrap_err();
+        assert_eq!((error.kind(), error.text()), (IoErrorKind::NotFound, "No such file or directory"));
+        let error = DiskSource.list(bytes(&dir.path().join("a.ko"))).unwrap_err();
+        assert_eq!(error.text(), "Not a directory");
+    }
+
+    #[test]
+    fn stat_follows_links() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(".", dir.path().join("link")).unwrap();
+        let there = DiskSource.stat(bytes(dir.path())).unwrap();
+        assert_eq!(there.kind, FileKind::Directory);
+        assert_eq!(DiskSource.stat(bytes(&dir.path().join("link"))).unwrap(), there);
+        assert_eq!(DiskSource.stat(b"/dev/null").unwrap().kind, FileKind::Other(0o020_000));
+        std::os::unix::fs::symlink("round", dir.path().join("round")).unwrap();
+        let error = DiskSource.stat(bytes(&dir.path().join("round"))).unwrap_err();
+        assert_eq!(error.text(), "Too many levels of symbolic links");
+    }
+
+    #[test]
+    fn reads_ranges_and_never_less_than_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = dir.path().join("m.ko");
+        fs::write(&name, b"0123456789").unwrap();
+        let mut file = DiskSource.open(bytes(&name)).unwrap();
+        assert_eq!(file.size(), 10);
+        let mut into = [0; 4];
+        file.read_at(3, &mut into).unwrap();
+        assert_eq!(&into, b"3456");
+        assert!(file.read_at(7, &mut into).is_err());
+        assert!(file.read_at(u64::MAX, &mut into).is_err());
+        let mut directory = DiskSource.open(bytes(dir.path())).unwrap();
+        let error = directory.read_at(0, &mut into).unwrap_err();
+        assert_eq!((error.kind(), error.text()), (IoErrorKind::IsDirectory, "Is a directory"));
+    }
+
+    #[test]
+    fn a_fifo_does_not_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = dir.path().join("fifo.ko");
+        rustix::fs::mknodat(CWD, &name, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert_eq!(DiskSource.open(bytes(&name)).unwrap().size(), 0);
+    }
+
+    #[test]
+    fn side_files_are_read_to_their_end() {
+        let version = DiskSource.read(b"/proc/version", 1 << 20).unwrap();
+        assert!(version.starts_with(b"Linux version"), "size 0, yet full of text");
+        let dir = tempfile::tempdir().unwrap();
+        let name = dir.path().join("modules.order");
+        fs::write(&name, b"0123456789").unwrap();
+        assert_eq!(DiskSource.read(bytes(&name), 10).unwrap(), b"0123456789");
+        assert_eq!(DiskSource.read(bytes(&name), 9).unwrap_err().kind(), IoErrorKind::TooLarge);
+        assert_eq!(DiskSource.read(bytes(dir.path()), 9).unwrap_err().text(), "Is a directory");
+    }
+}
