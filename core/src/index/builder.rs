@@ -105,6 +105,12 @@ impl<'v> IndexBuilder<'v> {
         self.entries.is_empty()
     }
 
+    /// Key and value of an insertion, counted from 0.
+    #[must_use]
+    pub fn entry(&self, ordinal: usize) -> Option<(&[u8], &'v [u8])> {
+        self.entries.get(ordinal).map(|entry| (entry.key(&self.keys), entry.value))
+    }
+
     /// Which insertions repeated a key and value that were there already, whatever the priority:
     /// ascending, counted from 0.
     #[must_use]

@@ -1,0 +1,58 @@
+//! `modules.dep`: each module's path with all that it needs (`reference/outputs.md` §3.1).
+//!
+//! ```text
+//! kernel/sound/snd-hda.ko: kernel/sound/snd-pcm.ko kernel/sound/snd.ko
+//! kernel/sound/snd.ko:
+//! ```
+
+use alloc::vec::Vec;
+
+use crate::{
+    catalog::{Catalog, ModuleFile},
+    graph::{DependencyGraph, TopologicalOrder},
+    symbols::ModuleIndex,
+};
+
+/// The lines of `modules.dep`, which are also the values of `modules.dep.bin`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DependencyLines {
+    text: Vec<u8>,
+    /// Where each module's line ends, its newline included.
+    ends: Vec<usize>,
+}
+
+impl DependencyLines {
+    pub(crate) fn new(catalog: &Catalog, graph: &DependencyGraph, order: &TopologicalOrder) -> Self {
+        let path = |module: ModuleIndex| {
+            let at = usize::try_from(module).unwrap_or(usize::MAX);
+            catalog.modules().get(at).map(ModuleFile::printed_path).unwrap_or_default()
+        };
+        let mut lines = Self::default();
+        order.for_each_closure(graph, |module, needed| {
+            lines.text.extend_from_slice(path(module));
+            lines.text.push(b':');
+            for &needed in needed {
+                lines.text.push(b' ');
+                lines.text.extend_from_slice(path(needed));
+            }
+            lines.text.push(b'\n');
+            lines.ends.push(lines.text.len());
+        });
+        lines
+    }
+
+    /// The whole file.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Each module's line, without its newline.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0usize;
+        self.ends.iter().map(move |&end| {
+            let line = self.text.get(start..end.saturating_sub(1)).unwrap_or_default();
+            start = end;
+            line
+        })
+    }
+}
