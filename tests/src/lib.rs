@@ -9,6 +9,7 @@
 pub mod apt;
 pub mod command;
 pub mod debian;
+pub mod efi;
 pub mod oracle;
 pub mod toolchain;
 

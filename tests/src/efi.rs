@@ -1,0 +1,115 @@
+//! The firmware program: what `targets/*.toml` says of each architecture, and how it is built.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::toolchain::{CrossCargo, Library};
+use crate::{command, workspace};
+
+/// One file of `targets/`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Target {
+    /// rustc's name for it.
+    pub target: String,
+    /// File name that firmware starts from a removable medium.
+    pub boot_name: String,
+    /// How it is emulated, where tests boot it.
+    pub qemu: Option<QemuSettings>,
+}
+
+/// A machine for QEMU.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct QemuSettings {
+    /// The emulator.
+    pub program: String,
+    /// Debian packages with emulator and firmware.
+    pub packages: Vec<String>,
+    /// Options that make the machine.
+    pub machine: Vec<String>,
+    /// Firmware code.
+    pub code: PathBuf,
+    /// Fresh firmware variables.
+    pub variables: PathBuf,
+    /// The serial port as Linux calls it.
+    pub console: String,
+    /// Debian's name of the architecture.
+    pub debian: String,
+    /// The same with Secure Boot on.
+    pub secure_boot: Option<SecureBoot>,
+}
+
+/// What differs with Secure Boot.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecureBoot {
+    /// As in [`QemuSettings`].
+    pub machine: Vec<String>,
+    /// As in [`QemuSettings`].
+    pub code: PathBuf,
+    /// Variables that trust `certificate`.
+    pub variables: PathBuf,
+    /// Key to sign with.
+    pub key: PathBuf,
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// Opens the key.
+    pub pass_phrase: String,
+}
+
+/// Names of all architectures, sorted.
+///
+/// # Errors
+/// When `targets/` cannot be read.
+pub fn architectures() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace().join("targets"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What `targets/` says of an architecture.
+///
+/// # Errors
+/// When there is no such file, or it says something else.
+pub fn target(arch: &str) -> Result<Target> {
+    let path = workspace().join("targets").join(arch).with_extension("toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("no architecture {arch}"))?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// Builds the program and returns its path.
+///
+/// # Errors
+/// When no toolchain can, or the build fails.
+pub fn build(arch: &str) -> Result<PathBuf> {
+    let target = target(arch)?;
+    let cargo = CrossCargo::find_or_install(&target.target, Library::Alloc)?;
+    eprintln!("{}: using {}", target.target, cargo.describe());
+    let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet"];
+    command::run(cargo.command("build").args(args))?;
+    Ok(cargo.artifacts("small").join("depmod-efi.efi"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_understood() {
+        let names = architectures().unwrap();
+        assert_eq!(names, ["aarch64", "i686", "x86_64"]);
+        for name in names {
+            assert_eq!(target(&name).unwrap().target, format!("{name}-unknown-uefi"));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `cargo xtask efi`: the firmware program.
+
+use anyhow::{Context, Result, bail};
+use depmod_tests::efi;
+
+/// Builds the program for `--arch ARCH` (x86_64 unless told otherwise); its path is the last line.
+///
+/// # Errors
+/// When nothing builds for the architecture, or the build fails.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    let arch = match args {
+        [] => "x86_64",
+        [option, arch] if option == "--arch" => arch,
+        _ => bail!("usage: cargo xtask efi [--arch {}]", efi::architectures()?.join("|")),
+    };
+    let program = efi::build(arch)?;
+    let size = program.metadata().context("the program is not where it was built")?.len();
+    println!("{size} bytes");
+    println!("{}", program.display());
+    Ok(())
+}
