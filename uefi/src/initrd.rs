@@ -1,0 +1,192 @@
+//! The hand-over: initrds for the Linux kernel's EFI stub.
+//!
+//! The stub looks for a handle with the device path "vendor media, `LINUX_EFI_INITRD_MEDIA_GUID`" and
+//! asks the `LoadFile2` protocol on it for the initrd, once for its size and once for its bytes
+//! (Linux `Documentation/admin-guide/efi-stub.rst`, `drivers/firmware/efi/libstub`).
+
+use alloc::{boxed::Box, vec::Vec};
+use core::ffi::c_void;
+
+use depmod_core::cpio::ALIGN;
+use uefi::proto::device_path::{DevicePath, FfiDevicePath};
+use uefi::proto::media::load_file::LoadFile2;
+use uefi::{Guid, Handle, Identify, Status, boot, guid};
+use uefi_raw::Boolean;
+use uefi_raw::protocol::device_path::DevicePathProtocol;
+use uefi_raw::protocol::media::LoadFile2Protocol;
+
+use crate::error::{Doing, Error, Result};
+
+/// Names the device path that the kernel's stub looks for.
+pub const LINUX_EFI_INITRD_MEDIA_GUID: Guid = guid!("5568e427-68fc-4f3d-ac74-ca555231cc68");
+
+const VENDOR_MEDIA: [u8; 4] = [4, 3, 20, 0];
+const END: [u8; 4] = [0x7f, 0xff, 4, 0];
+
+/// Initrds that are published until this is dropped.
+#[derive(Debug)]
+pub struct Initrd {
+    handle: Handle,
+    provider: *mut Provider,
+}
+
+/// What the firmware points at. `protocol` comes first: its address is the provider's.
+#[repr(C)]
+struct Provider {
+    protocol: LoadFile2Protocol,
+    path: [u8; 24],
+    parts: Vec<Vec<u8>>,
+    size: usize,
+}
+
+impl Initrd {
+    /// Publishes the parts as one initrd, each starting at a multiple of four.
+    ///
+    /// # Errors
+    /// When someone else provides an initrd, or the firmware refuses. Nothing is published then,
+    /// and the parts' memory is returned.
+    pub fn publish(parts: Vec<Vec<u8>>) -> Result<Self> {
+        let path = device_path();
+        // SAFETY: `path` is a whole device path with its end node.
+        let mut wanted: &DevicePath =
+            unsafe { DevicePath::from_ffi_ptr(path.as_ptr().cast::<FfiDevicePath>()) };
+        if boot::locate_device_path::<LoadFile2>(&mut wanted).is_ok() {
+            return Err(Error::InitrdProvider);
+        }
+        let size = parts.iter().map(|part| part.len().next_multiple_of(ALIGN)).sum();
+        let protocol = LoadFile2Protocol { load_file };
+        let provider = Box::into_raw(Box::new(Provider { protocol, path, parts, size }));
+        // SAFETY: the provider stays where it is until it is withdrawn.
+        let path = unsafe { &raw const (*provider).path };
+        // SAFETY: the GUID belongs to this interface, which outlives its installation.
+        let handle =
+            unsafe { boot::install_protocol_interface(None, &DevicePath::GUID, path.cast::<c_void>()) };
+        let handle = match handle.doing("publish the initrd's device path") {
+            Ok(handle) => handle,
+            Err(error) => {
+                // SAFETY: it comes from `Box::into_raw`, and nothing was installed.
+                drop(unsafe { Box::from_raw(provider) });
+                return Err(error);
+            }
+        };
+        let initrd = Self { handle, provider };
+        // SAFETY: as above; on failure `initrd` takes the device path away again.
+        unsafe {
+            boot::install_protocol_interface(
+                Some(handle),
+                &LoadFile2Protocol::GUID,
+                provider.cast::<c_void>(),
+            )
+        }
+        .doing("publish the initrd")?;
+        Ok(initrd)
+    }
+
+    /// Size as the kernel sees it, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        // SAFETY: the provider lives as long as `self`.
+        unsafe { (*self.provider).size }
+    }
+}
+
+impl Drop for Initrd {
+    fn drop(&mut self) {
+        // SAFETY: these are the interfaces that `publish` installed; nobody holds on to them.
+        let removed = unsafe {
+            let path = &raw const (*self.provider).path;
+            let file = boot::uninstall_protocol_interface(
+                self.handle,
+                &LoadFile2Protocol::GUID,
+                self.provider.cast::<c_void>(),
+            );
+            let path =
+                boot::uninstall_protocol_interface(self.handle, &DevicePath::GUID, path.cast::<c_void>());
+            let gone = |result: uefi::Result| match result {
+                Ok(()) => true,
+                Err(error) => error.status() == Status::NOT_FOUND,
+            };
+            gone(file) && gone(path)
+        };
+        // What the firmware still points at must stay.
+        if removed {
+            // SAFETY: it comes from `Box::into_raw` and is not reachable any more.
+            drop(unsafe { Box::from_raw(self.provider) });
+        }
+    }
+}
+
+fn device_path() -> [u8; 24] {
+    let mut path = [0; 24];
+    let guid = LINUX_EFI_INITRD_MEDIA_GUID.to_bytes();
+    let bytes = VENDOR_MEDIA.iter().chain(&guid).chain(&END);
+    path.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    path
+}
+
+unsafe extern "efiapi" fn load_file(
+    this: *mut LoadFile2Protocol,
+    path: *const DevicePathProtocol,
+    boot_policy: Boolean,
+    size: *mut usize,
+    buffer: *mut c_void,
+) -> Status {
+    if this.is_null() || path.is_null() || size.is_null() {
+        return Status::INVALID_PARAMETER;
+    }
+    if boot_policy.0 != 0 {
+        return Status::UNSUPPORTED;
+    }
+    // SAFETY: the protocol is the first field of a live provider, which only `load_file` reads.
+    let provider = unsafe { &*this.cast::<Provider>() };
+    // SAFETY: the caller lends us its size.
+    let room = unsafe { size.replace(provider.size) };
+    if buffer.is_null() || room < provider.size {
+        return Status::BUFFER_TOO_SMALL;
+    }
+    let mut to = buffer.cast::<u8>();
+    for part in &provider.parts {
+        let padding = part.len().next_multiple_of(ALIGN) - part.len();
+        // SAFETY: the buffer has room for all parts with their padding.
+        unsafe {
+            to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            to = to.add(part.len());
+            to.write_bytes(0, padding);
+            to = to.add(padding);
+        }
+    }
+    Status::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn the_path_that_the_stub_looks_for() {
+        let expected = b"\x04\x03\x14\x00\x27\xe4\x68\x55\xfc\x68\x3d\x4f\xac\x74\xca\x55\x52\x31\xcc\x68\x7f\xff\x04\x00";
+        assert_eq!(&device_path(), expected);
+    }
+
+    #[test]
+    fn asked_for_the_size_then_for_the_bytes() {
+        let protocol = LoadFile2Protocol { load_file };
+        let parts = vec![vec![1; 5], vec![2; 4]];
+        let mut provider = Provider { protocol, path: device_path(), parts, size: 12 };
+        let this = (&raw mut provider).cast::<LoadFile2Protocol>();
+        let path = (&raw const provider.path).cast::<DevicePathProtocol>();
+        let ask = |policy, mut size, buffer: *mut u8| {
+            // SAFETY: everything points to live memory.
+            let status = unsafe { load_file(this, path, Boolean(policy), &mut size, buffer.cast()) };
+            (status, size)
+        };
+        let mut out = [9; 13];
+        assert_eq!(ask(1, 13, out.as_mut_ptr()), (Status::UNSUPPORTED, 13));
+        assert_eq!(ask(0, 0, core::ptr::null_mut()), (Status::BUFFER_TOO_SMALL, 12));
+        assert_eq!(ask(0, 11, out.as_mut_ptr()), (Status::BUFFER_TOO_SMALL, 12));
+        assert_eq!(out, [9; 13]);
+        assert_eq!(ask(0, 13, out.as_mut_ptr()), (Status::SUCCESS, 12));
+        assert_eq!(out, [1, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2, 2, 9]);
+    }
+}

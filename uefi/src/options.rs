@@ -1,0 +1,209 @@
+//! What the program is asked to do: the shell's words, or a boot entry's load options.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use uefi::boot;
+use uefi::proto::loaded_image::LoadedImage;
+use uefi::proto::shell_params::ShellParameters;
+
+/// Beside the program, unless the load options name another.
+pub const DEFAULT_ENTRY: &str = "depmod.conf";
+
+/// How to call the program.
+pub const USAGE: &str = "usage: depmod.efi [-b DIR] [-o DIR] [-m DIR] [-n] [-v] VERSION\n\
+     \x20      depmod.efi [-v] [ENTRY.conf]";
+
+/// One way of running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Write index files, like the Linux command.
+    Index(Index),
+    /// Boot an entry with the modules that it needs.
+    Boot {
+        /// The entry file, when it is not [`DEFAULT_ENTRY`].
+        entry: Option<String>,
+        /// Whether to tell what is done.
+        verbose: bool,
+    },
+    /// `--help`.
+    Help,
+}
+
+/// Operands of [`Command::Index`], named like the Linux command's options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// `-b`: the directory above `lib/modules`, or an archive.
+    pub base: Option<String>,
+    /// `-o`: where to put the files instead.
+    pub out: Option<String>,
+    /// `-m`: the module directory below the base.
+    pub module_dir: Option<String>,
+    /// `-n`: print, write nothing.
+    pub dry_run: bool,
+    /// `-v`: tell what is done.
+    pub verbose: bool,
+    /// The kernel's version.
+    pub version: String,
+}
+
+/// A word that was not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// No option of this name.
+    Unknown(String),
+    /// The option lacks its value.
+    Value(String),
+    /// More operands than one.
+    Operand(String),
+    /// Options for writing index files, but no version.
+    NoVersion,
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(word) => write!(f, "unknown option {word}"),
+            Self::Value(word) => write!(f, "option {word} needs a value"),
+            Self::Operand(word) => write!(f, "one operand is enough: {word}"),
+            Self::NoVersion => f.write_str("which kernel version?"),
+        }
+    }
+}
+
+impl core::error::Error for OptionsError {}
+
+/// The words that the program was started with, its own name not among them.
+///
+/// From the shell they come parsed. Otherwise load options are one text, without a program name; a
+/// firmware that puts something else there (the specification allows any bytes) gives no words.
+#[must_use]
+pub fn words_of_program() -> Vec<String> {
+    let image = boot::image_handle();
+    if let Ok(shell) = boot::open_protocol_exclusive::<ShellParameters>(image) {
+        return shell.args().skip(1).map(alloc::string::ToString::to_string).collect();
+    }
+    let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) else { return Vec::new() };
+    loaded.load_options_as_bytes().map_or_else(Vec::new, split)
+}
+
+/// Words of load options: UTF-16, up to a NUL; `"` keeps spaces together.
+fn split(options: &[u8]) -> Vec<String> {
+    let units = options.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair));
+    let text: Result<String, _> = char::decode_utf16(units.take_while(|&unit| unit != 0)).collect();
+    let Ok(text) = text else { return Vec::new() };
+    if text.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+        return Vec::new();
+    }
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            c if c.is_whitespace() && !quoted => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+impl Command {
+    /// Understands the program's words. An operand that begins with a digit is a version, any other
+    /// the name of an entry file.
+    ///
+    /// ```
+    /// use depmod_uefi::options::Command;
+    /// let words = ["-v", r"\loader\rescue.conf"].map(String::from);
+    /// let entry = Some("/loader/rescue.conf".into());
+    /// assert_eq!(Command::parse(&words), Ok(Command::Boot { entry, verbose: true }));
+    /// ```
+    ///
+    /// # Errors
+    /// When a word is not understood.
+    pub fn parse(words: &[String]) -> Result<Self, OptionsError> {
+        let mut index = Index::default();
+        let mut operand: Option<&str> = None;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || {
+                let value = words.next().filter(|value| !value.is_empty());
+                value.map(|value| Some(path(value))).ok_or_else(|| OptionsError::Value(word.clone()))
+            };
+            match &**word {
+                "-h" | "--help" => return Ok(Self::Help),
+                "-b" | "--basedir" => index.base = value()?,
+                "-o" | "--outdir" => index.out = value()?,
+                "-m" | "--moduledir" => index.module_dir = value()?,
+                "-n" | "--show" | "--dry-run" => index.dry_run = true,
+                "-v" | "--verbose" => index.verbose = true,
+                option if option.starts_with('-') => return Err(OptionsError::Unknown(word.clone())),
+                _ if operand.is_some() => return Err(OptionsError::Operand(word.clone())),
+                word => operand = Some(word),
+            }
+        }
+        let plain = Index { verbose: index.verbose, ..Index::default() };
+        match operand {
+            Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => {
+                index.version = version.into();
+                Ok(Self::Index(index))
+            }
+            entry if index == plain => Ok(Self::Boot { entry: entry.map(path), verbose: index.verbose }),
+            Some(operand) => Err(OptionsError::Operand(operand.into())),
+            None => Err(OptionsError::NoVersion),
+        }
+    }
+}
+
+fn path(word: &str) -> String {
+    word.replace('\\', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+
+    fn parse(text: &str) -> Result<Command, OptionsError> {
+        Command::parse(&text.split(' ').filter(|word| !word.is_empty()).map(String::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn load_options_become_words() {
+        assert_eq!(split(&utf16("  -b \"a b\"\\c  6.1\0junk")), ["-b", "a b\\c", "6.1"]);
+        assert_eq!(split(&utf16("\"\"")), [""]);
+        assert_eq!(split(b""), [""; 0]);
+        assert_eq!(split(b"\x00\xd8"), [""; 0], "no UTF-16");
+        assert_eq!(split(&utf16("\u{1}\u{2}")), [""; 0], "no text");
+    }
+
+    #[test]
+    fn the_two_ways() {
+        assert_eq!(parse(""), Ok(Command::Boot { entry: None, verbose: false }));
+        let Ok(Command::Index(index)) = parse("-b \\x -o /out -m m -n -v 6.1.0") else { panic!() };
+        assert_eq!(
+            (index.base.unwrap(), index.out.unwrap(), index.version),
+            ("/x".into(), "/out".into(), "6.1.0".to_string())
+        );
+        assert!(index.dry_run && index.verbose);
+        assert_eq!(parse("-b x --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn not_understood() {
+        assert_eq!(parse("-x"), Err(OptionsError::Unknown("-x".into())));
+        assert_eq!(parse("6.1 -b"), Err(OptionsError::Value("-b".into())));
+        assert_eq!(parse("6.1 6.2"), Err(OptionsError::Operand("6.2".into())));
+        assert_eq!(parse("-n"), Err(OptionsError::NoVersion));
+        assert_eq!(parse("-n a.conf"), Err(OptionsError::Operand("a.conf".into())));
+    }
+}
