@@ -15,7 +15,7 @@ use crate::{
     inputs::Order,
     limits::Limits,
     name::{self, module_name},
-    pipeline::Stopped,
+    pipeline::{Request, Stopped},
     walk::walk,
 };
 
@@ -87,15 +87,20 @@ impl Catalog {
     /// Every module below `directory` and the configured external directories; of several files
     /// with one name the one that the configuration prefers.
     pub(crate) fn of_directory<S: Source>(
-        directory: &[u8],
+        request: &Request,
         config: &Config,
-        limits: &Limits,
         source: &S,
         reporter: &mut impl Reporter,
     ) -> Result<Self, Stopped> {
+        let (directory, limits) = (&*request.directory, &request.limits);
         let mut modules: Vec<ModuleFile> = Vec::new();
         let mut by_name: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut foreign: Vec<Vec<u8>> = Vec::new();
         let mut add = |path: &[u8]| {
+            if request.root_owned_only && source.stat(path).is_ok_and(|stat| !stat.root_owned) {
+                foreign.push(path.to_vec());
+                return;
+            }
             let file = ModuleFile::new(directory, path);
             match by_name.entry(file.name.clone()) {
                 Entry::Vacant(slot) => {
@@ -123,17 +128,18 @@ impl Catalog {
                 reporter.report(Diagnostic::OpenDirectory { path, cause });
             }
         }
+        foreign.into_iter().for_each(|path| reporter.report(Diagnostic::NotRootOwned { path }));
         Ok(Self::sorted(modules, directory, limits, source, reporter))
     }
 
     /// Just these files.
     pub(crate) fn of_files<S: Source>(
-        directory: &[u8],
+        request: &Request,
         files: &[Vec<u8>],
-        limits: &Limits,
         source: &S,
         reporter: &mut impl Reporter,
     ) -> Result<Self, Stopped> {
+        let (directory, limits) = (&*request.directory, &request.limits);
         let mut modules: Vec<ModuleFile> = Vec::new();
         let mut by_name: HashMap<Vec<u8>, usize> = HashMap::new();
         for path in files {

@@ -92,6 +92,8 @@ diagnostics! {
     Error UnsupportedFileType { path, mode } => b"unsupported file type ", path, b": ", mode;
     /// A link to a directory that is already being walked (kmod would follow it until it fails).
     Error DirectoryLoop { path } => b"directory loop, not followed: ", path;
+    /// `--root-owned-only`: a module that somebody else owns.
+    Warning NotRootOwned { path } => path, b" is not owned by root, left out";
     /// Deeper than the ceiling allows.
     Error DirectoryDepth { path } => b"directories too deep, not followed: ", path;
 

@@ -51,6 +51,8 @@ pub struct Request {
     pub version: Vec<u8>,
     /// Which modules.
     pub selection: Selection,
+    /// Leave out modules that root does not own.
+    pub root_owned_only: bool,
     /// Configuration files and directories; earlier ones mask later ones.
     pub config_paths: Vec<Vec<u8>>,
     /// Where the kernel's own symbols stand.
@@ -75,6 +77,7 @@ impl Request {
             directory: directory.to_vec(),
             version: version.to_vec(),
             selection: Selection::All,
+            root_owned_only: false,
             config_paths: Vec::new(),
             kernel_symbols: None,
             symbol_prefix: None,
@@ -161,14 +164,13 @@ impl Gathered {
                 Some(bytes)
             }
         };
-        let directory = &request.directory;
         let catalog = match &request.selection {
             Selection::All => {
                 let paths = &request.config_paths;
                 let config = Config::load(source, paths, &request.version, limits, reporter);
-                Catalog::of_directory(directory, &config, limits, source, reporter)?
+                Catalog::of_directory(request, &config, source, reporter)?
             }
-            Selection::Files(files) => Catalog::of_files(directory, files, limits, source, reporter)?,
+            Selection::Files(files) => Catalog::of_files(request, files, source, reporter)?,
         };
         Ok(Self { catalog, kernel_symbols })
     }

@@ -69,8 +69,8 @@ pub(crate) fn walk<S: Source>(
                 Ok(stat) => match stat.kind {
                     FileKind::File => false,
                     FileKind::Directory => {
-                        let mut above = levels.iter().map(|level| path.get(..level.path_len));
-                        if above.any(|dir| dir.is_some_and(|dir| source.stat(dir) == Ok(stat))) {
+                        let mut above = levels.iter().filter_map(|level| path.get(..level.path_len));
+                        if above.any(|dir| source.stat(dir).is_ok_and(|above| above.id == stat.id)) {
                             reporter.report(Diagnostic::DirectoryLoop { path: path.clone() });
                             continue;
                         }

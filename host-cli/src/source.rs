@@ -53,7 +53,8 @@ impl Source for DiskSource {
             FileType::Directory => FileKind::Directory,
             other => FileKind::Other(other.as_raw_mode()),
         };
-        Ok(Stat { kind, id: (stat.st_dev, stat.st_ino) })
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        Ok(Stat { kind, id: (stat.st_dev, stat.st_ino), size, root_owned: stat.st_uid == 0 })
     }
 
     fn open(&self, file: &[u8]) -> Result<DiskFile, IoError> {

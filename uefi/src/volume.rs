@@ -90,7 +90,7 @@ impl Source for Volume {
         let info = info(&mut self.handle(path)?)?;
         let kind = if is_directory(&info) { FileKind::Directory } else { FileKind::File };
         // There are no links, so the path tells two files apart.
-        Ok(Stat { kind, id: (0, fnv(components(path)?)) })
+        Ok(Stat { kind, id: (0, fnv(components(path)?)), size: info.file_size(), root_owned: true })
     }
 
     fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {

@@ -301,13 +301,13 @@ impl<'a> Source for Archive<'a> {
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
         let node = self.find(path)?;
-        let kind = match self.kind(node).ok_or(Lost::Missing)? {
-            Kind::Directory(_) => FileKind::Directory,
-            Kind::File(_) => FileKind::File,
-            &Kind::Other(mode) => FileKind::Other(mode),
+        let (kind, size) = match self.kind(node).ok_or(Lost::Missing)? {
+            Kind::Directory(_) => (FileKind::Directory, 0),
+            Kind::File(data) => (FileKind::File, data.len() as u64),
+            &Kind::Other(mode) => (FileKind::Other(mode), 0),
             Kind::Link(_) => return Err(Lost::Missing.into()),
         };
-        Ok(Stat { kind, id: (0, node as u64) })
+        Ok(Stat { kind, id: (0, node as u64), size, root_owned: true })
     }
 
     fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {

@@ -78,15 +78,13 @@ impl Source for MemoryHost {
     }
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
-        let kind = if self.files.contains_key(&clean(path)) {
-            FileKind::File
-        } else if self.below(path).next().is_some() {
-            FileKind::Directory
-        } else {
-            return Err(IoError::not_found());
+        let (kind, size) = match self.files.get(&clean(path)) {
+            Some(bytes) => (FileKind::File, bytes.len() as u64),
+            None if self.below(path).next().is_some() => (FileKind::Directory, 0),
+            None => return Err(IoError::not_found()),
         };
         let id = u64::from(crate::hash::superfast(&clean(path)));
-        Ok(Stat { kind, id: (0, id) })
+        Ok(Stat { kind, id: (0, id), size, root_owned: true })
     }
 
     fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {

@@ -106,6 +106,10 @@ pub struct Stat {
     pub kind: FileKind,
     /// Identity of a file or directory: device and inode, or whatever tells two of them apart.
     pub id: (u64, u64),
+    /// Size in bytes.
+    pub size: u64,
+    /// Whether root owns it; true where nobody owns files.
+    pub root_owned: bool,
 }
 
 /// File types as the walk tells them apart.
