@@ -199,6 +199,8 @@ diagnostics! {
     /// A new file cannot take the place of the old one; what was there before stays.
     Fatal PublishIndex { temporary, name, cause } => b"publish temporary from ", temporary, b" to ", name,
         b": ", cause;
+    /// A file that need not change does not take the time of this run.
+    Error TouchIndex { name, cause } => b"could not set the time of ", name, b": ", cause;
     /// The new files are in place, but perhaps not on the disk.
     Error SyncDirectory { path, cause } => b"could not sync directory ", path, b": ", cause;
     /// A signal arrived before anything was replaced.

@@ -6,8 +6,14 @@
 //! output.
 
 #![deny(unsafe_code)]
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    reason = "this package has an operating system below it"
+)]
 
 pub mod args;
 pub mod codecs;
+pub mod publish;
 pub mod settings;
 pub mod source;

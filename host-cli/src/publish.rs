@@ -1,0 +1,415 @@
+//! Putting the output in place: all of it, or nothing.
+//!
+//! ```text
+//! lock the directory                      another run waits here
+//! write every file that changes under a temporary name
+//! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
+//! swap each with what has its name        whatever fails here: swapped back
+//! remove what was swapped out, sync the directory
+//! ```
+//!
+//! Readers see each file change at once. A run that is killed leaves at worst temporary files, whose
+//! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. The lock is
+//! `flock` on the directory itself, so nothing extra ever stays in a module directory.
+
+mod signals;
+mod swap;
+mod temporary;
+mod unchanged;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use depmod_core::diagnostic::Diagnostic;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::source::{from_io, strerror};
+use signals::Signals;
+use swap::Swaps;
+use temporary::Temporaries;
+
+/// An output directory, locked where the file system can.
+#[derive(Debug)]
+pub struct Publisher {
+    dir: OwnedFd,
+    path: Vec<u8>,
+    locked: bool,
+}
+
+impl Publisher {
+    /// Locks a directory that exists already, so that input from the same directory is read under
+    /// the lock; waits for another run to end. `None` if there is no such directory yet.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn lock(path: &[u8]) -> Result<Option<Self>, Diagnostic> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            // A file where a directory should be is for `create` to report.
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => {
+                let (path, cause) = (path.to_vec(), text(error));
+                return Err(Diagnostic::OpenOutputDirectory { path, cause });
+            }
+        };
+        let locked = loop {
+            match rustix::fs::flock(&dir, FlockOperation::LockExclusive) {
+                Ok(()) => break true,
+                Err(Errno::INTR) => {}
+                // A file system without locks: better an unlocked run than none.
+                Err(_) => break false,
+            }
+        };
+        Ok(Some(Self { dir, path: path.to_vec(), locked }))
+    }
+
+    /// The same, but makes the directory, with its parents, if it is missing.
+    ///
+    /// # Errors
+    /// When it can be neither made nor opened.
+    pub fn create(path: &[u8]) -> Result<Self, Diagnostic> {
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::DirBuilderExt;
+
+        if let Some(publisher) = Self::lock(path)? {
+            return Ok(publisher);
+        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(Path::new(std::ffi::OsStr::from_bytes(path)))
+            .map_err(|error| Diagnostic::CreateDirectory {
+                path: path.to_vec(),
+                cause: from_io(&error).text().as_bytes().to_vec(),
+            })?;
+        let missing = || Diagnostic::OpenOutputDirectory { path: path.to_vec(), cause: text(Errno::NOENT) };
+        Self::lock(path)?.ok_or_else(missing)
+    }
+
+    /// Replaces the files of these names by these contents; a file of another name is not touched.
+    ///
+    /// Signals that would end the program wait until the directory is whole again.
+    ///
+    /// # Errors
+    /// With a message about the file concerned; the directory is then as it was, unless the message
+    /// is [`Diagnostic::SyncDirectory`].
+    pub fn publish(self, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
+        let signals = Signals::hold();
+        let result = self.publish_unless(outputs, || signals.arrived());
+        // What was held back takes effect now; this ends the program if a signal came.
+        signals.release();
+        result
+    }
+
+    fn publish_unless(
+        &self,
+        outputs: &[(&str, &[u8])],
+        interrupted: impl Fn() -> bool,
+    ) -> Result<(), Diagnostic> {
+        if self.locked {
+            // Without the lock they could be another run's.
+            temporary::remove_stale(&self.dir);
+        }
+        swap::check_targets(&self.dir, outputs)?;
+        let mut temporaries = Temporaries::new(&self.dir, &self.path);
+        for (name, bytes) in outputs {
+            if interrupted() {
+                return Err(Diagnostic::Interrupted { path: self.path.clone() });
+            }
+            temporaries.write(name, bytes)?;
+        }
+        temporaries.sync()?;
+        if interrupted() {
+            return Err(Diagnostic::Interrupted { path: self.path.clone() });
+        }
+        temporaries.touch_unchanged()?;
+        let mut swaps = Swaps::new(&self.dir);
+        for temporary in temporaries.files() {
+            swaps.put(temporary)?;
+        }
+        swaps.keep();
+        drop(temporaries);
+        match rustix::fs::fsync(&self.dir) {
+            // Some file systems cannot sync directories.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(Diagnostic::SyncDirectory { path: self.path.clone(), cause: text(error) }),
+        }
+    }
+}
+
+fn text(error: Errno) -> Vec<u8> {
+    strerror(error).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::process::Command;
+
+    const OLD: &[(&str, &[u8])] = &[("modules.dep", b"old dep"), ("modules.alias", b"old alias")];
+    const NEW: &[(&str, &[u8])] =
+        &[("modules.dep", b"new dep\n"), ("modules.alias", b""), ("modules.devname", b"new devname")];
+
+    fn bytes(path: &Path) -> &[u8] {
+        path.as_os_str().as_bytes()
+    }
+
+    fn publish(dir: &Path, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
+        Publisher::create(bytes(dir))?.publish(outputs)
+    }
+
+    /// All that is in a directory, sorted.
+    fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap_or_default())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn expected(outputs: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = outputs.iter().map(|(name, data)| ((*name).into(), data.to_vec())).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn makes_the_directory_and_all_files() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/lib/modules/5.0");
+        assert!(Publisher::lock(bytes(&dir)).unwrap().is_none());
+        publish(&dir, NEW).unwrap();
+        assert_eq!(content(&dir), expected(NEW));
+        for (name, _) in NEW {
+            let mode = fs::metadata(dir.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o644);
+        }
+    }
+
+    #[test]
+    fn replaces_files_and_links_but_touches_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        fs::write(dir.join("modules.order"), b"order").unwrap();
+        fs::write(dir.join("target"), b"target").unwrap();
+        symlink("target", dir.join("modules.devname")).unwrap();
+        publish(dir, NEW).unwrap();
+        let others: &[(&str, &[u8])] = &[("modules.order", b"order"), ("target", b"target")];
+        assert_eq!(content(dir), expected(&[NEW, others].concat()));
+        assert!(fs::symlink_metadata(dir.join("modules.devname")).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_directory_in_the_way_stops_everything() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        fs::create_dir(dir.join("modules.devname")).unwrap();
+        let before = content(dir);
+        let error = publish(dir, NEW).unwrap_err().to_string();
+        assert!(error.starts_with("publish temporary from "), "{error}");
+        assert!(error.ends_with(" to modules.devname: Is a directory"), "{error}");
+        assert_eq!(content(dir), before);
+    }
+
+    #[test]
+    fn what_was_swapped_is_swapped_back() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        let publisher = Publisher::create(bytes(dir)).unwrap();
+        let mut temporaries = Temporaries::new(&publisher.dir, &publisher.path);
+        for (name, bytes) in NEW {
+            temporaries.write(name, bytes).unwrap();
+        }
+        // The last one vanishes, so that its swap fails after two that worked.
+        fs::remove_file(dir.join(&temporaries.files().last().unwrap().temporary)).unwrap();
+        let mut swaps = Swaps::new(&publisher.dir);
+        let results: Vec<_> = temporaries.files().map(|file| swaps.put(file)).collect();
+        assert_eq!(fs::read(dir.join("modules.dep")).unwrap(), b"new dep\n");
+        assert!(results[..2].iter().all(Result::is_ok) && results[2].is_err());
+        drop(swaps);
+        drop(temporaries);
+        assert_eq!(content(dir), expected(OLD));
+    }
+
+    #[test]
+    fn what_would_not_change_stays_and_gets_a_new_time() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        let inode = |name: &str| fs::metadata(dir.join(name)).unwrap().ino();
+        let before = (inode("modules.dep"), inode("modules.alias"));
+        let long_ago = std::time::UNIX_EPOCH;
+        fs::File::open(dir.join("modules.dep")).unwrap().set_modified(long_ago).unwrap();
+        let other: &[(&str, &[u8])] = &[OLD[0], ("modules.alias", b"other")];
+        publish(dir, other).unwrap();
+        assert_eq!(content(dir), expected(other));
+        assert_eq!(inode("modules.dep"), before.0);
+        assert_ne!(inode("modules.alias"), before.1);
+        assert!(fs::metadata(dir.join("modules.dep")).unwrap().modified().unwrap() > long_ago);
+    }
+
+    #[test]
+    fn an_interrupted_run_leaves_no_trace() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        for stop_at in 0..=NEW.len() {
+            let count = core::cell::Cell::new(0);
+            let publisher = Publisher::create(bytes(dir)).unwrap();
+            let error = publisher.publish_unless(NEW, || count.replace(count.get() + 1) == stop_at);
+            assert!(matches!(error, Err(Diagnostic::Interrupted { .. })));
+            assert_eq!(content(dir), expected(OLD));
+        }
+    }
+
+    #[test]
+    fn leftovers_of_killed_runs_go_and_similar_names_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        fs::write(dir.join(".modules.dep.123.depmod-new"), b"left").unwrap();
+        let others: &[(&str, &[u8])] = &[
+            (".modules.dep.x.depmod-new", b"1"),
+            ("modules.dep.1.depmod-new", b"2"),
+            ("tmpfileABCDEF", b"3"),
+        ];
+        for (name, data) in others {
+            fs::write(dir.join(name), data).unwrap();
+        }
+        publish(dir, NEW).unwrap();
+        assert_eq!(content(dir), expected(&[NEW, others].concat()));
+    }
+
+    #[test]
+    fn two_runs_never_mix() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let sets: Vec<Vec<u8>> = (0..4u8).map(|n| vec![b'0' + n; 50_000]).collect();
+        std::thread::scope(|scope| {
+            for set in &sets {
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        publish(dir, &[("modules.dep", set), ("modules.alias", set)]).unwrap();
+                    }
+                });
+            }
+        });
+        let files = content(dir);
+        assert_eq!(files.len(), 2);
+        assert_eq!(files[0].1, files[1].1);
+    }
+
+    #[test]
+    fn a_path_through_a_file_is_no_directory() {
+        let error = publish(Path::new("/dev/null/x/lib/modules/5.0"), NEW).unwrap_err();
+        let text = "could not create directory /dev/null/x/lib/modules/5.0: Not a directory";
+        assert_eq!(error.to_string(), text);
+    }
+
+    /// Runs one of this module's tests in a process of its own, by way of a shell line in which `"$@"`
+    /// stands for it; `None` if the line says with status 77 that this machine cannot do that.
+    fn in_child(test: &str, dir: &Path, line: &str) -> Option<String> {
+        let name = format!("publish::tests::{test}");
+        let output = Command::new("sh")
+            .args(["-c", line, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", &name, "--nocapture"])
+            .env("DEPMOD_TEST_DIR", dir)
+            .output()
+            .unwrap();
+        (output.status.code() != Some(77)).then(|| {
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        })
+    }
+
+    /// The directory, if this is the child.
+    fn child_dir() -> Option<std::path::PathBuf> {
+        std::env::var_os("DEPMOD_TEST_DIR").map(Into::into)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_replaces_nothing() {
+        let big: &[(&str, &[u8])] = &[("modules.dep", b"new"), ("modules.alias", &[b'x'; 100_000])];
+        if let Some(dir) = child_dir() {
+            println!("said: {}", publish(&dir, big).unwrap_err());
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        let test = "a_file_that_cannot_be_written_whole_replaces_nothing";
+        let said = in_child(test, root.path(), "ulimit -f 64 || exit 77; \"$@\"");
+        if let Some(said) = said {
+            let text = "said: Could not create index 'modules.alias'. Output is truncated: File too large";
+            assert!(said.contains(text), "{said}");
+            assert_eq!(content(root.path()), expected(OLD));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_replaces_nothing() {
+        let big: &[(&str, &[u8])] = &[("modules.dep", b"new"), ("modules.alias", &[b'x'; 100_000])];
+        if let Some(dir) = child_dir() {
+            publish(&dir, OLD).unwrap();
+            println!("said: {}", publish(&dir, big).unwrap_err());
+            assert_eq!(content(&dir), expected(OLD));
+            println!("checked");
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let line = "unshare -rm true || exit 77; exec unshare -rm sh -c '\
+                    mount -t tmpfs -o size=64k none \"$DEPMOD_TEST_DIR\" || exit 77; \"$@\"' sh \"$@\"";
+        if let Some(said) = in_child("a_full_disk_replaces_nothing", root.path(), line) {
+            let text = "Could not create index 'modules.alias'. Output is truncated: No space left on device";
+            assert!(said.contains(text) && said.contains("checked"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_read_only_directory_is_an_error() {
+        if let Some(dir) = child_dir() {
+            println!("said: {}", publish(&dir, NEW).unwrap_err());
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        let line = "unshare -rm true || exit 77; exec unshare -rm sh -c '\
+                    mount --bind \"$DEPMOD_TEST_DIR\" \"$DEPMOD_TEST_DIR\" || exit 77; \
+                    mount -o remount,bind,ro \"$DEPMOD_TEST_DIR\" || exit 77; \"$@\"' sh \"$@\"";
+        if let Some(said) = in_child("a_read_only_directory_is_an_error", root.path(), line) {
+            let text = format!("Could not create temporary file at '{}'", root.path().display());
+            assert!(said.contains(&format!("said: {text}: Read-only file system")), "{said}");
+        }
+        assert_eq!(content(root.path()), expected(OLD));
+    }
+
+    #[test]
+    fn a_signal_waits_for_a_whole_directory() {
+        if let Some(dir) = child_dir() {
+            let signals = Signals::hold();
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
+            let result = Publisher::create(bytes(&dir)).unwrap().publish_unless(NEW, || signals.arrived());
+            println!("held: {}", result.unwrap_err());
+            signals.release();
+            println!("survived");
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        let line = "\"$@\"; echo status $?";
+        let said = in_child("a_signal_waits_for_a_whole_directory", root.path(), line).unwrap();
+        assert!(said.contains("held: interrupted") && said.contains("status 143"), "{said}");
+        assert!(!said.contains("survived"), "{said}");
+        assert_eq!(content(root.path()), expected(OLD));
+    }
+}

@@ -1,0 +1,92 @@
+//! Exchanging new files for old ones, with a way back.
+
+use std::os::fd::OwnedFd;
+
+use depmod_core::diagnostic::Diagnostic;
+use rustix::fs::{AtFlags, FileType, RenameFlags};
+use rustix::io::Errno;
+
+use super::temporary::Temporary;
+use super::text;
+
+/// How to undo one exchange.
+#[derive(Debug)]
+enum Undo<'a> {
+    /// The old file has the temporary name.
+    SwapBack(&'a Temporary),
+    /// There was no old file.
+    Remove(&'a Temporary),
+}
+
+/// Exchanges that were made; undone when dropped, unless they are to be kept.
+#[derive(Debug)]
+pub(super) struct Swaps<'a> {
+    dir: &'a OwnedFd,
+    done: Vec<Undo<'a>>,
+}
+
+impl<'a> Swaps<'a> {
+    pub(super) fn new(dir: &'a OwnedFd) -> Self {
+        Self { dir, done: Vec::new() }
+    }
+
+    /// Gives a new file its name; what had the name gets the temporary one.
+    ///
+    /// A file system that cannot exchange two names replaces the old file for good. On it, a failure
+    /// at a later file leaves this one new; such a failure has no usual cause, since the directory
+    /// took eleven new names a moment ago.
+    pub(super) fn put(&mut self, file: &'a Temporary) -> Result<(), Diagnostic> {
+        let (from, to) = (file.temporary.as_str(), file.name.as_str());
+        let dir = self.dir;
+        let exchanged = match rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::EXCHANGE) {
+            Ok(()) => {
+                self.done.push(Undo::SwapBack(file));
+                Ok(())
+            }
+            Err(Errno::NOENT) => rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)
+                .map(|()| self.done.push(Undo::Remove(file))),
+            error => error,
+        };
+        let replaced = match exchanged {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rustix::fs::renameat(dir, from, dir, to),
+            result => result,
+        };
+        replaced.map_err(|error| failed(from, to, error))
+    }
+
+    /// All went well: there is nothing to undo.
+    pub(super) fn keep(mut self) {
+        self.done.clear();
+    }
+}
+
+impl Drop for Swaps<'_> {
+    fn drop(&mut self) {
+        let dir = self.dir;
+        while let Some(undo) = self.done.pop() {
+            // If even this fails, nothing is left that could be tried.
+            let _ = match undo {
+                Undo::SwapBack(Temporary { name, temporary, .. }) => {
+                    rustix::fs::renameat_with(dir, temporary, dir, name, RenameFlags::EXCHANGE)
+                }
+                Undo::Remove(Temporary { name, .. }) => rustix::fs::unlinkat(dir, name, AtFlags::empty()),
+            };
+        }
+    }
+}
+
+/// A directory can be exchanged too, but nobody wants that.
+pub(super) fn check_targets(dir: &OwnedFd, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
+    for (name, _) in outputs {
+        let stat = rustix::fs::statat(dir, *name, AtFlags::SYMLINK_NOFOLLOW);
+        if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+            return Err(failed("a new file", name, Errno::ISDIR));
+        }
+    }
+    Ok(())
+}
+
+fn failed(from: &str, to: &str, error: Errno) -> Diagnostic {
+    let (temporary, name) = (from.as_bytes().to_vec(), to.as_bytes().to_vec());
+    Diagnostic::PublishIndex { temporary, name, cause: text(error) }
+}

@@ -1,0 +1,76 @@
+//! Old files that are already what the new ones would be.
+//!
+//! Most runs change few of the files. One that would not change keeps its blocks on the disk and only
+//! gets the time of this run, by which `-A` tells whether a module is newer.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
+
+/// The file of this name, if it holds these bytes and is otherwise what a new one would be.
+pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    let as_new = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && Mode::from_raw_mode(stat.st_mode) == Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH
+        && stat.st_nlink == 1
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && u64::try_from(stat.st_size) == Ok(bytes.len() as u64);
+    if !as_new {
+        return None;
+    }
+    let mut file = File::from(file);
+    let mut chunk = [0; 32 << 10];
+    let mut rest = bytes;
+    loop {
+        let read = file.read(&mut chunk).ok()?;
+        if read == 0 {
+            return rest.is_empty().then_some(file);
+        }
+        rest = rest.strip_prefix(chunk.get(..read)?)?;
+    }
+}
+
+/// Gives a file the present time.
+pub(super) fn touch(file: &File) -> Result<(), Errno> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn only_the_very_same_file_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = OwnedFd::from(File::open(root.path()).unwrap());
+        let data = vec![7; 100_000];
+        let path = root.path().join("modules.dep");
+        fs::write(&path, &data).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let same = |bytes: &[u8]| open_if_unchanged(&dir, "modules.dep", bytes).is_some();
+        assert!(same(&data));
+        assert!(!same(&data[1..]));
+        let mut other = data.clone();
+        other[99_999] = 8;
+        assert!(!same(&other));
+        assert!(open_if_unchanged(&dir, "modules.alias", b"").is_none());
+
+        fs::hard_link(&path, root.path().join("second")).unwrap();
+        assert!(!same(&data), "a file with a second name is replaced");
+        fs::remove_file(root.path().join("second")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(!same(&data), "so is one with another mode");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::rename(&path, root.path().join("target")).unwrap();
+        symlink("target", &path).unwrap();
+        assert!(!same(&data), "and a link");
+    }
+}
