@@ -97,13 +97,15 @@ pub fn kernel(name: &str) -> Result<Kernel> {
     Ok(Kernel { root, version })
 }
 
+/// kmod and what it needs.
+const KMOD: [&str; 8] =
+    ["kmod", "libkmod2", "libc6", "libssl3t64", "liblzma5", "libzstd1", "zlib1g", "libgcc-s1"];
+
 /// kmod 34.2 of Debian 13 for this machine's processor, with the libraries it needs.
 ///
 /// # Errors
 /// When it can't be had.
 pub fn kmod() -> Result<PathBuf> {
-    const PACKAGES: [&str; 8] =
-        ["kmod", "libkmod2", "libc6", "libssl3t64", "liblzma5", "libzstd1", "zlib1g", "libgcc-s1"];
     cached("kmod-34.2", |dir| {
         let native = command::text(Command::new("dpkg").arg("--print-architecture"))?;
         let archive = Archive::open("trixie", &native)?;
@@ -111,9 +113,21 @@ pub fn kmod() -> Result<PathBuf> {
         if !version.starts_with("34.2-") {
             bail!("the archive has kmod {version}, but outputs are compared with 34.2");
         }
-        archive.unpack(&PACKAGES, dir)
+        archive.unpack(&KMOD, dir)
     })
     .context("kmod 34.2 could not be fetched")
+}
+
+/// Static busybox, and kmod with its libraries, of Debian 13 for any architecture: for initrds.
+///
+/// # Errors
+/// When they can't be had.
+pub fn userland(architecture: &str) -> Result<PathBuf> {
+    cached(&format!("userland-{architecture}"), |dir| {
+        let packages = [&KMOD[..], &["busybox-static"]].concat();
+        Archive::open("trixie", architecture)?.unpack(&packages, dir)
+    })
+    .with_context(|| format!("a userland for {architecture} could not be fetched"))
 }
 
 /// The cache directory's entry `name`, made by `make` in a temporary place first when it is missing.

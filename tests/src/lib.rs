@@ -6,11 +6,16 @@
 //! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
 //! * [`fuzz`] holds the bodies of the fuzz targets.
 
+extern crate alloc;
+
 pub mod apt;
+pub mod base_initrd;
 pub mod command;
 pub mod debian;
 pub mod efi;
+pub mod fat;
 pub mod oracle;
+pub mod qemu;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};
