@@ -2,6 +2,9 @@
 //!
 //! Each task is a file beside this one; this file only chooses.
 
+extern crate alloc;
+
+mod boot;
 mod efi;
 mod kernels;
 mod test;
@@ -13,6 +16,7 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: &[Task] = &[
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
+    ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
 ];

@@ -1,0 +1,46 @@
+//! Hardware as firmware sees it and as Linux does.
+
+use alloc::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Result, ensure};
+use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
+use depmod_tests::qemu::{HANDED_OVER, Machine};
+use depmod_tests::{debian, efi};
+
+/// Bridges, disks, network, sound, USB: each header type and class that QEMU has.
+const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-bridge,id=bridge,bus=rp1 \
+    -device e1000,bus=bridge,addr=1 -device e1000e -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0 \
+    -device ich9-intel-hda -device virtio-rng-pci,disable-legacy=on -device virtio-scsi-pci,disable-modern=on \
+    -drive if=none,id=nvme,format=raw,file.driver=null-co,file.size=1M -device nvme,drive=nvme,serial=1 \
+    -device sdhci-pci";
+
+const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n";
+
+/// The program's `-v` against `/sys/bus/pci/devices/*/modalias`.
+pub(super) fn modaliases() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let base = base_initrd("amd64", Layout::UsrMerged, SCRIPT)?;
+    let entry = "title modaliases\nlinux /vmlinuz\ninitrd /base.img\noptions console=ttyS0 panic=-1\n";
+    let outcome = Machine::new("x86_64")?
+        .file("startup.nsh", "fs0:\\depmod.efi -v\n")
+        .file("depmod.efi", fs::read(efi::build("x86_64")?)?)
+        .file("depmod.conf", entry)
+        .file("vmlinuz", fs::read(kernel.image())?)
+        .file("base.img", base)
+        .with(DEVICES)
+        .run(END)?;
+    ensure!(outcome.has_line(HANDED_OVER), "the kernel did not take the initrd");
+    let firmware: BTreeSet<&str> = outcome.after("depmod: pci ").collect();
+    let mark = format!("{MARK}pci ");
+    let linux: BTreeSet<&str> = outcome.after(&mark).collect();
+    println!("{} functions in {:.1} s", linux.len(), outcome.time.as_secs_f64());
+    ensure!(
+        firmware == linux,
+        "firmware only: {:#?}\nLinux only: {:#?}",
+        firmware.difference(&linux).collect::<Vec<_>>(),
+        linux.difference(&firmware).collect::<Vec<_>>()
+    );
+    ensure!(linux.len() >= 14, "only {} functions: devices are missing", linux.len());
+    Ok(())
+}
