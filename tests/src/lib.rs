@@ -1,22 +1,29 @@
 //! Harness shared by the test binaries, the benchmarks and the developer tasks.
 //!
 //! * [`elf_builder`] assembles kernel modules, well-formed and wild ones;
-//! * [`tree`] lays out module directories and compares two programs on them;
+//! * [`tree`] lays out module directories and runs two programs on them, [`outcome`] compares;
+//! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
-//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
-//! * [`fuzz`] holds the bodies of the fuzz targets.
+//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
 extern crate alloc;
 
 pub mod apt;
 pub mod base_initrd;
 pub mod command;
+pub mod compress;
 pub mod debian;
 pub mod efi;
+pub mod elf_builder;
 pub mod fat;
 pub mod oracle;
+pub mod outcome;
+pub mod product;
 pub mod qemu;
+pub mod random;
 pub mod toolchain;
+pub mod tree;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,246 @@
+use std::process::Command;
+
+use depmod_tests::elf_builder::{Crc, Elf};
+use depmod_tests::tree::{Program, Tree, VERSION};
+
+/// Two modules, one needing the other.
+fn pair() -> Tree {
+    Tree::new()
+        .complete()
+        .module("kernel/a.ko", Elf::new().need("b_symbol").modinfo("alias=x-y").modinfo("alias=x_y"))
+        .module("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)))
+}
+
+#[test]
+fn options_in_every_spelling() {
+    for args in [
+        &["-b", "{}", "-C", "{}/depmod.d", VERSION][..],
+        &["-b{}", "-C{}/depmod.d", "-a", VERSION],
+        &["--basedir", "{}", "--config", "{}/depmod.d", "--all", VERSION],
+        &["--basedir={}", "--config={}/depmod.d", VERSION],
+        &["--base={}", "--conf={}/depmod.d", "--verb", "--w", VERSION],
+        &[VERSION, "-b", "{}", "-wC", "{}/depmod.d", "-v"],
+        &["-vwb{}", "-C{}/depmod.d", "--", VERSION],
+        &["-b", "/nowhere", "-b", "{}", "-C", "{}/depmod.d", VERSION],
+        &["-nb{}", "-C{}/depmod.d", VERSION],
+        &["--show", "-b{}", "-C{}/depmod.d", VERSION],
+        &["--dry-run", "-b{}", "-C{}/depmod.d", VERSION],
+        &["--dry", "--quick", "-b{}", "-C{}/depmod.d", VERSION],
+        &["-b", "{}/", "-C", "{}/depmod.d", VERSION],
+    ] {
+        let run = pair().assert_same_raw(args);
+        assert_eq!(run.status.code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_prints_the_text_files_and_writes_nothing() {
+    let run = pair().assert_same(&["-n", "-v"]);
+    run.expect_untouched();
+    assert!(run.stdout().contains("kernel/a.ko: kernel/b.ko\n"));
+    // The output directory is not even looked at.
+    pair().assert_same(&["-n", "-o", "/proc/self/nowhere"]).expect(0, "");
+}
+
+#[test]
+fn usage_errors_exit_with_1_as_in_kmod() {
+    for args in [
+        &["-x"][..],
+        &["--foo"],
+        &["-b"],
+        &["--config"],
+        &["--all=yes"],
+        &["--s"],
+        &["-P", "ab", VERSION],
+        &["-P", "", VERSION],
+        &["-x", "-V"],
+        &["nonsense"],
+    ] {
+        let run = pair().run_raw(Program::Ours, args);
+        assert_eq!(run.status.code(), Some(1), "{args:?}: {}", run.stderr());
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{args:?}");
+    }
+    pair().assert_same(&["-P", "ab"]).expect(1, "depmod: FATAL: -P only takes a single char\n");
+    pair().assert_same(&["-P", ""]).expect(1, "depmod: FATAL: -P only takes a single char\n");
+}
+
+#[test]
+fn version_and_help_act_at_once() {
+    for args in [&["-V"][..], &["--version"], &["-V", "-x"], &["-h"], &["--help"], &["-b", "/nowhere", "-V"]]
+    {
+        let run = pair().run_raw(Program::Ours, args);
+        assert_eq!(run.status.code(), Some(0), "{args:?}: {}", run.stderr());
+        assert!(run.stdout().contains("depmod") && run.stderr.is_empty(), "{args:?}: {}", run.stdout());
+    }
+}
+
+#[test]
+fn the_first_operand_must_look_like_a_version() {
+    for word in ["foo", "/abs/x.ko", "5", "5.", ".5", "v5.1", "5,1"] {
+        let run = pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", word]);
+        run.expect(1, &format!("depmod: ERROR: Bad version passed {word}\n"));
+    }
+    for word in ["6.1.0/", "6.1.0/../6.1.0", "7.0"] {
+        pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", word]);
+    }
+}
+
+#[test]
+fn directories_of_input_and_output() {
+    let args = |middle: &[&'static str]| [&["-b", "{}", "-C", "{}/depmod.d"], middle, &[VERSION]].concat();
+    pair().assert_same_raw(&args(&["-o", "{}/out/deep/er"]));
+    pair().assert_same_raw(&args(&["-o", "{}"]));
+    pair().assert_same_raw(&args(&["-m", "lib/modules"]));
+    pair().assert_same_raw(&args(&["-m", "//lib/modules"]));
+    let moved = Tree::bare()
+        .root_file("usr/lib/modules/6.1.0/kernel/a.ko", Elf::new().modinfo("alias=x").build())
+        .root_file("7.0/kernel/b.ko", Elf::new().modinfo("alias=y").build());
+    moved.assert_same_raw(&args(&["-m", "/usr/lib/modules"]));
+    moved.assert_same_raw(&args(&["-m", "usr/lib/modules", "-o", "{}/out"]));
+    moved.assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", "-m", "", "7.0"]);
+}
+
+#[test]
+fn a_path_that_is_too_long() {
+    let long = format!("{{}}/{}", "d/".repeat(2100));
+    for option in ["-b", "-o"] {
+        let run = pair().assert_same_raw(&["-C", "{}/depmod.d", option, &long, VERSION]);
+        assert_eq!(run.status.code(), Some(1));
+        assert!(run.stderr().ends_with(": path too long\n"), "{}", run.stderr());
+    }
+}
+
+#[test]
+fn a_relative_base_directory_is_below_the_current_one() {
+    for base in ["root", "./root", "root/../root"] {
+        pair().assert_same_command(|program, root| {
+            let mut command = program.command();
+            let above = root.parent().unwrap();
+            command.current_dir(above).args(["-v", "-b", base, "-C", "root/depmod.d", VERSION]);
+            command
+        });
+    }
+}
+
+#[test]
+fn errsyms_alone_is_a_warning() {
+    pair().assert_same(&["-e"]).expect(0, "depmod: WARNING: -e needs -E or -F\n").expect_outputs();
+}
+
+#[test]
+fn file_operands_index_just_these_files() {
+    let dir = "{}/lib/modules/6.1.0/kernel";
+    let (a, b) = (format!("{dir}/a.ko"), format!("{dir}/b.ko"));
+    let args = |files: &[&str]| -> Vec<String> {
+        let words = [&["-b", "{}", "-C", "{}/depmod.d", "-v", VERSION], files].concat();
+        words.into_iter().map(str::to_owned).collect()
+    };
+    let same = |tree: Tree, files: &[&str]| {
+        let args = args(files);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        tree.assert_same_raw(&args)
+    };
+    let run = same(pair(), &[&b, &a]);
+    assert_eq!(run.text("modules.dep").lines().count(), 2);
+    let run = same(pair(), &[&a]);
+    assert_eq!(run.text("modules.dep"), "kernel/a.ko:\n");
+    same(pair().order(&["kernel/b.ko", "kernel/a.ko"]), &[&a, &b]);
+    same(pair().root_file("elsewhere/x.ko", Elf::new().need("b_symbol").build()), &["{}/elsewhere/x.ko", &b]);
+    same(pair().root_file("passwd", "root:x:0:0::/root:/bin/sh\n"), &["{}/passwd", &a]);
+    same(pair(), &["-a", &a]);
+    same(pair(), &["relative.ko"])
+        .expect(1, "depmod: FATAL: relative.ko: not absolute path.\n")
+        .expect_untouched();
+    same(pair(), &["{}/nowhere.ko"])
+        .expect(1, "depmod: FATAL: could not create module {}/nowhere.ko: No such file or directory\n");
+    same(pair(), &[&a, &a]);
+    let run = same(pair().root_file("a.ko", Elf::new().build()), &[&a, "{}/a.ko"]);
+    assert!(run.stderr().contains("already exists with different path"), "{}", run.stderr());
+    // Configuration is not read.
+    same(pair().config("exclude a.ko\nnonsense\n"), &[&a, &b]);
+    same(pair().root_file("dir/x", ""), &["{}/dir"]);
+}
+
+#[test]
+fn quick_mode_does_nothing_when_nothing_is_newer() {
+    for program in [Program::Oracle, Program::Ours] {
+        let place = depmod_tests::tree::Place::new();
+        let root = place.root();
+        pair().lay_out(&root);
+        let run = |extra: &[&str]| {
+            let mut command = program.command();
+            command.arg("-b").arg(&root).arg("-C").arg(root.join("depmod.d")).args(extra).arg(VERSION);
+            depmod_tests::tree::observe(&root, command)
+        };
+        let modules = root.join("lib/modules").join(VERSION);
+        let touch = |path: &str, when: &str| {
+            let status = Command::new("touch").args(["-d", when]).arg(modules.join(path)).status();
+            assert!(status.unwrap().success());
+        };
+        // No index yet: out of date.
+        let first = run(&["-A"]);
+        assert!(first.stderr().contains("fstatat(") && first.stderr().contains("modules.dep): "));
+        first.expect_outputs();
+        run(&["-A"]).expect(0, "").expect_untouched();
+        // Removed and older modules are not noticed; a newer one is, even if it is excluded.
+        std::fs::remove_file(modules.join("kernel/b.ko")).unwrap();
+        touch("kernel/a.ko", "2001-01-01");
+        run(&["-A"]).expect(0, "").expect_untouched();
+        touch("kernel/a.ko", "2037-01-01");
+        run(&["-A", "-n"]).expect(0, "").expect_untouched();
+        run(&["-A"]).expect(0, "").expect_outputs();
+    }
+}
+
+#[test]
+fn quick_mode_without_a_directory() {
+    let run = Tree::bare().run(Program::Ours, &["-A"]);
+    assert_eq!(run.status.code(), Some(1));
+    let line = "depmod: ERROR: could not open directory {}/lib/modules/6.1.0: No such file or directory\n";
+    assert_eq!(run.stderr().matches(line).count(), 2, "{}", run.stderr());
+    Tree::bare().assert_same(&["-A", "-n"]).expect(0, "");
+}
+
+#[test]
+fn legacy_options_are_accepted() {
+    let unresolved = Tree::new()
+        .complete()
+        .module("kernel/a.ko", Elf::new().need("gone"))
+        .root_file("System.map", "0 r __ksymtab_printk\n");
+    let symbols = ["-e", "-F", "{}/System.map"];
+    let run = |extra: &[&str]| unresolved.run(Program::Ours, &[&symbols, extra].concat());
+    assert!(run(&[]).stderr().contains("needs unknown symbol gone"));
+    for quiet in ["-q", "--quiet"] {
+        run(&[quiet]).expect(0, "").expect_outputs();
+    }
+    for strict in ["-u", "--unresolved-error"] {
+        let run = run(&[strict]);
+        assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
+        assert!(run.stderr().contains("needs unknown symbol gone"));
+    }
+    for root in ["-r", "--root"] {
+        pair().run(Program::Ours, &[root]).expect(0, "").expect_outputs();
+    }
+    let run = pair().run(Program::Ours, &["--map"]);
+    assert_eq!(run.status.code(), Some(0));
+    assert!(run.stderr().contains("WARNING: Ignored deprecated option --map"), "{}", run.stderr());
+}
+
+#[test]
+fn the_directory_of_the_running_kernel_is_the_default() {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let release = release.trim();
+    let tree =
+        Tree::bare().root_file(&format!("lib/modules/{release}/a.ko"), Elf::new().modinfo("alias=x").build());
+    tree.assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d"]);
+}
+
+#[test]
+fn a_missing_directory_of_the_running_kernel_lists_the_versions_that_exist() {
+    let tree = pair().root_file("lib/modules/5.10.7-other/x", "");
+    let run = tree.run_raw(Program::Ours, &["-b", "{}", "-C", "{}/depmod.d"]);
+    assert_eq!(run.status.code(), Some(1));
+    for version in [VERSION, "5.10.7-other"] {
+        assert!(run.stderr().contains(version), "{}", run.stderr());
+    }
+}

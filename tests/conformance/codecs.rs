@@ -1,0 +1,146 @@
+use depmod_tests::compress::Format;
+use depmod_tests::elf_builder::{Crc, Elf};
+use depmod_tests::tree::{Program, Tree};
+
+fn module(number: u64) -> Vec<u8> {
+    Elf::new()
+        .modinfo(format!("alias=number-{number}"))
+        .export(format!("symbol_{number}"), Crc::Absolute(number))
+        .need(format!("symbol_{}", number / 2 + 100))
+        .section("text", vec![number as u8; 5000])
+        .build()
+}
+
+fn tree(format: Format) -> Tree {
+    (0..40).fold(Tree::new().complete(), |tree, number| {
+        tree.file(format!("kernel/m{number}.ko{}", format.suffix()), format.compress(&module(number)))
+    })
+}
+
+#[test]
+fn xz_and_zstd_modules_equal_kmods() {
+    tree(Format::Xz).assert_same(&["-v"]);
+    tree(Format::Zst).assert_same(&["-v"]);
+}
+
+/// Debian's kmod knows no gzip; `.xz` is as long as `.gzz` would be, so this compares via `.xz`: both
+/// trees must give the same files but for the three letters of the suffix.
+#[test]
+fn gzip_modules_give_what_xz_modules_give() {
+    let xz = tree(Format::Xz).run(Program::Oracle, &[]);
+    let gz = tree(Format::Gz).run(Program::Ours, &[]);
+    gz.expect(0, "").expect_outputs();
+    for (path, content) in &xz.written {
+        let expected = replace(content, b".ko.xz", b".ko.gz");
+        assert!(gz.written.get(path) == Some(&expected), "{path} differs");
+    }
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for at in 0..out.len().saturating_sub(from.len() - 1) {
+        if out[at..].starts_with(from) {
+            out[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    out
+}
+
+#[test]
+fn the_content_decides_and_not_the_name() {
+    let plain = module(1);
+    Tree::new()
+        .complete()
+        .file("kernel/a.ko", Format::Xz.compress(&plain))
+        .file("kernel/b.ko.xz", Format::Zst.compress(&plain))
+        .file("kernel/c.ko.zst", &plain)
+        .file("kernel/d.ko.zst", Format::Xz.compress(&plain))
+        .assert_same(&[]);
+    let run =
+        Tree::new().complete().file("kernel/e.ko.xz", Format::Gz.compress(&plain)).run(Program::Ours, &[]);
+    run.expect(0, "");
+    assert!(run.text("modules.alias").contains("alias number-1 e\n"));
+}
+
+#[test]
+fn compressed_modules_cut_anywhere_are_unreadable_and_stay_in_the_list() {
+    for format in [Format::Gz, Format::Xz, Format::Zst] {
+        let whole = format.compress(&module(1));
+        let mut tree = Tree::new().complete().file("kernel/whole.ko", &whole);
+        for len in 0..whole.len() {
+            tree = tree.file(format!("kernel/cut{len:04}.ko"), &whole[..len]);
+        }
+        let run = tree.run(Program::Ours, &[]);
+        assert_eq!(run.status.code(), Some(0));
+        assert_eq!(run.text("modules.dep").lines().count(), whole.len() + 1);
+        assert_eq!(
+            run.stderr().matches("failed to load symbols from ").count(),
+            whole.len(),
+            "{format:?}: every cut file is an error"
+        );
+        assert_eq!(run.text("modules.alias").lines().count(), 2);
+    }
+}
+
+#[test]
+fn compressed_modules_with_a_flipped_bit_end_in_a_finite_run() {
+    for format in [Format::Gz, Format::Xz, Format::Zst] {
+        let whole = format.compress(&module(1));
+        let mut tree = Tree::new().complete();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            tree = tree.file(format!("kernel/flip{at:04}.ko"), bytes);
+        }
+        let run = tree.run(Program::Ours, &[]);
+        assert_eq!(run.status.code(), Some(0), "{format:?}: {}", run.stderr());
+        assert_eq!(run.text("modules.dep").lines().count(), whole.len());
+    }
+}
+
+#[test]
+fn concatenated_xz_streams_are_one_module() {
+    let plain = module(1);
+    let (head, tail) = plain.split_at(plain.len() / 2);
+    let streams = [Format::Xz.compress(head), Format::Xz.compress(tail)].concat();
+    let run = Tree::new().complete().file("kernel/a.ko.xz", streams).assert_same(&[]);
+    assert!(run.text("modules.alias").contains("number-1"));
+}
+
+#[test]
+fn concatenated_gzip_members_and_trailing_garbage() {
+    let plain = module(1);
+    let (head, tail) = plain.split_at(plain.len() / 2);
+    let members = [&*Format::Gz.compress(head), &Format::Gz.compress(tail)].concat();
+    let run = Tree::new()
+        .complete()
+        .file("kernel/a.ko.gz", &members)
+        .file("kernel/b.ko.gz", [&*members, b"garbage"].concat())
+        .run(Program::Ours, &[]);
+    run.expect(0, "");
+    assert!(
+        run.text("modules.alias").contains("number-1 a\n")
+            && run.text("modules.alias").contains("number-1 b\n")
+    );
+}
+
+#[test]
+fn a_decompression_bomb_is_an_error_and_the_rest_goes_on() {
+    // Two gibibytes of zeros: beyond the ceiling for one module.
+    for (suffix, command) in [
+        ("xz", "head -c 2147483648 /dev/zero | xz -0 -T2 --check=crc32"),
+        ("zst", "head -c 2147483648 /dev/zero | zstd -q"),
+        ("gz", "head -c 2147483648 /dev/zero | gzip -1n"),
+    ] {
+        let bomb = std::process::Command::new("sh").args(["-c", command]).output().unwrap().stdout;
+        assert!(bomb.len() > 1000, "`{command}` gave nothing");
+        let run = Tree::new()
+            .complete()
+            .file(format!("kernel/bomb.ko.{suffix}"), bomb)
+            .file("kernel/good.ko", module(1))
+            .run(Program::Ours, &["--jobs", "1"]);
+        assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+        assert!(run.stderr().contains("failed to load symbols from "), "{suffix}: {}", run.stderr());
+        assert!(run.text("modules.alias").contains("number-1 good\n"));
+    }
+}

@@ -1,0 +1,35 @@
+//! Our `depmod` against kmod 34.2 on generated trees: files, stdout, stderr, exit status.
+//!
+//! Where both must agree, a test says only what the tree is. Where kmod is defective, or its
+//! development head differs from 34.2, or we differ on purpose, a test states our result in full.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
+
+// The eleven files: what goes into them and in which order.
+mod outputs;
+
+// ELF files of every kind, and malformed ones.
+mod elf;
+
+// Symbols, versions, dependencies; `-e -E -F -P -v -w`.
+mod resolution;
+
+// Cycles and their report.
+mod cycles;
+
+// Which files are modules, and what they are called.
+mod walk;
+
+// Two files with one name, and what depmod.d says about them.
+mod config;
+
+// The command line.
+mod cli;
+
+// Compressed modules.
+mod codecs;
+
+// kmod crashes, hangs or reads out of bounds (rows A of the list of its defects).
+mod defects_a;
+
+// kmod loses results silently (rows B).
+mod defects_b;

@@ -1,0 +1,33 @@
+//! The command under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::{command, target_dir, workspace};
+
+/// The `depmod` that tests run: what `DEPMOD_BIN` names, else one that is built now.
+///
+/// # Panics
+/// When it can't be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("DEPMOD_BIN") {
+            return workspace().join(path);
+        }
+        let mut build = Command::new("cargo");
+        build.current_dir(workspace()).args(["build", "--quiet", "--package", "depmod"]);
+        if let Err(error) = command::run(&mut build) {
+            panic!("{error:#}");
+        }
+        target_dir().join("debug/depmod")
+    })
+}
+
+/// `depmod`, without arguments yet and independent of the caller's language.
+pub fn depmod() -> Command {
+    let mut command = Command::new(binary());
+    command.env("LC_ALL", "C").env_remove("LD_LIBRARY_PATH");
+    command
+}

@@ -1,0 +1,363 @@
+//! Module directories for tests, and two programs run on the same one.
+//!
+//! A [`Tree`] is a description; every run lays it out afresh below one temporary directory, runs one
+//! program, and collects what it said and wrote. Both programs get the very same paths, so nothing has
+//! to be replaced before outputs are compared.
+//!
+//! ```no_run
+//! use depmod_tests::elf_builder::{Crc, Elf};
+//! use depmod_tests::tree::Tree;
+//!
+//! Tree::new()
+//!     .module("kernel/a.ko", Elf::new().need("b_symbol"))
+//!     .module("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)))
+//!     .assert_same(&["-w"]);
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{ffi::OsStr, ffi::OsString};
+
+use crate::command;
+use crate::elf_builder::Elf;
+use crate::oracle::Oracle;
+use crate::outcome::{Outcome, differences};
+use crate::product;
+
+/// The version that generated trees have.
+pub const VERSION: &str = "6.1.0";
+
+/// What to lay out, relative to the root directory.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    entries: BTreeMap<Vec<u8>, Entry>,
+    configs: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    File(Vec<u8>),
+    Directory,
+    Link(PathBuf),
+    Fifo,
+}
+
+/// Which program to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The one under test.
+    Ours,
+    /// kmod 34.2.
+    Oracle,
+}
+
+impl Program {
+    /// The program as a command without arguments.
+    pub fn command(self) -> Command {
+        match self {
+            Self::Ours => product::depmod(),
+            Self::Oracle => Oracle::get().tool("depmod"),
+        }
+    }
+}
+
+impl Tree {
+    /// An empty module directory of [`VERSION`].
+    pub fn new() -> Self {
+        let mut tree = Self::default();
+        tree.put(Self::below_modules("".as_ref()), Entry::Directory);
+        tree
+    }
+
+    /// A directory without any module directory.
+    pub fn bare() -> Self {
+        Self::default()
+    }
+
+    /// A module, by its path in the module directory.
+    pub fn module(self, path: impl AsRef<[u8]>, elf: Elf) -> Self {
+        self.file(path, elf.build())
+    }
+
+    /// A file, by its path in the module directory.
+    pub fn file(mut self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
+        self.put(Self::below_modules(path.as_ref()), Entry::File(content.as_ref().to_vec()));
+        self
+    }
+
+    /// A file, by its path in the root directory.
+    pub fn root_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.put(path.into(), Entry::File(content.as_ref().to_vec()));
+        self
+    }
+
+    /// One more `depmod.d` file, which all runs read. `{}` in it is the root directory.
+    pub fn config(mut self, text: &str) -> Self {
+        self.configs += 1;
+        let path = format!("depmod.d/{}.conf", self.configs);
+        self.root_file(&path, text)
+    }
+
+    /// A symbolic link in the module directory. `{}` in its target is the root directory.
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.put(Self::below_modules(path.as_ref()), Entry::Link(target.into()));
+        self
+    }
+
+    /// A symbolic link, by its path in the root directory.
+    pub fn root_link(mut self, path: &str, target: &str) -> Self {
+        self.put(path.into(), Entry::Link(target.into()));
+        self
+    }
+
+    /// A directory in the module directory.
+    pub fn directory(mut self, path: &str) -> Self {
+        self.put(Self::below_modules(path.as_ref()), Entry::Directory);
+        self
+    }
+
+    /// A named pipe in the module directory.
+    pub fn fifo(mut self, path: &str) -> Self {
+        self.put(Self::below_modules(path.as_ref()), Entry::Fifo);
+        self
+    }
+
+    /// `modules.order` with these lines.
+    pub fn order(self, lines: &[&str]) -> Self {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.file("modules.order", text)
+    }
+
+    /// The three files of a kernel build, so that a run has nothing to warn about.
+    pub fn complete(mut self) -> Self {
+        for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+            self.entries.entry(Self::below_modules(name.as_ref())).or_insert(Entry::File(Vec::new()));
+        }
+        self
+    }
+
+    /// `-b ROOT -C ROOT/depmod.d EXTRA… VERSION`: how nearly every test calls.
+    pub fn args<'a>(&self, extra: &[&'a str]) -> Vec<&'a str> {
+        [&["-b", "{}", "-C", "{}/depmod.d"], extra, &[VERSION]].concat()
+    }
+
+    /// Runs one program with [`Tree::args`].
+    pub fn run(&self, program: Program, extra: &[&str]) -> Outcome {
+        self.run_raw(program, &self.args(extra))
+    }
+
+    /// Runs one program with exactly these arguments; `{}` in them is the root directory.
+    pub fn run_raw(&self, program: Program, args: &[&str]) -> Outcome {
+        let place = Place::new();
+        self.run_at(&place, |root| {
+            let mut command = program.command();
+            command.args(args.iter().map(|arg| arg.replace("{}", &root.to_string_lossy())));
+            command
+        })
+    }
+
+    /// Runs what `make` builds from the root directory.
+    pub fn run_command(&self, make: impl FnOnce(&Path) -> Command) -> Outcome {
+        self.run_at(&Place::new(), make)
+    }
+
+    /// Runs both programs with [`Tree::args`], really and with `-n`, and returns ours of the real run.
+    ///
+    /// # Panics
+    /// When anything differs.
+    #[track_caller]
+    pub fn assert_same(&self, extra: &[&str]) -> Outcome {
+        if !extra.contains(&"-n") {
+            self.assert_same_raw(&self.args(&[&["-n"], extra].concat()));
+        }
+        self.assert_same_raw(&self.args(extra))
+    }
+
+    /// Runs both programs with exactly these arguments and returns our outcome.
+    ///
+    /// # Panics
+    /// When anything differs.
+    #[track_caller]
+    pub fn assert_same_raw(&self, args: &[&str]) -> Outcome {
+        self.assert_same_command(|program, root| {
+            let mut command = program.command();
+            command.args(args.iter().map(|arg| arg.replace("{}", &root.to_string_lossy())));
+            command
+        })
+    }
+
+    /// Runs what `make` builds for both programs from the root directory and returns our outcome.
+    ///
+    /// # Panics
+    /// When anything differs.
+    #[track_caller]
+    pub fn assert_same_command(&self, make: impl Fn(Program, &Path) -> Command) -> Outcome {
+        let place = Place::new();
+        let [oracle, ours] =
+            [Program::Oracle, Program::Ours].map(|program| self.run_at(&place, |root| make(program, root)));
+        let found = differences(&oracle, &ours);
+        assert!(found.is_empty(), "depmod\n{}", found.join("\n"));
+        ours
+    }
+
+    fn run_at(&self, place: &Place, make: impl FnOnce(&Path) -> Command) -> Outcome {
+        let root = place.root();
+        self.lay_out(&root);
+        let outcome = observe(&root, make(&root));
+        fs::remove_dir_all(&root).expect("the layout can be removed");
+        outcome
+    }
+
+    /// Writes everything below `root`, which must not exist.
+    ///
+    /// # Panics
+    /// When the file system refuses.
+    pub fn lay_out(&self, root: &Path) {
+        fs::create_dir_all(root).expect("a fresh directory");
+        let here = root.to_string_lossy();
+        for (path, entry) in &self.entries {
+            let path = root.join(OsStr::from_bytes(path));
+            fs::create_dir_all(path.parent().unwrap_or(root)).expect("parents of an entry");
+            match entry {
+                Entry::File(content) if path.starts_with(root.join("depmod.d")) => {
+                    fs::write(&path, String::from_utf8_lossy(content).replace("{}", &here))
+                }
+                Entry::File(content) => fs::write(&path, content),
+                Entry::Directory => fs::create_dir_all(&path),
+                Entry::Link(target) => symlink(target.to_string_lossy().replace("{}", &here), &path),
+                Entry::Fifo => {
+                    command::run(Command::new("mkfifo").arg(&path)).expect("a named pipe");
+                    Ok(())
+                }
+            }
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+    }
+
+    fn put(&mut self, path: Vec<u8>, entry: Entry) {
+        self.entries.insert(path, entry);
+    }
+
+    fn below_modules(path: &[u8]) -> Vec<u8> {
+        [format!("lib/modules/{VERSION}/").as_bytes(), path].concat()
+    }
+}
+
+/// A temporary directory with room for one layout at a time.
+#[derive(Debug)]
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    /// A fresh one on the file system of temporary files.
+    ///
+    /// # Panics
+    /// When the file system refuses.
+    pub fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("depmod-").tempdir().expect("a temporary directory"))
+    }
+
+    /// A fresh one beside `neighbour`, so that files of the one can be linked into the other.
+    ///
+    /// # Panics
+    /// When the file system refuses.
+    pub fn beside(neighbour: &Path) -> Self {
+        let parent = neighbour.parent().unwrap_or(neighbour);
+        Self(tempfile::Builder::new().prefix("part-").tempdir_in(parent).expect("a temporary directory"))
+    }
+
+    /// Where to lay out.
+    pub fn root(&self) -> PathBuf {
+        self.0.path().join("root")
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Copies a directory tree as hard links; neither program changes a file that it did not make.
+///
+/// # Panics
+/// When the file system refuses.
+pub fn link_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a fresh directory");
+    for entry in fs::read_dir(from).expect("a readable tree").flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().expect("a file type");
+        if kind.is_dir() {
+            link_tree(&from, &to);
+        } else {
+            fs::hard_link(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+        }
+    }
+}
+
+/// Runs a command for at most a minute or five and tells what it said and changed below `root`.
+///
+/// # Panics
+/// When it can't be started.
+pub fn observe(root: &Path, command: Command) -> Outcome {
+    let before = scan(root);
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=5", "300"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        bounded.current_dir(dir);
+    }
+    let output = bounded.stdin(Stdio::null()).output().expect("timeout(1) can be started");
+    let mut written = BTreeMap::new();
+    let after = scan(root);
+    for (path, stamp) in &after {
+        if before.get(path) != Some(stamp) {
+            let full = root.join(path);
+            let content = if stamp.is_file { fs::read(&full).unwrap_or_default() } else { Vec::new() };
+            written.insert(path.to_string_lossy().into_owned(), content);
+        }
+    }
+    let removed = before.keys().filter(|path| !after.contains_key(*path));
+    Outcome {
+        root: root.to_string_lossy().into_owned(),
+        status: output.status,
+        stdout: output.stdout,
+        stderr: output.stderr,
+        written,
+        removed: removed.map(|path| path.to_string_lossy().into_owned()).collect(),
+    }
+}
+
+/// What tells a replaced file from an untouched one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    is_file: bool,
+    identity: Option<(u64, u64, i64, i64)>,
+}
+
+fn scan(root: &Path) -> BTreeMap<OsString, Stamp> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(dir) = pending.pop() {
+        let Ok(entries) = fs::read_dir(root.join(&dir)) else { continue };
+        for entry in entries.flatten() {
+            let path = dir.join(entry.file_name());
+            let Ok(meta) = fs::symlink_metadata(entry.path()) else { continue };
+            let identity =
+                (!meta.is_dir()).then(|| (meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()));
+            found.insert(path.clone().into_os_string(), Stamp { is_file: meta.is_file(), identity });
+            if meta.is_dir() {
+                pending.push(path);
+            }
+        }
+    }
+    found
+}
