@@ -183,6 +183,8 @@ diagnostics! {
     /// A byte that no index can hold; `byte` is raw, `hex` its number.
     Fatal BadCharacter { byte, hex, text } => b"Module index: bad character '", byte, b"'=0x", hex,
         b" - only 7-bit ASCII is supported:\n", text;
+    /// Standard output took not all of it.
+    Fatal StandardOutput { cause } => b"could not write to standard output: ", cause;
     /// An output that cannot be made.
     Error WriteIndex { name, cause } => b"Could not write index '", name, b"': ", cause;
 

@@ -14,6 +14,8 @@
 
 pub mod args;
 pub mod codecs;
+pub(crate) mod load;
 pub mod publish;
+pub mod run;
 pub mod settings;
 pub mod source;

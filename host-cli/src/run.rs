@@ -1,0 +1,159 @@
+//! One run of the command: the core's stages, with threads around them.
+
+use std::io::{self, Write};
+use std::iter::once;
+use std::thread;
+
+use depmod_core::diagnostic::Diagnostic;
+use depmod_core::host::Reporter;
+use depmod_core::output::Output;
+use depmod_core::pipeline::{
+    Gathered, KernelSymbols, Loaded, Request, Resolved, Selection, Stopped, Unresolved,
+};
+
+use crate::codecs::HostDecoder;
+use crate::load::load_all;
+use crate::publish::Publisher;
+use crate::settings::{Mode, Settings};
+use crate::source::{DiskSource, from_io};
+
+/// Exit status of a run that did all that it was asked.
+pub const DONE: u8 = 0;
+/// Exit status of a run that did not.
+pub const FAILED: u8 = 1;
+
+/// Indexes a module directory. What there is to say goes to `reporter`; the result is the exit status.
+pub fn run(settings: &Settings, reporter: &mut impl Reporter, progress: &impl Progress) -> u8 {
+    match try_run(settings, reporter, progress) {
+        Ok(0) => DONE,
+        Ok(_) | Err(Stopped) => FAILED,
+    }
+}
+
+/// Told how far reading modules has come.
+pub trait Progress: Sync {
+    /// So many modules are to be read.
+    fn begin(&self, modules: usize);
+    /// One of them has been read.
+    fn step(&self);
+    /// All have been read.
+    fn end(&self);
+}
+
+/// Returns how many symbols `-u` found missing.
+fn try_run(
+    settings: &Settings,
+    reporter: &mut impl Reporter,
+    progress: &impl Progress,
+) -> Result<usize, Stopped> {
+    let request = request(settings);
+    let source = DiskSource;
+    let say = |diagnostic: Diagnostic, reporter: &mut _| {
+        Reporter::report(reporter, diagnostic);
+        Stopped
+    };
+    // What is read under the lock cannot be older than what another run publishes before us.
+    let lock = match settings.show {
+        true => None,
+        false => Publisher::lock(&settings.outdirname).map_err(|error| say(error, reporter))?,
+    };
+    let gathered = Gathered::new(&request, &source, reporter)?;
+    progress.begin(gathered.catalog().modules().len());
+    let step = || progress.step();
+    let results =
+        load_all(gathered.catalog(), &source, settings.jobs, HostDecoder::default, &request.limits, step);
+    progress.end();
+    let loaded = Loaded::new(gathered.catalog(), results, reporter);
+    let resolved = Resolved::new(&request, &gathered, &loaded, &source, reporter)?;
+    if settings.show {
+        let shown = Output::ALL.into_iter().filter(|output| !output.is_index());
+        let texts = shown.map(|output| resolved.emit(output, reporter)).collect::<Result<Vec<_>, _>>()?;
+        let texts: Vec<&[u8]> = once(resolved.links()).chain(texts.iter().map(Vec::as_slice)).collect();
+        print(&texts).map_err(|error| say(error, reporter))?;
+    } else {
+        print(&[resolved.links()]).map_err(|error| say(error, reporter))?;
+        let publisher = match lock {
+            Some(publisher) => publisher,
+            None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
+        };
+        let outputs = emit_all(&resolved, settings.jobs.get(), reporter)?;
+        let files: Vec<_> =
+            outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
+        publisher.publish(&files).map_err(|error| say(error, reporter))?;
+    }
+    Ok(resolved.unresolved())
+}
+
+fn request(settings: &Settings) -> Request {
+    let symvers = settings.symvers.clone().map(KernelSymbols::Symvers);
+    let mut request = Request::new(&settings.dirname, &settings.version);
+    request.selection = match settings.mode {
+        Mode::All | Mode::Quick => Selection::All,
+        Mode::Files => Selection::Files(settings.files.clone()),
+    };
+    request.root_owned_only = settings.root_owned_only;
+    request.config_paths.clone_from(&settings.config);
+    request.kernel_symbols = symvers.or(settings.filesyms.clone().map(KernelSymbols::SystemMap));
+    request.symbol_prefix = settings.symbol_prefix;
+    request.unresolved = match () {
+        () if settings.unresolved_error => Unresolved::Fail,
+        () if settings.errsyms && !settings.quiet => Unresolved::Warn,
+        () => Unresolved::Ignore,
+    };
+    request.warn_duplicates = settings.warn;
+    request.trace_links = settings.verbosity > 0;
+    request
+}
+
+/// Builds the eleven files, side by side where there are threads for it; says what there is to say in kmod's order.
+fn emit_all(
+    resolved: &Resolved<'_>,
+    jobs: usize,
+    reporter: &mut impl Reporter,
+) -> Result<Vec<(Output, Vec<u8>)>, Stopped> {
+    type Emitted = (Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
+    let emit = |output| -> Emitted {
+        let mut said = Vec::new();
+        (resolved.emit(output, &mut said), said)
+    };
+    let mut emitted: Vec<Option<Emitted>> = Output::ALL.map(|_| None).into();
+    if jobs > 1 {
+        // The two largest tries take as long as everything else together.
+        let (first, second): (Vec<_>, Vec<_>) = Output::ALL
+            .into_iter()
+            .enumerate()
+            .partition(|(_, output)| matches!(output, Output::AliasIndex | Output::Alias));
+        let build = |part: Vec<(usize, Output)>| -> Vec<_> {
+            part.into_iter().map(|(at, output)| (at, emit(output))).collect()
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| build(first));
+            let mine = build(second);
+            let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            for (at, result) in mine.into_iter().chain(other) {
+                emitted[at] = Some(result);
+            }
+        });
+    }
+    Output::ALL
+        .into_iter()
+        .zip(emitted)
+        .map(|(output, done)| {
+            let (bytes, said) = done.unwrap_or_else(|| emit(output));
+            said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
+            Ok((output, bytes?))
+        })
+        .collect()
+}
+
+/// Writes to standard output. That nobody reads on is no failure.
+fn print(texts: &[&[u8]]) -> Result<(), Diagnostic> {
+    let mut out = io::stdout().lock();
+    let result = texts.iter().try_for_each(|text| out.write_all(text)).and_then(|()| out.flush());
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Diagnostic::StandardOutput { cause: from_io(&error).text().into() })
+        }
+        _ => Ok(()),
+    }
+}
