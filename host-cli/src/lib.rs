@@ -1,9 +1,10 @@
-//! `depmod` for Linux, in pieces: what the command line says, where modules
-//! come from ([`codecs`]), how results are put in place and what a person
-//! gets to see.
+//! `depmod` for Linux, in pieces.
 //!
-//! The program in `main.rs` puts them around the core's pipeline. Nothing here decides a byte of an
-//! output.
+//! What the command line says: [`args`], judged in [`settings`]. Where modules come from: [`source`],
+//! decoded by [`codecs`]; whether there is anything to do: [`uptodate`]. How results are put in place:
+//! [`publish`]. What a person gets to see: [`report`], [`progress`], [`hints`].
+//!
+//! The program puts them around the core's pipeline. Nothing here decides a byte of an output.
 
 #![deny(unsafe_code)]
 #![allow(
@@ -14,8 +15,12 @@
 
 pub mod args;
 pub mod codecs;
+pub mod hints;
 pub(crate) mod load;
+pub mod progress;
 pub mod publish;
+pub mod report;
 pub mod run;
 pub mod settings;
 pub mod source;
+pub mod uptodate;

@@ -1,0 +1,144 @@
+//! What to do when the running kernel has no modules here: in containers, chroots and installers.
+//!
+//! kmod says only that a directory is missing. After its two lines, if no version was typed:
+//!
+//! ```text
+//! depmod: the running kernel is 6.9.1-host; /mnt/lib/modules has modules of 6.1.0-50-amd64
+//! depmod: to index them: depmod -b /mnt 6.1.0-50-amd64
+//! ```
+
+use depmod_core::host::{FileKind, Source};
+
+use crate::args::Args;
+use crate::settings::Settings;
+
+/// Versions named in one line.
+const NAMED: usize = 8;
+
+/// The lines to say after a failure, without prefix; none if the module directory exists or its
+/// version was typed.
+#[must_use]
+pub fn missing_directory(source: &impl Source, settings: &Settings, args: &Args) -> Vec<Vec<u8>> {
+    if settings.version_given || source.stat(&settings.dirname).is_ok() {
+        return Vec::new();
+    }
+    let versions = versions(source, &settings.module_root);
+    let here =
+        [b"the running kernel is ".as_slice(), &settings.version, b"; ", &settings.module_root].concat();
+    let Some(newest) = versions.last() else {
+        let first = [&here, b" has modules of no kernel".as_slice()].concat();
+        let second = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION".to_vec();
+        return vec![first, second];
+    };
+    let mut first = [&here, b" has modules of ".as_slice()].concat();
+    first.extend(versions.iter().rev().take(NAMED).rev().cloned().collect::<Vec<_>>().join(&b", "[..]));
+    if versions.len() > NAMED {
+        first.extend(format!(" and {} more", versions.len() - NAMED).bytes());
+    }
+    vec![first, [b"to index them: depmod ".as_slice(), &options(args), newest].concat()]
+}
+
+/// Directories whose names begin as versions do and that hold something, sorted as people count.
+fn versions(source: &impl Source, root: &[u8]) -> Vec<Vec<u8>> {
+    let mut versions: Vec<Vec<u8>> = source
+        .list(root)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| name.first().is_some_and(u8::is_ascii_digit) && name.contains(&b'.'))
+        .filter(|name| {
+            let path = [root, name].join(&b'/');
+            source.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Directory)
+        })
+        .collect();
+    versions.sort_by_cached_key(|name| (natural_key(name), name.clone()));
+    versions
+}
+
+/// `6.10.1` comes after `6.9.1`: runs of digits count as numbers.
+fn natural_key(name: &[u8]) -> Vec<(u64, u8)> {
+    let mut key = Vec::new();
+    let mut rest = name;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, next) = rest.split_at(digits);
+        if digits == 0 {
+            key.push((0, byte));
+            rest = after;
+        } else {
+            let value = number
+                .iter()
+                .fold(0u64, |value, digit| value.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+            key.push((value.saturating_add(1), 0));
+            rest = next;
+        }
+    }
+    key
+}
+
+/// The options that chose the place, as they were typed.
+fn options(args: &Args) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut text = Vec::new();
+    for (name, value) in [("-b", &args.basedir), ("-m", &args.moduledir), ("-o", &args.outdir)] {
+        if let Some(value) = value {
+            text.extend([name.as_bytes(), b" ", value.as_bytes(), b" "].concat());
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Environment;
+    use depmod_core::host::MemoryHost;
+    use std::ffi::OsString;
+
+    fn lines(words: &[&str], files: &[&str]) -> Vec<String> {
+        let mut host = MemoryHost::new();
+        for file in files {
+            host.insert(file.as_bytes(), b"".to_vec());
+        }
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let args = Args::parse_words(&words, false).unwrap();
+        let environment = Environment { current_dir: None, release: Ok(b"6.9-run".to_vec()) };
+        let settings = Settings::new(args.clone(), &environment).unwrap();
+        let lines = missing_directory(&host, &settings, &args);
+        lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn names_the_versions_that_are_there_and_the_command() {
+        let files = ["/mnt/lib/modules/6.9.1/x", "/mnt/lib/modules/6.10.1/x", "/mnt/lib/modules/README"];
+        assert_eq!(
+            lines(&["-b", "/mnt"], &files),
+            [
+                "the running kernel is 6.9-run; /mnt/lib/modules has modules of 6.9.1, 6.10.1",
+                "to index them: depmod -b /mnt 6.10.1"
+            ]
+        );
+    }
+
+    #[test]
+    fn says_when_there_is_nothing_at_all() {
+        let lines = lines(&[], &["/etc/passwd"]);
+        assert_eq!(lines[0], "the running kernel is 6.9-run; /lib/modules has modules of no kernel");
+        assert!(lines[1].contains("depmod -b DIRECTORY VERSION"));
+    }
+
+    #[test]
+    fn is_silent_where_kmods_words_are_compared_or_nothing_is_missing() {
+        assert!(lines(&["6.9-run"], &[]).is_empty());
+        assert!(lines(&[], &["/lib/modules/6.9-run/modules.order"]).is_empty());
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let files: Vec<String> = (1..=12).map(|n| format!("/lib/modules/6.{n}/x")).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let lines = lines(&[], &files);
+        assert!(lines[0].ends_with("6.5, 6.6, 6.7, 6.8, 6.9, 6.10, 6.11, 6.12 and 4 more"), "{}", lines[0]);
+    }
+}
