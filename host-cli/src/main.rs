@@ -1,58 +1,65 @@
 //! The command: words → settings → run → exit status.
 
-use std::io::Write;
+#![allow(clippy::std_instead_of_alloc, reason = "this package has an operating system below it")]
+
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use depmod_core::{
-    diagnostic::{Diagnostic, Severity},
-    host::Reporter,
-};
-use depmod_host::{
-    args::{Args, Stop},
-    run::{Progress, run},
-    settings::{Environment, Settings},
-};
-
-/// kmod's prefixes on standard error.
-struct Stderr;
-
-impl Reporter for Stderr {
-    fn report(&mut self, diagnostic: Diagnostic) {
-        let prefix: &[u8] = match diagnostic.severity() {
-            Severity::Fatal => b"depmod: FATAL: ",
-            Severity::Error => b"depmod: ERROR: ",
-            Severity::Warning => b"depmod: WARNING: ",
-            Severity::Info => return,
-        };
-        let _ = std::io::stderr().write_all(&[prefix, &diagnostic.message(), b"\n"].concat());
-    }
-}
-
-impl Progress for Stderr {
-    fn begin(&self, _: usize) {}
-    fn step(&self) {}
-    fn end(&self) {}
-}
+use depmod_core::diagnostic::Diagnostic;
+use depmod_core::host::Reporter;
+use depmod_core::limits::Limits;
+use depmod_host::args::{Args, Color, Stop};
+use depmod_host::hints;
+use depmod_host::progress::Progress;
+use depmod_host::report::Report;
+use depmod_host::run::{DONE, FAILED, run};
+use depmod_host::settings::{Environment, Mode, Settings};
+use depmod_host::source::DiskSource;
+use depmod_host::uptodate::is_up_to_date;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
-    let args = match Args::parse_words(&words, posixly_correct) {
-        Ok(args) => args,
+    ExitCode::from(match Args::parse_words(&words, posixly_correct) {
+        Ok(args) => obey(args),
         Err(stop) => {
             let status = stop.status();
             match stop {
+                // Nobody is left to be told that nobody reads.
                 Stop::Told(error) => drop(error.print()),
-                Stop::Said(diagnostic) => Stderr.report(diagnostic),
+                Stop::Said(diagnostic) => Report::new(Color::Auto).report(diagnostic),
             }
-            return ExitCode::from(status);
+            status
+        }
+    })
+}
+
+/// Does what a command line asks; returns the exit status.
+fn obey(args: Args) -> u8 {
+    let mut report = Report::new(args.color);
+    if args.map {
+        report.report(Diagnostic::DeprecatedOption { option: b"--map".to_vec() });
+    }
+    let settings = match Settings::new(args.clone(), &Environment::current()) {
+        Ok(settings) => settings,
+        Err(diagnostic) => {
+            report.report(diagnostic);
+            return FAILED;
         }
     };
-    match Settings::new(args, &Environment::current()) {
-        Ok(settings) => ExitCode::from(run(&settings, &mut Stderr, &Stderr)),
-        Err(diagnostic) => {
-            Stderr.report(diagnostic);
-            ExitCode::FAILURE
+    if settings.mode == Mode::Quick
+        && (settings.show || is_up_to_date(&settings.dirname, &Limits::DEFAULT, &mut report))
+    {
+        return DONE;
+    }
+    report.follow(&settings);
+    let progress = Arc::new(Progress::new(settings.progress));
+    report.attach(Arc::clone(&progress));
+    let status = run(&settings, &mut report, &*progress);
+    if status == FAILED {
+        for line in hints::missing_directory(&DiskSource, &settings, &args) {
+            report.hint(&line);
         }
     }
+    status
 }

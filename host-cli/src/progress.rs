@@ -10,13 +10,15 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::run;
+
 const PATIENCE: Duration = Duration::from_millis(500);
 const TEMPLATE: &str = "{msg} [{bar:30}] {pos}/{len}";
 
 /// Progress of reading modules. Shared by the threads that read.
 #[derive(Debug)]
 pub struct Progress {
-    total: u64,
+    total: AtomicU64,
     done: AtomicU64,
     started: Instant,
     patience: Duration,
@@ -33,46 +35,38 @@ enum Form {
 }
 
 impl Progress {
-    /// For `total` modules. `asked`: `--progress` was given, so it is shown at once and everywhere.
+    /// Progress of a run that starts now. `asked`: `--progress` was given, so it is shown at once and
+    /// everywhere.
     #[must_use]
-    pub fn new(total: u64, asked: bool) -> Self {
-        Self::with(total, asked, std::io::stderr().is_terminal())
+    pub fn new(asked: bool) -> Self {
+        Self::with(asked, std::io::stderr().is_terminal())
     }
 
-    fn with(total: u64, asked: bool, terminal: bool) -> Self {
+    fn with(asked: bool, terminal: bool) -> Self {
         let form = match (terminal, asked) {
             (true, _) => Form::Bar,
             (false, true) => Form::Lines,
             (false, false) => Form::Nothing,
         };
         let patience = if asked { Duration::ZERO } else { PATIENCE };
-        let (done, bar) = (AtomicU64::new(0), OnceLock::new());
-        Self { total, done, started: Instant::now(), patience, form, bar }
-    }
-
-    /// One more module is read.
-    pub fn step(&self) {
-        if self.form == Form::Nothing {
-            return;
-        }
-        let done = self.done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if let Some(line) = self.line(done) {
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
-            self.bar.get_or_init(|| self.draw()).set_position(done);
-        }
+        let (total, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { total, done, started: Instant::now(), patience, form, bar: OnceLock::new() }
     }
 
     /// The line that is due after so many modules.
     fn line(&self, done: u64) -> Option<String> {
-        let tenths = |done: u64| done.saturating_mul(10).checked_div(self.total);
+        let total = self.total.load(Ordering::Relaxed);
+        let tenths = |done: u64| done.saturating_mul(10).checked_div(total);
         let (now, before) = (tenths(done)?, tenths(done.checked_sub(1)?)?);
         (self.form == Form::Lines && now > before)
-            .then(|| format!("depmod: {done} of {} modules read\n", self.total))
+            .then(|| format!("depmod: {done} of {total} modules read\n"))
     }
 
     fn draw(&self) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(
+            Some(self.total.load(Ordering::Relaxed)),
+            ProgressDrawTarget::stderr(),
+        );
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -87,9 +81,26 @@ impl Progress {
             None => write(),
         }
     }
+}
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+impl run::Progress for Progress {
+    fn begin(&self, modules: usize) {
+        self.total.store(modules as u64, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        if self.form == Form::Nothing {
+            return;
+        }
+        let done = self.done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if let Some(line) = self.line(done) {
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
+            self.bar.get_or_init(|| self.draw()).set_position(done);
+        }
+    }
+
+    fn end(&self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
@@ -99,33 +110,35 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Progress as _;
 
     #[test]
     fn nothing_is_shown_in_pipes_unless_asked() {
-        assert_eq!(Progress::with(10, false, false).form, Form::Nothing);
-        assert_eq!(Progress::with(10, true, false).form, Form::Lines);
-        assert_eq!(Progress::with(10, false, true).form, Form::Bar);
+        assert_eq!(Progress::with(false, false).form, Form::Nothing);
+        assert_eq!(Progress::with(true, false).form, Form::Lines);
+        assert_eq!(Progress::with(false, true).form, Form::Bar);
     }
 
     #[test]
     fn a_bar_waits_half_a_second() {
-        let quick = Progress::with(10, false, true);
+        let quick = Progress::with(false, true);
         quick.step();
         assert!(quick.bar.get().is_none());
-        let mut slow = Progress::with(10, false, true);
+        let mut slow = Progress::with(false, true);
         slow.patience = Duration::ZERO;
         slow.step();
         assert_eq!(slow.bar.get().map(ProgressBar::position), Some(1));
-        slow.finish();
+        slow.end();
     }
 
     #[test]
     fn there_is_a_line_for_each_tenth() {
-        let progress = Progress::with(4229, true, false);
+        let progress = Progress::with(true, false);
+        assert_eq!(progress.line(1), None, "of nothing");
+        progress.begin(4229);
         let lines: Vec<_> = (1..=4229).filter_map(|done| progress.line(done)).collect();
         assert_eq!(lines.len(), 10);
         assert_eq!(lines[0], "depmod: 423 of 4229 modules read\n");
         assert_eq!(lines[9], "depmod: 4229 of 4229 modules read\n");
-        assert_eq!(Progress::with(0, true, false).line(1), None);
     }
 }

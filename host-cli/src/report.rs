@@ -29,7 +29,6 @@ pub struct Report {
     verbosity: u8,
     quiet: bool,
     progress: Option<Arc<Progress>>,
-    failed: bool,
 }
 
 enum Sink {
@@ -45,7 +44,7 @@ impl Report {
     }
 
     fn on(stream: Box<dyn Write + Send>, color: bool) -> Self {
-        Self { sink: Sink::Stream(stream), color, verbosity: 0, quiet: false, progress: None, failed: false }
+        Self { sink: Sink::Stream(stream), color, verbosity: 0, quiet: false, progress: None }
     }
 
     /// Follows the command line from here on: verbosity, `-q`, `-s`.
@@ -72,13 +71,6 @@ impl Report {
     /// Keeps messages and a progress bar apart.
     pub fn attach(&mut self, progress: Arc<Progress>) {
         self.progress = Some(progress);
-    }
-
-    /// Whether something was said that makes the exit status 1: a fatal message, or an unresolved
-    /// symbol under `-u`.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.failed
     }
 
     /// A line that is no message of kmod's: `depmod: TEXT`. Never in the system log.
@@ -131,12 +123,12 @@ impl core::fmt::Debug for Report {
 impl Reporter for Report {
     fn report(&mut self, diagnostic: Diagnostic) {
         let severity = diagnostic.severity();
-        let unresolved = matches!(diagnostic, Diagnostic::UnresolvedSymbol { .. });
-        self.failed |= severity == Severity::Fatal || unresolved;
         if severity == Severity::Info && self.verbosity < 2 {
             return;
         }
-        if self.quiet && (unresolved || matches!(diagnostic, Diagnostic::UnknownSymbol { .. })) {
+        let missing =
+            matches!(diagnostic, Diagnostic::UnknownSymbol { .. } | Diagnostic::UnresolvedSymbol { .. });
+        if self.quiet && missing {
             return;
         }
         self.line(severity, &diagnostic.message());
@@ -182,21 +174,20 @@ mod tests {
         Diagnostic::UnresolvedSymbol { path: b"/m.ko".to_vec(), symbol: b"f".to_vec() }
     }
 
-    fn written(change: impl FnOnce(&mut Report), diagnostics: Vec<Diagnostic>) -> (Vec<String>, bool) {
+    fn written(change: impl FnOnce(&mut Report), diagnostics: Vec<Diagnostic>) -> Vec<String> {
         let writes = Writes::default();
         let mut report = Report::on(Box::new(writes.clone()), false);
         change(&mut report);
         for diagnostic in diagnostics {
             report.report(diagnostic);
         }
-        let lines = writes.0.lock().unwrap().clone();
-        (lines, report.failed())
+        writes.0.lock().unwrap().clone()
     }
 
     #[test]
     fn a_message_is_one_write_with_kmods_prefix() {
         let fatal = Diagnostic::SearchModules { cause: b"No such file or directory".to_vec() };
-        let (lines, failed) = written(|_| {}, vec![unknown(), fatal]);
+        let lines = written(|_| {}, vec![unknown(), fatal]);
         assert_eq!(
             lines,
             [
@@ -204,23 +195,21 @@ mod tests {
                 "depmod: FATAL: could not search modules: No such file or directory\n"
             ]
         );
-        assert!(failed);
     }
 
     #[test]
     fn verbosity_and_quiet_choose() {
         let info = || Diagnostic::ConfigSuffix { path: b"/x".to_vec() };
-        assert!(written(|report| report.verbosity = 1, vec![info()]).0.is_empty());
-        assert_eq!(written(|report| report.verbosity = 2, vec![info()]).0.len(), 1);
+        assert!(written(|report| report.verbosity = 1, vec![info()]).is_empty());
+        assert_eq!(written(|report| report.verbosity = 2, vec![info()]).len(), 1);
         let quiet = |report: &mut Report| report.quiet = true;
-        assert_eq!(written(quiet, vec![unknown()]), (vec![], false));
-        assert_eq!(written(quiet, vec![unresolved()]), (vec![], true), "silent, yet a failure");
-        assert_eq!(written(quiet, vec![Diagnostic::ErrsymsAlone {}]).0.len(), 1);
+        assert!(written(quiet, vec![unknown(), unresolved()]).is_empty());
+        assert_eq!(written(quiet, vec![Diagnostic::ErrsymsAlone {}]).len(), 1);
     }
 
     #[test]
     fn colour_is_on_the_prefix_only() {
-        let (lines, _) = written(|report| report.color = true, vec![unknown()]);
+        let lines = written(|report| report.color = true, vec![unknown()]);
         assert_eq!(lines, ["\x1b[1;33mdepmod: WARNING:\x1b[0m /m.ko needs unknown symbol f\n"]);
     }
 
@@ -229,7 +218,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let receiver = UnixDatagram::bind(&path).unwrap();
-        let (lines, _) = written(|report| report.use_log(&path), vec![unknown()]);
+        let lines = written(|report| report.use_log(&path), vec![unknown()]);
         assert!(lines.is_empty());
         let mut buffer = [0; 200];
         let size = receiver.recv(&mut buffer).unwrap();
@@ -240,7 +229,7 @@ mod tests {
 
     #[test]
     fn without_a_system_log_messages_stay_on_the_terminal() {
-        let (lines, _) = written(|report| report.use_log(Path::new("/nowhere/log")), vec![unknown()]);
+        let lines = written(|report| report.use_log(Path::new("/nowhere/log")), vec![unknown()]);
         assert_eq!(lines[0], "depmod: WARNING: no system log at /nowhere/log: No such file or directory\n");
         assert_eq!(lines.len(), 2);
     }

@@ -106,8 +106,6 @@ pub struct Settings {
     pub progress: bool,
     /// Threads that read modules.
     pub jobs: NonZeroUsize,
-    /// Whether `--map` was typed, which earns a warning.
-    pub map: bool,
 }
 
 impl Settings {
@@ -190,7 +188,6 @@ impl Settings {
             color: args.color,
             progress: args.progress,
             jobs: jobs.unwrap_or(NonZeroUsize::MIN),
-            map: args.map,
         })
     }
 }
