@@ -103,6 +103,8 @@ pub mod output;
 #[cfg(feature = "alloc")]
 pub mod pipeline;
 #[cfg(feature = "alloc")]
+pub mod plan;
+#[cfg(feature = "alloc")]
 pub mod symbols;
 #[cfg(feature = "alloc")]
 mod walk;

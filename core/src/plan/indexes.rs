@@ -1,0 +1,149 @@
+//! The index files as one: who answers to a name or an alias.
+
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+
+use super::words::{Soft, softdeps, weakdeps};
+use crate::index::{Index, IndexError, Scratch, fnmatch};
+use crate::name::{module_name, normalize_alias};
+use crate::output::Output;
+
+/// The files that planning reads, in memory.
+#[derive(Clone, Debug)]
+pub struct Indexes<'a> {
+    modules: Index<'a>,
+    aliases: Index<'a>,
+    symbols: Index<'a>,
+    builtins: Option<Index<'a>>,
+    builtin_aliases: Option<Index<'a>>,
+    softdeps: BTreeMap<&'a [u8], Vec<Soft<'a>>>,
+    weakdeps: BTreeMap<&'a [u8], Vec<&'a [u8]>>,
+    steps: usize,
+}
+
+/// Who answers to a query. Names are normalised and in module order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These modules.
+    Modules(Vec<Vec<u8>>),
+    /// Nobody to load: the kernel has it built in.
+    Builtin(Vec<Vec<u8>>),
+    /// Nobody.
+    Nobody,
+}
+
+/// A module's line in `modules.dep`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DepLine<'a> {
+    pub(super) path: &'a [u8],
+    /// In loading order: the most basic first.
+    pub(super) needs: Vec<&'a [u8]>,
+}
+
+impl<'a> Indexes<'a> {
+    /// Reads the files that `file` gives: shipped or computed, it makes no difference. An empty one of
+    /// the two about built-ins means that the kernel tells nothing about them
+    /// (`reference/outputs.md` §4.1). `steps` bounds each search, as in [`Index::search`].
+    ///
+    /// # Errors
+    /// When one of the indexes has no good header.
+    pub fn new(file: impl Fn(Output) -> &'a [u8], steps: usize) -> Result<Self, IndexError> {
+        let optional = |output| match file(output) {
+            [] => Ok(None),
+            bytes => Index::parse(bytes).map(Some),
+        };
+        Ok(Self {
+            modules: Index::parse(file(Output::DepIndex))?,
+            aliases: Index::parse(file(Output::AliasIndex))?,
+            symbols: Index::parse(file(Output::SymbolsIndex))?,
+            builtins: optional(Output::BuiltinIndex)?,
+            builtin_aliases: optional(Output::BuiltinAliasIndex)?,
+            softdeps: softdeps(file(Output::Softdep)),
+            weakdeps: weakdeps(file(Output::Weakdep)),
+            steps,
+        })
+    }
+
+    /// Who answers to a name or alias, as `modprobe --resolve-alias` has it: a module of that name, else
+    /// modules with a fitting alias, else what is built in.
+    ///
+    /// # Errors
+    /// When an index is corrupt, or the search takes too long.
+    pub fn find(&self, query: &[u8]) -> Result<Found, IndexError> {
+        let Ok(query) = normalize_alias(query) else { return Ok(Found::Nobody) };
+        let query: Vec<u8> = query.collect();
+        if self.modules.get(&query)?.is_some() {
+            return Ok(if self.is_builtin(&query)? {
+                Found::Builtin([query].into())
+            } else {
+                Found::Modules([query].into())
+            });
+        }
+        let index = if query.starts_with(b"symbol:") { &self.symbols } else { &self.aliases };
+        let names = names(index.find_all(&query, self.steps)?.into_iter().map(|value| value.bytes));
+        if !names.is_empty() {
+            return Ok(Found::Modules(names));
+        }
+        if let Some(index) = &self.builtin_aliases {
+            let names = self::names(index.find_all(&query, self.steps)?.into_iter().map(|value| value.bytes));
+            if !names.is_empty() {
+                return Ok(Found::Builtin(names));
+            }
+        }
+        Ok(if self.is_builtin(&query)? { Found::Builtin([query].into()) } else { Found::Nobody })
+    }
+
+    /// Modules whose name a glob fits; or, where the glob has a `:` in it, one of whose aliases it fits
+    /// as text: `usb:v*p*d*dc*dsc*dp*ic08*` gives the drivers of USB storage.
+    ///
+    /// # Errors
+    /// When an index is corrupt.
+    pub fn find_glob(&self, glob: &[u8]) -> Result<Found, IndexError> {
+        let Ok(glob) = normalize_alias(glob) else { return Ok(Found::Nobody) };
+        let glob: Vec<u8> = glob.collect();
+        let of_alias = glob.contains(&b':');
+        let index = if of_alias { &self.aliases } else { &self.modules };
+        let mut scratch = Box::new(Scratch::new());
+        let mut entries = index.entries(&mut scratch);
+        let mut found = Vec::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            if fnmatch(&glob, key) {
+                found.push((value.priority, if of_alias { value.bytes.to_vec() } else { key.to_vec() }));
+            }
+        }
+        found.sort();
+        let names = names(found.iter().map(|(_, name)| &**name));
+        Ok(if names.is_empty() { Found::Nobody } else { Found::Modules(names) })
+    }
+
+    /// Whether the kernel has this module built in.
+    ///
+    /// # Errors
+    /// When the index is corrupt.
+    pub fn is_builtin(&self, name: &[u8]) -> Result<bool, IndexError> {
+        self.builtins.map_or(Ok(false), |index| Ok(index.get(name)?.is_some()))
+    }
+
+    pub(super) fn line(&self, name: &[u8]) -> Result<Option<DepLine<'a>>, IndexError> {
+        let Some(line) = self.modules.get(name)? else { return Ok(None) };
+        let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
+        let (path, rest) = line.split_at_checked(colon).unwrap_or((line, &[]));
+        let rest = rest.strip_prefix(b":").unwrap_or(rest);
+        let mut needs: Vec<&[u8]> = rest.split(|&b| b == b' ').filter(|need| !need.is_empty()).collect();
+        needs.reverse();
+        Ok(Some(DepLine { path, needs }))
+    }
+
+    pub(super) fn soft(&self, name: &[u8]) -> &[Soft<'a>] {
+        self.softdeps.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn weak(&self, name: &[u8]) -> &[&'a [u8]] {
+        self.weakdeps.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Names as module names, each once, in order of first appearance.
+fn names<'n>(found: impl Iterator<Item = &'n [u8]>) -> Vec<Vec<u8>> {
+    let mut seen = alloc::collections::BTreeSet::new();
+    found.map(|name| module_name(name).collect()).filter(|name: &Vec<u8>| seen.insert(name.clone())).collect()
+}
