@@ -33,3 +33,6 @@ mod defects_a;
 
 // kmod loses results silently (rows B).
 mod defects_b;
+
+// Load orders, names and aliases against modprobe.
+mod plan;
