@@ -14,14 +14,11 @@ use core::num::NonZeroUsize;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use depmod_core::config::Config;
 use depmod_core::diagnostic::Diagnostic;
 use depmod_core::host::IoError;
 
 use crate::args::{Args, Color};
-
-/// Where configuration comes from without `-C`, the strongest first (`reference/modules.md` §3.1).
-pub const CONFIG_PATHS: [&str; 5] =
-    ["/etc/depmod.d", "/run/depmod.d", "/usr/local/lib/depmod.d", "/usr/lib/depmod.d", "/lib/depmod.d"];
 
 const MODULE_DIRECTORY: &[u8] = b"lib/modules";
 /// Bytes that a directory's path may have, and one more (`PATH_MAX`).
@@ -155,7 +152,7 @@ impl Settings {
         let outdirname = directory(&out)?;
 
         let config = if args.config.is_empty() {
-            CONFIG_PATHS.iter().map(|path| path.as_bytes().to_vec()).collect()
+            Config::PATHS.iter().map(|path| path.to_vec()).collect()
         } else {
             args.config.into_iter().map(|path| with_slash(path.into_vec())).collect()
         };
