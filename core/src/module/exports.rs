@@ -63,7 +63,8 @@ pub(super) fn name_at(strtab: &[u8], symbol: Symbol) -> Option<&[u8]> {
 /// section (`reference/known-bugs.md` A8).
 #[inline]
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&b| b == 0).next().unwrap_or_default()
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! `.modinfo`: NUL-separated `key=value` strings (`reference/modules.md` §7.3).
 
-use super::{FactsBuilder, ModinfoKey};
+use super::{FactsBuilder, ModinfoKey, exports::until_nul};
 
 /// Keeps the entries that matter, in file order. Empty strings are skipped, the last one need not
 /// end, and a string without `=` is a key with an empty value.
-pub(super) fn collect(section: &[u8], facts: &mut FactsBuilder) {
-    for entry in section.split(|&b| b == 0).filter(|entry| !entry.is_empty()) {
-        let mut parts = entry.splitn(2, |&b| b == b'=');
-        let key = parts.next().and_then(ModinfoKey::from_name);
-        if let Some(key) = key {
-            facts.modinfo(key, parts.next().unwrap_or_default());
+pub(super) fn collect(mut section: &[u8], facts: &mut FactsBuilder) {
+    while !section.is_empty() {
+        let entry = until_nul(section);
+        section = section.get(entry.len().saturating_add(1)..).unwrap_or_default();
+        let equals = memchr::memchr(b'=', entry).unwrap_or(entry.len());
+        let (key, value) = entry.split_at_checked(equals).unwrap_or_default();
+        if let Some(key) = ModinfoKey::from_name(key) {
+            facts.modinfo(key, value.get(1..).unwrap_or_default());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Needed symbols and the versions they were built against (`reference/modules.md` §7.5).
 
+use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -13,68 +14,56 @@ use crate::elf::{ByteOrder, Class, Symbols, binding, machine, section_index, sym
 /// Bytes of an entry of `__versions`: a CRC, then a name field.
 const ENTRY: usize = 64;
 
-/// `__versions` of one module, found by name. Its table is kept from module to module.
+/// One entry of `__versions`.
+struct Version<'data> {
+    name: &'data [u8],
+    /// The name ends inside of its field.
+    ends: bool,
+    crc: u64,
+    /// An undefined symbol has this name.
+    used: bool,
+}
+
+impl<'data> Version<'data> {
+    fn parse(class: Class, byte_order: ByteOrder, entry: &'data [u8]) -> Option<Self> {
+        let (crc, field) = entry.split_at_checked(class.version_crc_size())?;
+        let name = until_nul(field);
+        let crc = match class {
+            Class::Elf32 => u64::from(byte_order.u32(crc)?),
+            Class::Elf64 => byte_order.u64(crc)?,
+        };
+        Some(Self { name, ends: name.len() < field.len(), crc, used: false })
+    }
+}
+
+/// Finds the entries of `__versions` by name. The table is kept from module to module.
 #[derive(Default)]
 pub(super) struct VersionTable {
-    /// Indexes into the module's `__versions`; the first entry of each name.
-    by_name: HashTable<u32>,
-    /// Which entries no undefined symbol has used, by index.
-    unused: alloc::vec::Vec<bool>,
+    /// Positions in the module's list; the first entry of each name.
+    by_name: HashTable<usize>,
     hasher: DefaultHashBuilder,
 }
 
-#[derive(Clone, Copy)]
-struct Entries<'data> {
-    bytes: &'data [u8],
-    class: Class,
-    byte_order: ByteOrder,
-}
-
-impl<'data> Entries<'data> {
-    fn entry(&self, index: u32) -> Option<&'data [u8]> {
-        let start = usize::try_from(index).ok()?.checked_mul(ENTRY)?;
-        self.bytes.get(start..)?.get(..ENTRY)
-    }
-
-    fn crc(&self, index: u32) -> u64 {
-        let entry = self.entry(index).unwrap_or_default();
-        match self.class {
-            Class::Elf32 => self.byte_order.u32(entry).map(u64::from),
-            Class::Elf64 => self.byte_order.u64(entry),
-        }
-        .unwrap_or(0)
-    }
-
-    fn name_field(&self, index: u32) -> &'data [u8] {
-        self.entry(index).and_then(|entry| entry.get(self.class.version_crc_size()..)).unwrap_or_default()
-    }
-
-    fn count(&self) -> u32 {
-        u32::try_from(self.bytes.len().checked_div(ENTRY).unwrap_or(0)).unwrap_or(u32::MAX)
-    }
-}
-
 impl VersionTable {
-    fn fill(&mut self, entries: Entries<'_>) {
+    fn fill(&mut self, versions: &[Version<'_>]) {
         self.by_name.clear();
-        self.unused.clear();
-        for index in 0..entries.count() {
-            self.unused.push(true);
-            let name = until_nul(entries.name_field(index));
-            let hasher = &self.hasher;
-            let hash = |name: &[u8]| hasher.hash_one(name);
-            let same = |&other: &u32| until_nul(entries.name_field(other)) == name;
-            self.by_name
-                .entry(hash(name), same, |&other| hash(until_nul(entries.name_field(other))))
-                .or_insert(index);
+        let hasher = &self.hasher;
+        let name = |at: usize| versions.get(at).map(|version| version.name).unwrap_or_default();
+        for (at, version) in versions.iter().enumerate() {
+            let hash = hasher.hash_one(version.name);
+            let same = |&other: &usize| name(other) == version.name;
+            self.by_name.entry(hash, same, |&other| hasher.hash_one(name(other))).or_insert(at);
         }
     }
 
-    fn take(&mut self, entries: Entries<'_>, name: &[u8]) -> Option<u64> {
-        let same = |&other: &u32| until_nul(entries.name_field(other)) == name;
-        let index = *self.by_name.find(self.hasher.hash_one(name), same)?;
-        *self.unused.get_mut(usize::try_from(index).ok()?)? = false;
-        Some(entries.crc(index))
+    fn find<'list, 'data>(
+        &self,
+        versions: &'list mut [Version<'data>],
+        name: &[u8],
+    ) -> Option<&'list mut Version<'data>> {
+        let same = |&at: &usize| versions.get(at).is_some_and(|version| version.name == name);
+        let at = *self.by_name.find(self.hasher.hash_one(name), same)?;
+        versions.get_mut(at)
     }
 }
 
@@ -93,8 +82,11 @@ pub(super) struct Input<'data> {
 /// used (`module_layout` is only there).
 pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut FactsBuilder) {
     let Input { class, byte_order, machine, symbols, strtab, versions } = input;
-    let entries = Entries { bytes: versions, class, byte_order };
-    table.fill(entries);
+    let parse = |entry| Version::parse(class, byte_order, entry);
+    let entries = versions.chunks_exact(ENTRY);
+    let mut versions: Vec<Version<'_>> = Vec::with_capacity(entries.len());
+    versions.extend(entries.filter_map(parse));
+    table.fill(&versions);
     let sparc = machine == machine::SPARC || machine == machine::SPARCV9;
     for symbol in symbols.filter(|symbol| symbol.section == section_index::UNDEF) {
         if sparc && symbol.symbol_type() == symbol_type::REGISTER {
@@ -105,21 +97,21 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
             return;
         };
         let name = until_nul(name);
-        if !name.is_empty() {
-            let crc = table.take(entries, name).unwrap_or(0);
-            facts.need(name, crc, symbol.binding() == binding::WEAK);
-        }
-    }
-    for (index, &unused) in (0..).zip(&table.unused) {
-        if !unused {
+        if name.is_empty() {
             continue;
         }
-        let field = entries.name_field(index);
-        let name = until_nul(field);
-        if name.len() == field.len() {
+        let version = table.find(&mut versions, name);
+        let crc = version.map_or(0, |version| {
+            version.used = true;
+            version.crc
+        });
+        facts.need(name, crc, symbol.binding() == binding::WEAK);
+    }
+    for version in versions.iter().filter(|version| !version.used) {
+        if !version.ends {
             facts.lose_needs(NeedsLost::VersionName);
             return;
         }
-        facts.need(name, entries.crc(index), false);
+        facts.need(version.name, version.crc, false);
     }
 }
