@@ -277,15 +277,66 @@ fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadErro
     reporter.report(says(again));
 }
 
-/// The modules with all that is known about them: ready to emit.
-pub struct Resolved<'run> {
+/// The modules with all that is known of each; enough for every output but `modules.dep` and its index.
+pub struct Tables<'run> {
     request: &'run Request,
     catalog: &'run Catalog,
     facts: &'run [Option<Facts>],
     symbols: SymbolTable<'run>,
-    lines: DependencyLines,
     builtin: Result<Vec<u8>, IoError>,
     builtin_modinfo: Result<Vec<u8>, IoError>,
+}
+
+impl<'run> Tables<'run> {
+    /// Enters all symbols and reads what the kernel says about its built-in modules.
+    pub fn new<S: Source>(
+        request: &'run Request,
+        gathered: &'run Gathered,
+        loaded: &'run Loaded,
+        source: &S,
+    ) -> Self {
+        let kernel = gathered.kernel_symbols.as_deref();
+        let kernel = kernel.map(|bytes| request.parse_kernel_symbols(bytes, &mut Silent));
+        let side = |name: &[u8]| source.read(&[&request.directory, name].concat(), request.limits.text_size);
+        Self {
+            request,
+            catalog: &gathered.catalog,
+            facts: &loaded.facts,
+            symbols: SymbolTable::new(kernel.as_deref(), &loaded.facts, request.symbol_prefix),
+            builtin: side(b"/modules.builtin"),
+            builtin_modinfo: side(b"/modules.builtin.modinfo"),
+        }
+    }
+
+    /// Builds one file; `None` for those that [`Resolved::emit`] builds.
+    pub fn emit(&self, output: Output, reporter: &mut impl Reporter) -> Option<Result<Vec<u8>, Stopped>> {
+        let Self { request, catalog, facts, symbols, .. } = self;
+        let limits = &request.limits;
+        Some(match output {
+            Output::Dep | Output::DepIndex => return None,
+            Output::Alias => Ok(output::alias(catalog, facts)),
+            Output::AliasIndex => {
+                output::alias_index(catalog, facts, request.warn_duplicates, limits, reporter)
+            }
+            Output::Softdep => Ok(output::softdep(catalog, facts)),
+            Output::Weakdep => Ok(output::weakdep(catalog, facts)),
+            Output::Symbols => Ok(output::symbols(catalog, symbols)),
+            Output::SymbolsIndex => output::symbol_index(catalog, symbols, limits, reporter),
+            Output::BuiltinIndex => {
+                output::builtin_index(&request.directory, &self.builtin, limits, reporter)
+            }
+            Output::BuiltinAliasIndex => {
+                output::builtin_alias_index(&request.directory, &self.builtin_modinfo, limits, reporter)
+            }
+            Output::Devname => Ok(output::devname(catalog, facts, reporter)),
+        })
+    }
+}
+
+/// The modules with their dependencies: ready to emit everything.
+pub struct Resolved<'run> {
+    tables: &'run Tables<'run>,
+    lines: DependencyLines,
     links: Vec<u8>,
     unresolved: usize,
 }
@@ -295,43 +346,23 @@ impl<'run> Resolved<'run> {
     ///
     /// # Errors
     /// When modules need each other in a cycle.
-    pub fn new<S: Source>(
-        request: &'run Request,
-        gathered: &'run Gathered,
-        loaded: &'run Loaded,
-        source: &S,
-        reporter: &mut impl Reporter,
-    ) -> Result<Self, Stopped> {
-        let catalog = &gathered.catalog;
-        let kernel = gathered.kernel_symbols.as_deref();
-        let kernel = kernel.map(|bytes| request.parse_kernel_symbols(bytes, &mut Silent));
-        let symbols = SymbolTable::new(kernel.as_deref(), &loaded.facts, request.symbol_prefix);
+    pub fn new(tables: &'run Tables<'run>, reporter: &mut impl Reporter) -> Result<Self, Stopped> {
+        let &Tables { request, catalog, facts, ref symbols, .. } = tables;
         let mut resolver = Resolver {
             request,
             catalog,
-            symbols: &symbols,
+            symbols,
             links: Vec::new(),
             unresolved: 0,
             seen_by: alloc::vec![None; catalog.modules().len()],
         };
-        let graph = resolver.resolve(&loaded.facts, reporter);
+        let graph = resolver.resolve(facts, reporter);
         let (links, unresolved) = (resolver.links, resolver.unresolved);
         let order = TopologicalOrder::new(&graph).map_err(|rest| {
             report_cycles_of(catalog, &graph, &rest, &request.limits, reporter);
             Stopped
         })?;
-        let side = |name: &[u8]| source.read(&[&request.directory, name].concat(), request.limits.text_size);
-        Ok(Self {
-            request,
-            catalog,
-            facts: &loaded.facts,
-            lines: DependencyLines::new(catalog, &graph, &order),
-            symbols,
-            builtin: side(b"/modules.builtin"),
-            builtin_modinfo: side(b"/modules.builtin.modinfo"),
-            links,
-            unresolved,
-        })
+        Ok(Self { tables, lines: DependencyLines::new(catalog, &graph, &order), links, unresolved })
     }
 
     /// `-v`: a line for each pair of modules that a symbol links.
@@ -346,32 +377,19 @@ impl<'run> Resolved<'run> {
         self.unresolved
     }
 
-    /// Builds one file.
+    /// Builds one file, whichever.
     ///
     /// # Errors
     /// When it cannot be built; nothing must be published then.
     pub fn emit(&self, output: Output, reporter: &mut impl Reporter) -> Result<Vec<u8>, Stopped> {
-        let Self { request, catalog, facts, symbols, lines, .. } = self;
-        let limits = &request.limits;
-        Ok(match output {
-            Output::Dep => lines.text().to_vec(),
-            Output::DepIndex => output::dependency_index(catalog, lines, limits, reporter)?,
-            Output::Alias => output::alias(catalog, facts),
-            Output::AliasIndex => {
-                output::alias_index(catalog, facts, request.warn_duplicates, limits, reporter)?
+        let Tables { request, catalog, .. } = self.tables;
+        match self.tables.emit(output, reporter) {
+            Some(result) => result,
+            None if output.is_index() => {
+                output::dependency_index(catalog, &self.lines, &request.limits, reporter)
             }
-            Output::Softdep => output::softdep(catalog, facts),
-            Output::Weakdep => output::weakdep(catalog, facts),
-            Output::Symbols => output::symbols(catalog, symbols),
-            Output::SymbolsIndex => output::symbol_index(catalog, symbols, limits, reporter)?,
-            Output::BuiltinIndex => {
-                output::builtin_index(&request.directory, &self.builtin, limits, reporter)?
-            }
-            Output::BuiltinAliasIndex => {
-                output::builtin_alias_index(&request.directory, &self.builtin_modinfo, limits, reporter)?
-            }
-            Output::Devname => output::devname(catalog, facts, reporter),
-        })
+            None => Ok(self.lines.text().to_vec()),
+        }
     }
 }
 
@@ -497,6 +515,7 @@ pub fn run<S: Source>(
     let gathered = Gathered::new(request, source, reporter)?;
     let results = gathered.load(source, decoder, &request.limits);
     let loaded = Loaded::new(gathered.catalog(), results, reporter);
-    let resolved = Resolved::new(request, &gathered, &loaded, source, reporter)?;
+    let tables = Tables::new(request, &gathered, &loaded, source);
+    let resolved = Resolved::new(&tables, reporter)?;
     Output::ALL.into_iter().map(|output| Ok((output, resolved.emit(output, reporter)?))).collect()
 }

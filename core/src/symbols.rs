@@ -72,13 +72,16 @@ impl<'data> SymbolTable<'data> {
     /// The symbols that modules provide, in the order of kmod's hash table.
     #[must_use]
     pub fn owned(&self) -> Vec<(&'data [u8], ModuleIndex)> {
-        let mut owned: Vec<(u32, &[u8], ModuleIndex)> = self
-            .by_name
-            .iter()
-            .filter_map(|(&name, provider)| Some((superfast(name) % BUCKETS, name, provider.owner?)))
-            .collect();
+        let owned = self.owned_unordered();
+        let mut owned: Vec<_> = owned.map(|(name, owner)| (superfast(name) % BUCKETS, name, owner)).collect();
         owned.sort_unstable();
         owned.into_iter().map(|(_, name, owner)| (name, owner)).collect()
+    }
+
+    /// The same in an order that is another one in each run: nothing that depends on it may leave the
+    /// program.
+    pub(crate) fn owned_unordered(&self) -> impl Iterator<Item = (&'data [u8], ModuleIndex)> {
+        self.by_name.iter().filter_map(|(&name, provider)| Some((name, provider.owner?)))
     }
 }
 

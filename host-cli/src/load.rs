@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     num::NonZero,
+    panic::resume_unwind,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -61,7 +62,7 @@ pub(crate) fn load_all<S: Source + Sync, D: Decoder>(
         let others: Vec<_> = (1..jobs.get()).map(|_| scope.spawn(work)).collect();
         place(work());
         for other in others {
-            place(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            place(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
     });
     results.into_iter().flatten().collect()

@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 use std::iter::once;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use depmod_core::diagnostic::Diagnostic;
 use depmod_core::host::Reporter;
 use depmod_core::output::Output;
 use depmod_core::pipeline::{
-    Gathered, KernelSymbols, Loaded, Request, Resolved, Selection, Stopped, Unresolved,
+    Gathered, KernelSymbols, Loaded, Request, Resolved, Selection, Stopped, Tables, Unresolved,
 };
 
 use crate::codecs::HostDecoder;
@@ -64,23 +66,35 @@ fn try_run(
         load_all(gathered.catalog(), &source, settings.jobs, HostDecoder::default, &request.limits, step);
     progress.end();
     let loaded = Loaded::new(gathered.catalog(), results, reporter);
-    let resolved = Resolved::new(&request, &gathered, &loaded, &source, reporter)?;
+    let tables = Tables::new(&request, &gathered, &loaded, &source);
     if settings.show {
+        let resolved = Resolved::new(&tables, reporter)?;
         let shown = Output::ALL.into_iter().filter(|output| !output.is_index());
         let texts = shown.map(|output| resolved.emit(output, reporter)).collect::<Result<Vec<_>, _>>()?;
         let texts: Vec<&[u8]> = once(resolved.links()).chain(texts.iter().map(Vec::as_slice)).collect();
         print(&texts).map_err(|error| say(error, reporter))?;
-    } else {
-        print(&[resolved.links()]).map_err(|error| say(error, reporter))?;
-        let publisher = match lock {
-            Some(publisher) => publisher,
-            None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
-        };
-        let outputs = emit_all(&resolved, settings.jobs.get(), reporter)?;
-        let files: Vec<_> =
-            outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
-        publisher.publish(&files).map_err(|error| say(error, reporter))?;
+        return Ok(resolved.unresolved());
     }
+    let ahead = Ahead::new(&tables);
+    let (resolved, ahead) = thread::scope(|scope| {
+        let other = (settings.jobs.get() > 1).then(|| scope.spawn(|| ahead.build()));
+        let resolved = Resolved::new(&tables, reporter).inspect_err(|_| ahead.cancel());
+        let mut built = ahead.build();
+        if let Some(other) = other {
+            built.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        (resolved, built)
+    });
+    let resolved = resolved?;
+    print(&[resolved.links()]).map_err(|error| say(error, reporter))?;
+    let publisher = match lock {
+        Some(publisher) => publisher,
+        None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
+    };
+    let outputs = emit_all(&resolved, ahead, reporter)?;
+    let files: Vec<_> =
+        outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
+    publisher.publish(&files).map_err(|error| say(error, reporter))?;
     Ok(resolved.unresolved())
 }
 
@@ -105,45 +119,67 @@ fn request(settings: &Settings) -> Request {
     request
 }
 
-/// Builds the eleven files, side by side where there are threads for it; says what there is to say in kmod's order.
+/// A file, or why there is none, and what its making had to say.
+type Emitted = (Output, Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
+
+/// Builds the files that need no dependencies, on any number of threads.
+struct Ahead<'run> {
+    tables: &'run Tables<'run>,
+    next: AtomicUsize,
+}
+
+impl<'run> Ahead<'run> {
+    /// What takes longest comes first.
+    const ORDER: [Output; 9] = [
+        Output::AliasIndex,
+        Output::SymbolsIndex,
+        Output::Symbols,
+        Output::Alias,
+        Output::Softdep,
+        Output::Weakdep,
+        Output::BuiltinAliasIndex,
+        Output::BuiltinIndex,
+        Output::Devname,
+    ];
+
+    fn new(tables: &'run Tables<'run>) -> Self {
+        Self { tables, next: AtomicUsize::new(0) }
+    }
+
+    /// Builds what no other thread has begun.
+    fn build(&self) -> Vec<Emitted> {
+        let mut built = Vec::new();
+        while let Some(&output) = Self::ORDER.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let mut said = Vec::new();
+            if let Some(result) = self.tables.emit(output, &mut said) {
+                built.push((output, result, said));
+            }
+        }
+        built
+    }
+
+    /// Nothing more is to be begun.
+    fn cancel(&self) {
+        self.next.store(Self::ORDER.len(), Ordering::Relaxed);
+    }
+}
+
+/// The eleven files in kmod's order, those built ahead and the others; says what there is to say in
+/// that order too.
 fn emit_all(
     resolved: &Resolved<'_>,
-    jobs: usize,
+    mut ahead: Vec<Emitted>,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<(Output, Vec<u8>)>, Stopped> {
-    type Emitted = (Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
-    let emit = |output| -> Emitted {
-        let mut said = Vec::new();
-        (resolved.emit(output, &mut said), said)
-    };
-    let mut emitted: Vec<Option<Emitted>> = Output::ALL.map(|_| None).into();
-    if jobs > 1 {
-        // The two largest tries take as long as everything else together.
-        let (first, second): (Vec<_>, Vec<_>) = Output::ALL
-            .into_iter()
-            .enumerate()
-            .partition(|(_, output)| matches!(output, Output::AliasIndex | Output::Alias));
-        let build = |part: Vec<(usize, Output)>| -> Vec<_> {
-            part.into_iter().map(|(at, output)| (at, emit(output))).collect()
-        };
-        thread::scope(|scope| {
-            let other = scope.spawn(|| build(first));
-            let mine = build(second);
-            let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            for (at, result) in mine.into_iter().chain(other) {
-                emitted[at] = Some(result);
-            }
-        });
-    }
-    Output::ALL
-        .into_iter()
-        .zip(emitted)
-        .map(|(output, done)| {
-            let (bytes, said) = done.unwrap_or_else(|| emit(output));
+    let mut emit = |output| match ahead.iter().position(|(built, ..)| *built == output) {
+        None => Ok((output, resolved.emit(output, reporter)?)),
+        Some(at) => {
+            let (output, result, said) = ahead.swap_remove(at);
             said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
-            Ok((output, bytes?))
-        })
-        .collect()
+            Ok((output, result?))
+        }
+    };
+    Output::ALL.into_iter().map(&mut emit).collect()
 }
 
 /// Writes to standard output. That nobody reads on is no failure.

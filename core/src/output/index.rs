@@ -13,7 +13,7 @@ use crate::{
     module::Facts,
     name::{module_name, normalize_alias},
     pipeline::Stopped,
-    symbols::SymbolTable,
+    symbols::{ModuleIndex, SymbolTable},
 };
 
 /// `modules.dep.bin`: module name → its line of `modules.dep`.
@@ -82,10 +82,14 @@ pub(crate) fn symbol_index(
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
-    for (symbol, owner) in table.owned() {
+    let mut insert = |(symbol, owner): (&[u8], ModuleIndex)| {
         let key = b"symbol:".iter().chain(symbol).copied();
-        let inserted = builder.insert(key, name_of(catalog, owner), owner);
-        inserted.map_err(|bad| bad_character(bad, reporter))?;
+        builder.insert(key, name_of(catalog, owner), owner)
+    };
+    // Keys are unique, so their order decides nothing but which bad one is reported.
+    if table.owned_unordered().try_for_each(&mut insert).is_err() {
+        let first = table.owned().into_iter().try_for_each(insert);
+        return first.map(|()| Vec::new()).map_err(|bad| bad_character(bad, reporter));
     }
     finish(builder, Output::SymbolsIndex, limits, reporter)
 }

@@ -1,7 +1,7 @@
 //! The eleven files (`reference/outputs.md`).
 //!
-//! Each is built as bytes in memory by [`Resolved::emit`](crate::pipeline::Resolved::emit); none depends on another, so a host may
-//! build them side by side.
+//! Each is built as bytes in memory by [`Resolved::emit`](crate::pipeline::Resolved::emit); none
+//! depends on another, so a host may build them side by side.
 
 mod dependencies;
 mod devname;
