@@ -17,14 +17,27 @@ const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-
 
 const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n";
 
+/// On a PC, with Linux 6.1.
+pub(super) fn modaliases_x86_64() -> Result<()> {
+    modaliases("x86_64", "bookworm-cloud-amd64")
+}
+
+/// On ARM, with Linux 6.12.
+pub(super) fn modaliases_aarch64() -> Result<()> {
+    modaliases("aarch64", "trixie-arm64")
+}
+
 /// The program's `-v` against `/sys/bus/pci/devices/*/modalias`.
-pub(super) fn modaliases() -> Result<()> {
-    let kernel = debian::kernel("bookworm-cloud-amd64")?;
-    let base = base_initrd("amd64", Layout::UsrMerged, SCRIPT)?;
-    let entry = "title modaliases\nlinux /vmlinuz\ninitrd /base.img\noptions console=ttyS0 panic=-1\n";
-    let outcome = Machine::new("x86_64")?
+fn modaliases(arch: &str, label: &str) -> Result<()> {
+    let kernel = debian::kernel(label)?;
+    let machine = Machine::new(arch)?;
+    let base = base_initrd(&machine.settings().debian, Layout::UsrMerged, SCRIPT)?;
+    let console = &machine.settings().console;
+    let entry =
+        format!("title modaliases\nlinux /vmlinuz\ninitrd /base.img\noptions console={console} panic=-1\n");
+    let outcome = machine
         .file("startup.nsh", "fs0:\\depmod.efi -v\n")
-        .file("depmod.efi", fs::read(efi::build("x86_64")?)?)
+        .file("depmod.efi", fs::read(efi::build(arch)?)?)
         .file("depmod.conf", entry)
         .file("vmlinuz", fs::read(kernel.image())?)
         .file("base.img", base)
@@ -41,6 +54,6 @@ pub(super) fn modaliases() -> Result<()> {
         firmware.difference(&linux).collect::<Vec<_>>(),
         linux.difference(&firmware).collect::<Vec<_>>()
     );
-    ensure!(linux.len() >= 14, "only {} functions: devices are missing", linux.len());
+    ensure!(linux.len() > 10, "only {} functions: devices are missing", linux.len());
     Ok(())
 }

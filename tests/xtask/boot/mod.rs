@@ -1,5 +1,6 @@
 //! `cargo xtask boot`: the firmware program in QEMU with real firmware and real kernels.
 
+mod archives;
 mod hardware;
 
 use std::time::Instant;
@@ -10,14 +11,18 @@ use depmod_tests::apt;
 /// A case: its name, what it proves, how.
 type Case = (&'static str, &'static str, fn() -> Result<()>);
 
-const CASES: &[Case] = &[(
-    "modaliases",
-    "firmware and Linux call the same hardware by the same names, and base initrds arrive",
-    hardware::modaliases,
-)];
+const CASES: &[Case] = &[
+    (
+        "modaliases",
+        "firmware and Linux call the same hardware by the same names, and base initrds arrive",
+        hardware::modaliases_x86_64,
+    ),
+    ("modaliases-arm", "the same on AArch64", hardware::modaliases_aarch64),
+    ("layouts", "base initrds of either layout stay whole under an archive of ours", archives::layouts),
+];
 
 /// Packages that every case needs.
-const PACKAGES: [&str; 3] = ["cpio", "qemu-system-x86", "ovmf"];
+const PACKAGES: [&str; 5] = ["cpio", "qemu-system-x86", "ovmf", "qemu-system-arm", "qemu-efi-aarch64"];
 
 /// Runs the cases named in `args`, or all.
 ///
