@@ -4,7 +4,8 @@
 //! * [`tree`] lays out module directories and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
-//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks.
+//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
+//! * [`fuzz`] holds the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
 extern crate alloc;
@@ -17,6 +18,7 @@ pub mod debian;
 pub mod efi;
 pub mod elf_builder;
 pub mod fat;
+pub mod fuzz;
 pub mod oracle;
 pub mod outcome;
 pub mod product;

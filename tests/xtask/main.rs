@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod boot;
 mod efi;
+mod fuzz;
 mod kernels;
 mod test;
 
@@ -18,6 +19,7 @@ const TASKS: &[Task] = &[
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
     ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
+    ("fuzz", "TARGET… [S]  search for inputs that crash a parser (no target names them, --all)", fuzz::main),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
 ];
 

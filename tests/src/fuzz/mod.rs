@@ -1,0 +1,252 @@
+//! The bodies of the fuzz targets: each takes any bytes and must neither panic nor run away.
+//!
+//! `cargo xtask fuzz TARGET` runs one under libFuzzer (`tests/fuzz`). Ordinary test runs replay
+//! [`seeds`], every input that once crashed (`tests/fixtures/crashers/TARGET`), and random damage to
+//! both, so that a crash that was found stays fixed on every machine.
+
+mod files;
+mod seeds;
+
+use depmod_core::cpio::Archive;
+use depmod_core::decompress::{Compression, Decoder, PureDecoder};
+use depmod_core::entry::BootEntry;
+use depmod_core::host::{MemoryHost, ReadAt, Source};
+use depmod_core::index::{Index, IndexBuilder, Layout, Scratch, fnmatch};
+use depmod_core::limits::Limits;
+use depmod_core::module::{Facts, Loader};
+use depmod_core::pipeline::{KernelSymbols, Request, Unresolved, run};
+use depmod_core::{config, hardware, inputs, name};
+
+pub use files::{join_files, split_files};
+pub use seeds::seeds;
+
+/// A fuzz target: its name and body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("index", index),
+    ("patterns", patterns),
+    ("module", module),
+    ("facts", facts),
+    ("decompress", decompress),
+    ("side_inputs", side_inputs),
+    ("config", config_file),
+    ("names", names),
+    ("hardware", hardware_config),
+    ("cpio", cpio),
+    ("boot_entry", boot_entry),
+    ("tree", tree),
+];
+
+/// Ceilings low enough that an input that reaches them is cheap.
+fn limits() -> Limits {
+    Limits {
+        module_size: 1 << 22,
+        file_size: 1 << 22,
+        decoder_memory: 1 << 22,
+        sections_size: 1 << 22,
+        text_size: 1 << 20,
+        depth: 32,
+        index_size: 1 << 24,
+        cycle_lines: 20,
+        steps: 100_000,
+        ..Limits::DEFAULT
+    }
+}
+
+/// Reading an index file. One that passes the check is made again from its entries, byte for byte.
+pub fn index(data: &[u8]) {
+    let Ok(index) = Index::parse(data) else { return };
+    let steps = limits().steps;
+    let mut scratch = Box::new(Scratch::new());
+    let summary = index.check(&mut scratch);
+    let _ = index.dump(&mut scratch, |_| {});
+    let _ = index.find::<4>(b"pci:v00008086d", steps, &mut scratch);
+    let _ = index.find_all(data.get(..64).unwrap_or(data), steps);
+
+    let mut entries = Vec::new();
+    let mut walk = index.entries(&mut scratch);
+    let mut sound = false;
+    while entries.len() < 10_000 {
+        match walk.next_entry() {
+            Ok(Some((key, value))) => entries.push((key.to_vec(), value)),
+            Ok(None) => {
+                sound = true;
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    for (key, _) in entries.iter().take(100) {
+        let _ = index.values(key).map(|mut values| while let Ok(Some(_)) = values.next().transpose() {});
+        let _ = index.get(key);
+    }
+    let Ok(summary) = summary else { return };
+    if !sound || summary.layout != Layout::PreOrder {
+        return;
+    }
+    let mut builder = IndexBuilder::new();
+    // Each insertion goes in front of its equals.
+    for (key, value) in entries.iter().rev() {
+        builder.insert(key.iter().copied(), value.bytes, value.priority).expect("a sound index is ASCII");
+    }
+    let again = builder.finish(&limits()).expect("as large as the input");
+    // Readers accept any minor version; the writer has one.
+    assert_eq!(again[8..], data[8..], "a sound index is made again from its entries");
+}
+
+/// `fnmatch` on hostile patterns: pattern and subject are separated by the first NUL.
+pub fn patterns(data: &[u8]) {
+    let mut parts = data.splitn(2, |&b| b == 0);
+    let (pattern, subject) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if pattern.len() * subject.len() < 1 << 20 {
+        let matched = fnmatch(pattern, subject);
+        if !pattern.iter().any(|b| b"*?[\\".contains(b)) {
+            assert_eq!(matched, pattern == subject);
+        }
+    }
+}
+
+/// Loading one module, compressed or not.
+pub fn module(data: &[u8]) {
+    let limits = limits();
+    let mut decoder = PureDecoder::new();
+    let mut bytes = data;
+    if let Ok(facts) = Loader::new(&limits, &mut decoder).load(&mut bytes) {
+        // The block stands alone: the cache stores it as it is.
+        let again = Facts::from_bytes(facts.as_bytes().to_vec()).expect("own facts are valid");
+        assert!(facts.exports().eq(again.exports()) && facts.needs().eq(again.needs()));
+    }
+}
+
+/// A block of facts out of a damaged cache.
+pub fn facts(data: &[u8]) {
+    if let Ok(facts) = Facts::from_bytes(data.to_vec()) {
+        let _ = (facts.exports().count(), facts.needs().count(), facts.modinfo().count());
+        let _ = (facts.exports_invalid(), facts.needs_lost());
+    }
+}
+
+/// The pure Rust decoders, whatever the first bytes say.
+pub fn decompress(data: &[u8]) {
+    let limits = limits();
+    for format in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
+        let mut out = Vec::new();
+        if PureDecoder::new().decode(format, data, &limits, &mut out).is_ok() {
+            assert!(out.len() as u64 <= limits.module_size);
+        }
+    }
+}
+
+/// The text files of a kernel build.
+pub fn side_inputs(data: &[u8]) {
+    let prefix = data.first().copied();
+    for prefix in [None, prefix] {
+        let _ = inputs::symvers(data, b"Module.symvers", prefix).count();
+        let _ = inputs::system_map(data, b"System.map", prefix).count();
+    }
+    let _ = inputs::builtin_paths(data).count();
+    let _ = inputs::builtin_aliases(data).count();
+    match inputs::Order::parse(data) {
+        Ok(order) => {
+            let _ = order.position(b"kernel/a.ko");
+        }
+        Err(corrupt) => {
+            let _ = corrupt.diagnostic(b"modules.order").message();
+        }
+    }
+}
+
+/// A `depmod.d` file; the first line is the kernel version that its patterns are matched with.
+pub fn config_file(data: &[u8]) {
+    let mut parts = data.splitn(2, |&b| b == b'\n');
+    let (version, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut host = MemoryHost::new();
+    host.insert(b"/depmod.d/a.conf", text);
+    let mut messages = Vec::new();
+    let config = config::Config::load(&host, &[b"/depmod.d".to_vec()], version, &limits(), &mut messages);
+    let _ = config.is_excluded(b"x");
+    let _ = config.prefer_new(
+        b"/lib/modules/6.1",
+        b"/lib/modules/6.1/kernel/a.ko",
+        b"/lib/modules/6.1/updates/a.ko",
+    );
+    let _ = config.externals_last_first().count();
+}
+
+/// Names and aliases.
+pub fn names(data: &[u8]) {
+    assert!(name::stem_end(data) <= data.len());
+    let module: Vec<u8> = name::module_name(data).collect();
+    assert!(!module.contains(&b'-') && !module.contains(&b'/') && module.len() <= name::MAX_LEN);
+    if let Ok(alias) = name::normalize_alias(data) {
+        let alias: Vec<u8> = alias.collect();
+        let again = name::normalize_alias(&alias).map(Iterator::collect::<Vec<u8>>);
+        assert_eq!(again.as_ref(), Ok(&alias), "normalising twice changes nothing");
+    }
+}
+
+/// PCI configuration space, as a device presents it.
+pub fn hardware_config(data: &[u8]) {
+    if let Some(function) = hardware::PciFunction::parse(data) {
+        let _ = function.modalias();
+        let _ = hardware::children(&function);
+    }
+}
+
+/// A newc archive as a file system.
+pub fn cpio(data: &[u8]) {
+    let Ok(archive) = Archive::parse(data, &limits()) else { return };
+    let total: usize = archive.files().iter().map(|(_, content)| content.len()).sum();
+    // Hard links share their data.
+    assert!(archive.files().is_empty() || total / archive.files().len() <= data.len());
+    for (path, content) in archive.files().iter().take(100) {
+        let path = [b"/", &path[..]].concat();
+        if let Ok(file) = archive.open(&path) {
+            assert_eq!(file.size(), content.len() as u64);
+        }
+    }
+    let _ = archive.list(b"/");
+    let _ = archive.stat(b"/lib/modules/6.1");
+}
+
+/// A boot entry on the EFI system partition.
+pub fn boot_entry(data: &[u8]) {
+    let _ = BootEntry::parse(data);
+}
+
+/// A whole run over a tree: everything between files and files. See [`split_files`] for the form.
+pub fn tree(data: &[u8]) {
+    let limits = limits();
+    let mut host = MemoryHost::new();
+    for (path, content) in split_files(data) {
+        host.insert(&[b"/lib/modules/6.1/", path].concat(), content);
+    }
+    let mut request = Request::new(b"/lib/modules/6.1", b"6.1");
+    request.config_paths = vec![b"/lib/modules/6.1/depmod.d".to_vec()];
+    request.kernel_symbols = Some(KernelSymbols::Symvers(b"/lib/modules/6.1/Module.symvers".to_vec()));
+    if host.stat(b"/lib/modules/6.1/Module.symvers").is_err() {
+        request.kernel_symbols = None;
+    }
+    request.unresolved = Unresolved::Warn;
+    request.warn_duplicates = true;
+    request.trace_links = true;
+    request.limits = limits.clone();
+    let mut messages = Vec::new();
+    let Ok(files) = run(&request, &host, &mut PureDecoder::new(), &mut messages) else { return };
+    let mut scratch = Box::new(Scratch::new());
+    for (output, content) in files {
+        // The two built-in indexes are empty files when their source is missing.
+        if output.is_index() && !content.is_empty() {
+            let index = Index::parse(&content).expect("own index");
+            match index.check(&mut scratch) {
+                Ok(summary) => assert_eq!(summary.layout, Layout::PreOrder),
+                Err(error) => assert!(content.len() > 4096, "{}: {error}", output.file_name()),
+            }
+        }
+    }
+    for message in messages {
+        let _ = message.message();
+    }
+}

@@ -1,0 +1,127 @@
+//! Valid inputs for each fuzz target: where the search for crashes begins.
+
+use depmod_core::cpio::Builder;
+use depmod_core::index::IndexBuilder;
+use depmod_core::limits::Limits;
+
+use super::join_files;
+use crate::compress::Format;
+use crate::elf_builder::{Binding, Crc, Elf, KINDS};
+
+/// Valid inputs for a target, few and small.
+///
+/// # Panics
+/// When there is no target of this name.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "index" => vec![index(), small_index()],
+        "patterns" => vec![
+            b"pci:v*d[0-9A-F]*sv*\0pci:v00008086d0000100Esv".to_vec(),
+            b"*a*a*a*a*b\0aaaaaaaaaaaaaaaaaaaaaaaa".to_vec(),
+            b"[!a-c]\\*[]x]?\0d*]y".to_vec(),
+        ],
+        "module" => modules(),
+        "facts" => vec![facts()],
+        "decompress" => {
+            let text = b"some text, some text, some more text".repeat(20);
+            [Format::Gz, Format::Xz, Format::Zst].map(|format| format.compress(&text)).to_vec()
+        }
+        "side_inputs" => vec![
+            b"0x12345678\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n0x9\tx\tfs/y\tEXPORT_SYMBOL_GPL\tNS\n".to_vec(),
+            b"ffffffff81000000 r __ksymtab_printk\nffffffff81000010 T printk\n".to_vec(),
+            b"kernel/fs/ext4/ext4.ko\nkernel/crypto/crc-32.ko\n".to_vec(),
+            b"ext4.alias=fs-ext4\0ext4.license=GPL\0crc32.alias=crypto-[a-b]\0".to_vec(),
+        ],
+        "config" => vec![
+            b"6.1.0-amd64\nsearch updates built-in\\\n external\noverride m ^6\\.[0-9]+ extra\n\
+              external (5|6).* /ext\nexclude x y\n# comment\n"
+                .to_vec(),
+            b"6.1\noverride m [[:digit:]]{1,2}\\.1$ k\noverride m (a*)*b|.? k\n".to_vec(),
+        ],
+        "names" => vec![b"kernel/drivers/snd-hda.ko.xz".to_vec(), b"a-b[c-d]-e*".to_vec(), b"x]".to_vec()],
+        "hardware" => vec![pci()],
+        "cpio" => vec![archive()],
+        "boot_entry" => vec![
+            b"title Debian\nversion 6.1\nlinux /vmlinuz\ninitrd /a.img\noptions quiet root=/dev/sda1\n\
+              x-depmod-modules /lib/modules/6.1\nx-depmod-on-error stop\n"
+                .to_vec(),
+        ],
+        "tree" => vec![tree()],
+        unknown => panic!("no fuzz target {unknown}"),
+    }
+}
+
+fn index() -> Vec<u8> {
+    let mut builder = IndexBuilder::new();
+    let keys =
+        ["pci:v00008086d*", "pci:v00008086d00001502sv*", "usb:v[0-9]*", "a", "ab", "abc", "", "of:N*T*"];
+    for (priority, key) in (0..).zip(keys) {
+        builder.insert(key.bytes(), b"e1000e", priority).expect("ASCII");
+        builder.insert(key.bytes(), b"other", 3).expect("ASCII");
+    }
+    builder.finish(&Limits::DEFAULT).expect("a small index")
+}
+
+fn small_index() -> Vec<u8> {
+    let mut builder = IndexBuilder::new();
+    builder.insert(*b"ab", b"cd", 1).expect("ASCII");
+    builder.finish(&Limits::DEFAULT).expect("a small index")
+}
+
+fn module_of(elf: Elf) -> Elf {
+    elf.modinfo("alias=pci:v00008086d*")
+        .modinfo("softdep=pre: ptp post: mii")
+        .modinfo("vermagic=6.1.0 SMP")
+        .export("first", Crc::Absolute(0x1234_5678))
+        .export("second", Crc::InSection(0x9abc_def0))
+        .ksymtab_strings(b"first\0second\0")
+        .need("printk")
+        .need_as("maybe", Binding::Weak, 0)
+        .version("module_layout", 1)
+        .version("printk", 2)
+}
+
+fn modules() -> Vec<Vec<u8>> {
+    let mut modules: Vec<Vec<u8>> =
+        KINDS.iter().map(|&(class, order)| module_of(Elf::of(class, order)).build()).collect();
+    let plain = modules[0].clone();
+    modules.extend([Format::Gz, Format::Xz, Format::Zst].map(|format| format.compress(&plain)));
+    modules
+}
+
+fn facts() -> Vec<u8> {
+    let limits = Limits::DEFAULT;
+    let mut decoder = depmod_core::decompress::PureDecoder::new();
+    let module = module_of(Elf::new()).build();
+    let facts = depmod_core::module::Loader::new(&limits, &mut decoder).load(&mut &*module);
+    facts.expect("a valid module").as_bytes().to_vec()
+}
+
+fn pci() -> Vec<u8> {
+    let mut config = vec![0; 64];
+    config[..4].copy_from_slice(&[0xf4, 0x1a, 0x41, 0x10]);
+    config[9..12].copy_from_slice(&[0, 0, 2]);
+    config[0x2c..0x30].copy_from_slice(&[0xf4, 0x1a, 1, 0]);
+    config
+}
+
+fn archive() -> Vec<u8> {
+    let mut builder = Builder::new();
+    builder.directory(b"lib/modules/6.1");
+    builder.file(b"lib/modules/6.1/a.ko", &b"\x7fELF"[..]);
+    builder.file(b"lib/modules/6.1/modules.order", &b"a.ko\n"[..]);
+    builder.build().expect("a small archive")
+}
+
+fn tree() -> Vec<u8> {
+    join_files(&[
+        ("kernel/a.ko", module_of(Elf::new()).need("b_symbol").build()),
+        ("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)).modinfo("alias=x-y").build()),
+        ("updates/b.ko", Elf::new().export("b_symbol", Crc::Absolute(2)).modinfo("alias=[").build()),
+        ("modules.order", b"kernel/b.ko\nkernel/a.ko\n".to_vec()),
+        ("modules.builtin", b"kernel/fs/ext4.ko\n".to_vec()),
+        ("modules.builtin.modinfo", b"ext4.alias=fs-ext4\0".to_vec()),
+        ("Module.symvers", b"0x2\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n".to_vec()),
+        ("depmod.d/a.conf", b"search updates built-in\noverride b * kernel\n".to_vec()),
+    ])
+}
