@@ -97,6 +97,10 @@ fn check_parts(node: &Node<'_>, is_root: bool) -> Result<(), IndexError> {
     if parts.children && (words().next() == Some(0) || words().next_back() == Some(0)) {
         return Err(corrupt(node.rest.offset(), Flaw::ChildTable));
     }
+    // No key holds a NUL: it would end the key.
+    if node.children.get(0)?.is_some() {
+        return Err(corrupt(node.rest.offset(), Flaw::ChildTable));
+    }
     if !words().all(is_plain) {
         return Err(corrupt(node.rest.offset(), Flaw::Reference));
     }
