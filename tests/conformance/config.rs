@@ -29,7 +29,8 @@ fn words_listed_first_are_stronger() {
     chosen(candidates(&["kernel", "updates"]).config("search built-in updates\n"), "kernel");
     let three = ["updates", "updates/dkms", "kernel"];
     chosen(candidates(&three).config("search updates/dkms updates built-in\n"), "updates/dkms");
-    chosen(candidates(&three).config("search extra\nsearch updates\nsearch built-in\n"), "updates");
+    let lines = "search extra\nsearch updates\nsearch built-in\n";
+    chosen(candidates(&["updates", "kernel"]).config(lines), "updates");
     chosen(candidates(&["kernel", "extra"]).config("search extra built-in\n"), "extra");
     chosen(candidates(&["kernel", "weak-updates"]).config("search weak-updates\n"), "weak-updates");
 }
