@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod boot;
+mod demo;
 mod efi;
 mod fuzz;
 mod kernels;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: &[Task] = &[
+    ("demo", "             index a real kernel and show the result", demo::main),
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
     ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),

@@ -1,0 +1,113 @@
+//! `cargo xtask demo`: index a real kernel and show the result.
+//!
+//! The running kernel's modules if there are any, else Debian's cloud kernel, fetched into the cache. The module
+//! directory is only read; the eleven files go below `target/demo`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use depmod_core::{
+    limits::Limits,
+    name::is_module_file,
+    output::Output,
+    plan::{Found, Indexes},
+};
+use depmod_tests::{command, debian, target_dir, workspace};
+
+/// The kernel that is fetched where the running one has no modules.
+const LABEL: &str = "bookworm-cloud-amd64";
+
+/// Aliases of devices that most machines know, to show a lookup.
+const DEVICES: [(&str, &str); 3] = [
+    ("an NVMe disk", "pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02"),
+    ("a virtio network card", "virtio:d00000001v00001AF4"),
+    ("a Btrfs file system", "fs-btrfs"),
+];
+
+/// Builds the command, runs it and prints what it made.
+///
+/// # Errors
+/// When there is no kernel to be had, or the run fails.
+pub(crate) fn main(_: &[String]) -> Result<()> {
+    command::run(Command::new("cargo").current_dir(workspace()).args([
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "depmod",
+    ]))?;
+    let (root, version) = kernel()?;
+    let out = target_dir().join("demo");
+    fs::remove_dir_all(&out).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let mut depmod = Command::new(target_dir().join("release/depmod"));
+    depmod.arg("-b").arg(&root).arg("-o").arg(&out).arg(&version);
+    println!("$ {}", command::line(&depmod));
+    let start = Instant::now();
+    command::run(&mut depmod)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let made = out.join("lib/modules").join(&version);
+    println!(
+        "{} modules indexed in {seconds:.3} s:\n",
+        modules_in(&root.join("lib/modules").join(&version))?
+    );
+    for output in Output::ALL {
+        let path = made.join(output.file_name());
+        println!("{:>9} bytes  {}", fs::metadata(&path)?.len(), path.display());
+    }
+    println!("\nWhat modprobe would find in them:");
+    let files: Vec<Vec<u8>> = Output::ALL
+        .iter()
+        .map(|output| fs::read(made.join(output.file_name())))
+        .collect::<std::io::Result<_>>()?;
+    let file = |wanted| {
+        Output::ALL
+            .iter()
+            .zip(&files)
+            .find(|(output, _)| **output == wanted)
+            .map_or(&[][..], |(_, bytes)| bytes)
+    };
+    let indexes = Indexes::new(file, Limits::DEFAULT.steps)?;
+    for (device, alias) in DEVICES {
+        let names = |names: Vec<Vec<u8>>| names.join(&b' ').escape_ascii().to_string();
+        let found = match indexes.find(alias.as_bytes())? {
+            Found::Modules(modules) => names(modules),
+            Found::Builtin(modules) => format!("{} (built into the kernel)", names(modules)),
+            Found::Nobody => "nothing".to_owned(),
+        };
+        println!("  {device}: {found}");
+    }
+    Ok(())
+}
+
+/// The root directory and the version of the kernel to index.
+fn kernel() -> Result<(PathBuf, String)> {
+    let version = command::text(Command::new("uname").arg("-r"))?;
+    let running = Path::new("/lib/modules").join(&version);
+    if modules_in(&running).is_ok_and(|modules| modules > 0) {
+        println!("The running kernel has modules: {}", running.display());
+        return Ok((PathBuf::from("/"), version));
+    }
+    println!("The running kernel ({version}) has no modules here; taking Debian's {LABEL} instead.");
+    let kernel = debian::kernel(LABEL)?;
+    Ok((kernel.root, kernel.version))
+}
+
+fn modules_in(directory: &Path) -> Result<usize> {
+    let mut modules = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            modules += modules_in(&entry.path())?;
+        } else if is_module_file(entry.file_name().as_encoded_bytes()) {
+            modules += 1;
+        }
+    }
+    Ok(modules)
+}
