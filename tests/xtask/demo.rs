@@ -22,7 +22,7 @@ const LABEL: &str = "bookworm-cloud-amd64";
 
 /// Aliases of devices that most machines know, to show a lookup.
 const DEVICES: [(&str, &str); 3] = [
-    ("an NVMe disk", "pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02"),
+    ("a SCSI disk", "scsi:t-0x00"),
     ("a virtio network card", "virtio:d00000001v00001AF4"),
     ("a Btrfs file system", "fs-btrfs"),
 ];
