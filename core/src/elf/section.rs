@@ -63,7 +63,7 @@ impl<'data> SectionTable<'data> {
     /// Where the section names lie.
     ///
     /// # Errors
-    /// When they are not inside the file, or empty.
+    /// When they are not inside the file, or empty, or their own name is not among them.
     pub fn names_range(&self) -> Result<Range<u64>, ElfError> {
         let index = self.header.names_index;
         let bad = |section: Section| ElfError::Field {
@@ -72,7 +72,9 @@ impl<'data> SectionTable<'data> {
             value: u64::from(index),
         };
         let section = self.get(index).unwrap_or(Section { name: 0, offset: 0, size: 0 });
-        section.range(self.file_size).filter(|range| !range.is_empty()).ok_or_else(|| bad(section))
+        // kmod finds them by reading this section's header like any other; that fails without a name.
+        let range = section.range(self.file_size).filter(|_| u64::from(section.name) < section.size);
+        range.ok_or_else(|| bad(section))
     }
 
     /// The sections from index 1 on that lie inside the file, each with the name table from its

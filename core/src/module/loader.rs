@@ -34,6 +34,13 @@ struct Sections {
     crcs_gpl: Option<Range<u64>>,
 }
 
+impl Sections {
+    fn slots(&mut self) -> [&mut Option<Range<u64>>; 7] {
+        let Self { modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl } = self;
+        [modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl]
+    }
+}
+
 /// Loads modules, one after the other, with buffers that it keeps. A host has one per thread.
 pub struct Loader<'host> {
     limits: &'host Limits,
@@ -179,7 +186,7 @@ impl<'host> Loader<'host> {
         }
         let mut sections = Sections::default();
         self.wanted.clear();
-        for (name, range) in table.named(names_bytes).filter(|(_, range)| range.start != 0) {
+        for (name, range) in table.named(names_bytes) {
             let slot = match name {
                 [b'.', b'm', ..] if name.starts_with(b".modinfo\0") => &mut sections.modinfo,
                 [b'.', b's', ..] if name.starts_with(b".symtab\0") => &mut sections.symtab,
@@ -190,10 +197,12 @@ impl<'host> Loader<'host> {
                 [b'_', ..] if name.starts_with(b"__kcrctab_gpl\0") => &mut sections.crcs_gpl,
                 _ => continue,
             };
-            if slot.is_none() {
-                *slot = Some(range.clone());
-                self.wanted.push(range);
-            }
+            slot.get_or_insert(range);
+        }
+        // The first of a name decides, even if it is then no section because it begins at offset 0.
+        for slot in sections.slots() {
+            *slot = slot.take().filter(|range| range.start != 0);
+            self.wanted.extend(slot.clone());
         }
         Ok(sections)
     }
