@@ -71,7 +71,12 @@ impl Format {
             Ok(file)
         };
         let run = input().and_then(|file| {
-            let output = self.tool().arg("-c").stdin(file).stderr(Stdio::inherit()).output()?;
+            let mut tool = self.tool();
+            if self == Self::Zst {
+                // kmod wants the size in the header, which zstd cannot see on its stdin.
+                tool.arg(format!("--stream-size={}", bytes.len()));
+            }
+            let output = tool.arg("-c").stdin(file).stderr(Stdio::inherit()).output()?;
             if !output.status.success() {
                 bail!("{}", output.status);
             }
