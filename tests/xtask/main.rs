@@ -1,10 +1,12 @@
 //! Developer tasks of the project: `cargo xtask TASK [ARG…]`.
 //!
 //! Each task is a file beside this one; this file only chooses.
+#![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tasks run where std is")]
 
 extern crate alloc;
 
 mod boot;
+mod conformance;
 mod demo;
 mod efi;
 mod fuzz;
@@ -20,6 +22,7 @@ const TASKS: &[Task] = &[
     ("demo", "             index a real kernel and show the result", demo::main),
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
     ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
+    ("conformance", "[LABEL…]  our output against kmod's on real kernels", conformance::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
     ("fuzz", "TARGET… [S]  search for inputs that crash a parser (no target names them, --all)", fuzz::main),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use depmod_tests::command::run;
 use depmod_tests::toolchain::{CrossCargo, Library};
-use depmod_tests::{apt, workspace};
+use depmod_tests::{apt, target_dir, workspace};
 
 /// A step: its name, what it proves, how.
 type Step = (&'static str, &'static str, fn() -> Result<()>);
@@ -32,8 +32,10 @@ const STEPS: &[Step] = &[
         bare_metal("thumbv7em-none-eabihf")
     }),
     ("big-endian", "the core's tests pass on a big-endian processor (s390x, emulated)", big_endian),
-    ("pure", "the command builds without a C compiler's help: no native codecs", || {
-        run(cargo("test").args(["--package", "depmod", "--no-default-features"]))
+    ("pure", "the command without native codecs: its own tests, and kmod's compressed modules", pure),
+    ("fuzz", "every fuzz target for three seconds", || crate::fuzz::main(&["--all".into(), "3".into()])),
+    ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
+        crate::conformance::main(&[])
     }),
 ];
 
@@ -51,6 +53,8 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.iter().find(|arg| STEPS.iter().all(|(name, _, _)| name != arg)) {
         bail!("no step `{unknown}`; `cargo xtask test --list` names them");
     }
+    // What the tests call beside the base system.
+    apt::install(&["gzip", "xz-utils", "zstd", "g++"])?;
     let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut failed = Vec::new();
     let mut passed = 0;
@@ -84,6 +88,17 @@ fn bare_metal(target: &str) -> Result<()> {
     println!("using {}", cross.describe());
     run(cross.command("build").args(["--package", "depmod-core"]))?;
     run(cross.command("build").args(["--package", "depmod-core", "--no-default-features"]))
+}
+
+fn pure() -> Result<()> {
+    let features = ["--package", "depmod", "--no-default-features"];
+    run(cargo("test").args(features))?;
+    // Beside the ordinary one, so that neither build takes the other's place.
+    let dir = target_dir().join("pure");
+    run(cargo("build").args(features).arg("--target-dir").arg(&dir))?;
+    run(cargo("test")
+        .args(["--package", "depmod-tests", "--test", "conformance", "codecs"])
+        .env("DEPMOD_BIN", dir.join("debug/depmod")))
 }
 
 fn big_endian() -> Result<()> {
