@@ -156,6 +156,9 @@ diagnostics! {
     /// A module that loses all its dependencies because one of its entries is broken.
     Warning NeedsLost { path, cause } => path, b" loses all its dependencies: ", cause;
 
+    /// There is no cache, or not this run's; the run is slower and otherwise the same.
+    Info CacheUnusable { path, cause } => b"cache ", path, b" not used: ", cause;
+
     // Symbols (`reference/resolution.md` §3).
     /// `-e` alone.
     Warning ErrsymsAlone { } => b"-e needs -E or -F";

@@ -135,6 +135,8 @@ impl core::error::Error for Stopped {}
 pub struct Gathered {
     catalog: Catalog,
     kernel_symbols: Option<Vec<u8>>,
+    builtin: Result<Vec<u8>, IoError>,
+    builtin_modinfo: Result<Vec<u8>, IoError>,
 }
 
 impl Gathered {
@@ -172,13 +174,37 @@ impl Gathered {
             }
             Selection::Files(files) => Catalog::of_files(request, files, source, reporter)?,
         };
-        Ok(Self { catalog, kernel_symbols })
+        let side = |name: &[u8]| source.read(&[&request.directory, name].concat(), limits.text_size);
+        let (builtin, builtin_modinfo) = (side(b"/modules.builtin"), side(b"/modules.builtin.modinfo"));
+        Ok(Self { catalog, kernel_symbols, builtin, builtin_modinfo })
     }
 
     /// The modules to load, in order.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// The file of [`Request::kernel_symbols`].
+    #[must_use]
+    pub fn kernel_symbols(&self) -> Option<&[u8]> {
+        self.kernel_symbols.as_deref()
+    }
+
+    /// `modules.builtin`.
+    ///
+    /// # Errors
+    /// When it cannot be read; the run goes on, and says so when it emits.
+    pub fn builtin(&self) -> Result<&[u8], &IoError> {
+        self.builtin.as_deref()
+    }
+
+    /// `modules.builtin.modinfo`.
+    ///
+    /// # Errors
+    /// As [`Self::builtin`].
+    pub fn builtin_modinfo(&self) -> Result<&[u8], &IoError> {
+        self.builtin_modinfo.as_deref()
     }
 
     /// Loads every module in turn.
@@ -251,6 +277,12 @@ impl Loaded {
         });
         Self { facts: facts.collect() }
     }
+
+    /// What each module told, in catalog order; `None` where loading failed.
+    #[must_use]
+    pub fn facts(&self) -> &[Option<Facts>] {
+        &self.facts
+    }
 }
 
 fn report_load(reporter: &mut impl Reporter, path: &[u8], cause: &[u8]) {
@@ -283,28 +315,23 @@ pub struct Tables<'run> {
     catalog: &'run Catalog,
     facts: &'run [Option<Facts>],
     symbols: SymbolTable<'run>,
-    builtin: Result<Vec<u8>, IoError>,
-    builtin_modinfo: Result<Vec<u8>, IoError>,
+    builtin: &'run Result<Vec<u8>, IoError>,
+    builtin_modinfo: &'run Result<Vec<u8>, IoError>,
 }
 
 impl<'run> Tables<'run> {
-    /// Enters all symbols and reads what the kernel says about its built-in modules.
-    pub fn new<S: Source>(
-        request: &'run Request,
-        gathered: &'run Gathered,
-        loaded: &'run Loaded,
-        source: &S,
-    ) -> Self {
+    /// Enters all symbols.
+    #[must_use]
+    pub fn new(request: &'run Request, gathered: &'run Gathered, loaded: &'run Loaded) -> Self {
         let kernel = gathered.kernel_symbols.as_deref();
         let kernel = kernel.map(|bytes| request.parse_kernel_symbols(bytes, &mut Silent));
-        let side = |name: &[u8]| source.read(&[&request.directory, name].concat(), request.limits.text_size);
         Self {
             request,
             catalog: &gathered.catalog,
             facts: &loaded.facts,
             symbols: SymbolTable::new(kernel.as_deref(), &loaded.facts, request.symbol_prefix),
-            builtin: side(b"/modules.builtin"),
-            builtin_modinfo: side(b"/modules.builtin.modinfo"),
+            builtin: &gathered.builtin,
+            builtin_modinfo: &gathered.builtin_modinfo,
         }
     }
 
@@ -322,11 +349,9 @@ impl<'run> Tables<'run> {
             Output::Weakdep => Ok(output::weakdep(catalog, facts)),
             Output::Symbols => Ok(output::symbols(catalog, symbols)),
             Output::SymbolsIndex => output::symbol_index(catalog, symbols, limits, reporter),
-            Output::BuiltinIndex => {
-                output::builtin_index(&request.directory, &self.builtin, limits, reporter)
-            }
+            Output::BuiltinIndex => output::builtin_index(&request.directory, self.builtin, limits, reporter),
             Output::BuiltinAliasIndex => {
-                output::builtin_alias_index(&request.directory, &self.builtin_modinfo, limits, reporter)
+                output::builtin_alias_index(&request.directory, self.builtin_modinfo, limits, reporter)
             }
             Output::Devname => Ok(output::devname(catalog, facts, reporter)),
         })
@@ -515,7 +540,7 @@ pub fn run<S: Source>(
     let gathered = Gathered::new(request, source, reporter)?;
     let results = gathered.load(source, decoder, &request.limits);
     let loaded = Loaded::new(gathered.catalog(), results, reporter);
-    let tables = Tables::new(request, &gathered, &loaded, source);
+    let tables = Tables::new(request, &gathered, &loaded);
     let resolved = Resolved::new(&tables, reporter)?;
     Output::ALL.into_iter().map(|output| Ok((output, resolved.emit(output, reporter)?))).collect()
 }

@@ -127,6 +127,16 @@ pub struct Args {
           help = "Read modules with N threads [default: one for each processor]")]
     pub jobs: Option<NonZeroUsize>,
 
+    /// `--cache`
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, overrides_with = "no_cache",
+          help_heading = OUTPUT,
+          help = "Remember what modules told, in DIR [default: /var/cache/depmod; without this option \
+                  only for what is below the running system's /lib/modules]")]
+    pub cache: Option<Option<OsString>>,
+    /// `--no-cache`
+    #[arg(long, overrides_with = "cache", help_heading = OUTPUT, help = "Read every module again")]
+    pub no_cache: bool,
+
     /// `-r`
     #[arg(short = 'r', long, help_heading = LEGACY, help = "Accept modules that root does not own [default]")]
     pub root: bool,
@@ -401,6 +411,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_on_the_cache_counts() {
+        let cache = |line: &str| parse(line).map(|args| (args.cache, args.no_cache)).unwrap();
+        assert_eq!(cache("5.0"), (None, false));
+        assert_eq!(cache("--cache 5.0"), (Some(None), false), "the version is no directory");
+        assert_eq!(cache("--cache=/x --cache 5.0"), (Some(None), false));
+        assert_eq!(cache("--cache --no-cache"), (None, true));
+        assert_eq!(cache("--no-cache --cache=/x"), (Some(Some("/x".into())), false));
+    }
+
+    #[test]
     fn words_are_understood_as_getopt_does() {
         let args = parse("5.0 -nevb/dir /f -a -- -x").unwrap();
         assert!(args.show && args.errsyms && args.all);
@@ -432,6 +452,9 @@ mod tests {
         assert_eq!(parse("--m x").unwrap().moduledir.unwrap(), "x");
         assert!(parse("--q").unwrap().quick && parse("--quie").unwrap().quiet);
         assert_eq!(parse("--col=never").unwrap().color, Color::Never);
+        assert_eq!(parse("--c=x").unwrap().config, ["x"], "nor does --cache");
+        assert_eq!(parse("--ca=x").unwrap().cache, Some(Some("x".into())));
+        assert!(parse("--no-c").unwrap().no_cache);
         assert_eq!(parse("--sym=x").map(|args| args.symvers).map_err(|stop| stop.status()), Err(1));
     }
 

@@ -1,7 +1,7 @@
 //! `depmod` for Linux, in pieces.
 //!
 //! What the command line says: [`args`], judged in [`settings`]. Where modules come from: [`source`],
-//! decoded by [`codecs`]; whether there is anything to do: [`uptodate`]. How results are put in place:
+//! decoded by [`codecs`], or remembered by the [`cache`]; whether there is anything to do: [`uptodate`]. How results are put in place:
 //! [`publish`]. What a person gets to see: [`report`], [`progress`], [`hints`].
 //!
 //! The program puts them around the core's pipeline. Nothing here decides a byte of an output.
@@ -14,7 +14,9 @@
 )]
 
 pub mod args;
+pub mod cache;
 pub mod codecs;
+pub mod digest;
 pub mod hints;
 pub(crate) mod load;
 pub mod progress;

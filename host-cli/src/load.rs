@@ -34,28 +34,35 @@ pub(crate) fn load_all<S: Source + Sync, D: Decoder>(
 ) -> Vec<Load> {
     let modules = catalog.modules();
     let order = schedule(modules, source, jobs);
-    let next = AtomicUsize::new(0);
-    let work = || {
+    let results = on_threads(&order, jobs, |queue| {
         let mut decoder = decoder();
         let mut loader = Loader::new(limits, &mut decoder);
-        let mut results = Vec::new();
-        while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            results.push((
-                at,
-                source
-                    .open(modules[at].path())
-                    .map_err(LoadError::from)
-                    .and_then(|mut file| loader.load(&mut file)),
-            ));
+        let mut load = |at: usize| {
+            let opened = source.open(modules[at].path()).map_err(LoadError::from);
+            let load = opened.and_then(|mut file| loader.load(&mut file));
             done();
-        }
-        results
-    };
-    let mut results: Vec<Option<Load>> = Vec::new();
-    results.resize_with(modules.len(), || None);
-    let mut place = |part: Vec<(usize, Load)>| {
-        for (at, load) in part {
-            results[at] = Some(load);
+            (at, load)
+        };
+        queue.map(&mut load).collect()
+    });
+    results.into_iter().flatten().collect()
+}
+
+/// Does something for each place of a list. Every thread works on places that it takes from a common
+/// queue, which gives them in this order, and returns what it made of them; the results stand in the
+/// order of the list.
+pub(crate) fn on_threads<T: Send>(
+    order: &[usize],
+    jobs: NonZero<usize>,
+    work: impl Fn(Queue<'_>) -> Vec<(usize, T)> + Sync,
+) -> Vec<Option<T>> {
+    let next = AtomicUsize::new(0);
+    let work = || work(Queue { order, next: &next });
+    let mut results: Vec<Option<T>> = Vec::new();
+    results.resize_with(order.len(), || None);
+    let mut place = |part: Vec<(usize, T)>| {
+        for (at, result) in part {
+            results[at] = Some(result);
         }
     };
     thread::scope(|scope| {
@@ -65,7 +72,21 @@ pub(crate) fn load_all<S: Source + Sync, D: Decoder>(
             place(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
     });
-    results.into_iter().flatten().collect()
+    results
+}
+
+/// Places that are still to be worked on.
+pub(crate) struct Queue<'a> {
+    order: &'a [usize],
+    next: &'a AtomicUsize,
+}
+
+impl Iterator for Queue<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.order.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
 }
 
 /// The order in which modules are taken. Compressed ones differ much in the time they take (one

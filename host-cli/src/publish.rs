@@ -24,10 +24,12 @@ use depmod_core::diagnostic::Diagnostic;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::digest::Digest;
 use crate::source::{from_io, strerror};
 use signals::Signals;
 use swap::Swaps;
 use temporary::Temporaries;
+use unchanged::{open_if_digest, touch};
 
 /// An output directory, locked where the file system can.
 #[derive(Debug)]
@@ -101,6 +103,19 @@ impl Publisher {
         // What was held back takes effect now; this ends the program if a signal came.
         signals.release();
         result
+    }
+
+    /// Whether the directory holds exactly these files already, each as [`Self::publish`] would leave
+    /// it. They then have the time of this run, and nothing is left to do.
+    ///
+    /// They are not brought to the disk: the run that wrote them did that.
+    pub fn holds(&self, outputs: &[(&str, Digest)]) -> bool {
+        let same = |&(name, digest): &(&str, Digest)| open_if_digest(&self.dir, name, digest);
+        let Some(files) = outputs.iter().map(same).collect::<Option<Vec<_>>>() else { return false };
+        if self.locked {
+            temporary::remove_stale(&self.dir);
+        }
+        files.iter().all(|file| touch(file).is_ok())
     }
 
     fn publish_unless(
@@ -258,6 +273,27 @@ mod tests {
         assert_eq!(inode("modules.dep"), before.0);
         assert_ne!(inode("modules.alias"), before.1);
         assert!(fs::metadata(dir.join("modules.dep")).unwrap().modified().unwrap() > long_ago);
+    }
+
+    #[test]
+    fn files_that_are_there_are_known_by_their_digests() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, NEW).unwrap();
+        let holds = || {
+            let digests: Vec<_> = NEW.iter().map(|(name, bytes)| (*name, Digest::of(bytes))).collect();
+            Publisher::lock(bytes(dir)).unwrap().unwrap().holds(&digests)
+        };
+        let dep = dir.join("modules.dep");
+        let age = || fs::File::open(&dep).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let is_old = || fs::metadata(&dep).unwrap().modified().unwrap() == std::time::UNIX_EPOCH;
+        age();
+        assert!(holds() && !is_old());
+        age();
+        fs::write(dir.join("modules.devname"), b"old devname").unwrap();
+        assert!(!holds() && is_old(), "all or none");
+        fs::remove_file(dir.join("modules.devname")).unwrap();
+        assert!(!holds());
     }
 
     #[test]

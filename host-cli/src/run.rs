@@ -13,6 +13,7 @@ use depmod_core::pipeline::{
     Gathered, KernelSymbols, Loaded, Request, Resolved, Selection, Stopped, Tables, Unresolved,
 };
 
+use crate::cache::Cache;
 use crate::codecs::HostDecoder;
 use crate::load::load_all;
 use crate::publish::Publisher;
@@ -50,29 +51,44 @@ fn try_run(
 ) -> Result<usize, Stopped> {
     let request = request(settings);
     let source = DiskSource;
-    let say = |diagnostic: Diagnostic, reporter: &mut _| {
-        Reporter::report(reporter, diagnostic);
-        Stopped
-    };
     // What is read under the lock cannot be older than what another run publishes before us.
     let lock = match settings.show {
         true => None,
         false => Publisher::lock(&settings.outdirname).map_err(|error| say(error, reporter))?,
     };
     let gathered = Gathered::new(&request, &source, reporter)?;
-    progress.begin(gathered.catalog().modules().len());
+    let (catalog, jobs, limits) = (gathered.catalog(), settings.jobs, &request.limits);
+    let dir = settings.cache.as_ref();
+    let mut cache = dir.and_then(|dir| Cache::open(dir, &request.directory, catalog, jobs, reporter));
+    progress.begin(catalog.modules().len());
     let step = || progress.step();
-    let results =
-        load_all(gathered.catalog(), &source, settings.jobs, HostDecoder::default, &request.limits, step);
+    let known = cache.as_ref().and_then(|cache| cache.result(&request, &gathered));
+    if let (Some(digests), Some(publisher)) = (known, &lock) {
+        let names = Output::ALL.into_iter().map(Output::file_name);
+        if publisher.holds(&names.zip(digests.iter().copied()).collect::<Vec<_>>()) {
+            catalog.modules().iter().for_each(|_| step());
+            progress.end();
+            return Ok(0);
+        }
+    }
+    let results = match &mut cache {
+        Some(cache) => cache.load(catalog, jobs, limits, step),
+        None => load_all(catalog, &source, jobs, HostDecoder::default, limits, step),
+    };
     progress.end();
-    let loaded = Loaded::new(gathered.catalog(), results, reporter);
-    let tables = Tables::new(&request, &gathered, &loaded, &source);
+    let mut heard = Heard { reporter, anything: false };
+    let reporter = &mut heard;
+    let loaded = Loaded::new(catalog, results, reporter);
+    let tables = Tables::new(&request, &gathered, &loaded);
     if settings.show {
         let resolved = Resolved::new(&tables, reporter)?;
         let shown = Output::ALL.into_iter().filter(|output| !output.is_index());
         let texts = shown.map(|output| resolved.emit(output, reporter)).collect::<Result<Vec<_>, _>>()?;
         let texts: Vec<&[u8]> = once(resolved.links()).chain(texts.iter().map(Vec::as_slice)).collect();
         print(&texts).map_err(|error| say(error, reporter))?;
+        if let Some(cache) = cache {
+            cache.store(&request, &gathered, &loaded, None, reporter);
+        }
         return Ok(resolved.unresolved());
     }
     let ahead = Ahead::new(&tables);
@@ -95,7 +111,29 @@ fn try_run(
     let files: Vec<_> =
         outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
     publisher.publish(&files).map_err(|error| say(error, reporter))?;
+    if let Some(cache) = cache {
+        let quiet = !reporter.anything && resolved.links().is_empty();
+        cache.store(&request, &gathered, &loaded, quiet.then_some(&*outputs), reporter);
+    }
     Ok(resolved.unresolved())
+}
+
+fn say(diagnostic: Diagnostic, reporter: &mut impl Reporter) -> Stopped {
+    reporter.report(diagnostic);
+    Stopped
+}
+
+/// Notes whether there was anything to say.
+struct Heard<'a, R> {
+    reporter: &'a mut R,
+    anything: bool,
+}
+
+impl<R: Reporter> Reporter for Heard<'_, R> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.anything = true;
+        self.reporter.report(diagnostic);
+    }
 }
 
 fn request(settings: &Settings) -> Request {

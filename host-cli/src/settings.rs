@@ -19,8 +19,11 @@ use depmod_core::diagnostic::Diagnostic;
 use depmod_core::host::IoError;
 
 use crate::args::{Args, Color};
+use crate::cache;
 
 const MODULE_DIRECTORY: &[u8] = b"lib/modules";
+/// Where the running system has its modules.
+const SYSTEM_ROOTS: [&[u8]; 2] = [b"/lib/modules", b"/usr/lib/modules"];
 /// Bytes that a directory's path may have, and one more (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
 
@@ -103,6 +106,8 @@ pub struct Settings {
     pub progress: bool,
     /// Threads that read modules.
     pub jobs: NonZeroUsize,
+    /// The directory of the cache, if it is used.
+    pub cache: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -161,6 +166,18 @@ impl Settings {
             () if args.all || files.is_empty() => Mode::All,
             () => Mode::Files,
         };
+        // Somebody else's tree is none of this system's business.
+        let own_tree = args.basedir.is_none()
+            && args.outdir.is_none()
+            && SYSTEM_ROOTS.contains(&&*module_root)
+            && !version.contains(&b'/');
+        let cache = match args.cache {
+            // A few files are read as fast, and the others must not be forgotten for them.
+            _ if args.no_cache || mode == Mode::Files => None,
+            None if !own_tree || args.show => None,
+            None | Some(None) => Some(cache::DIRECTORY.into()),
+            Some(Some(dir)) => Some(dir.into_vec()),
+        };
         let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok());
         Ok(Self {
             version,
@@ -185,6 +202,7 @@ impl Settings {
             color: args.color,
             progress: args.progress,
             jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+            cache,
         })
     }
 }
@@ -302,6 +320,32 @@ mod tests {
         assert_eq!(settings(&["5.0"]).unwrap().config.len(), 5);
         assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().config, [b"./x"]);
         assert_eq!(settings(&["5.0", "-C", "./x", "-C", "/y"]).unwrap().config, [&b"./x"[..], b"/y"]);
+    }
+
+    #[test]
+    fn only_the_running_system_has_a_cache_of_its_own_accord() {
+        let cache = |words: &[&str]| {
+            settings(words).unwrap().cache.map(|dir| String::from_utf8(dir).unwrap()).unwrap_or_default()
+        };
+        for words in
+            [&["5.0"][..], &[], &["-A"], &["-m", "/usr/lib/modules", "5.0"], &["--cache", "-b", "/x"]]
+        {
+            assert_eq!(cache(words), "/var/cache/depmod", "{words:?}");
+        }
+        for words in [
+            &["-b", "/x", "5.0"][..],
+            &["-b", "/", "5.0"],
+            &["-o", "/x", "5.0"],
+            &["-m", "x", "5.0"],
+            &["-n", "5.0"],
+            &["5.0/../../../x"],
+            &["5.0", "/f"],
+            &["5.0", "/f", "--cache"],
+            &["5.0", "--no-cache"],
+        ] {
+            assert_eq!(cache(words), "", "{words:?}");
+        }
+        assert_eq!(cache(&["-n", "--cache=/x", "5.0"]), "/x");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::cache::Stamp;
 use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -20,7 +21,25 @@ pub struct DiskSource;
 #[derive(Debug)]
 pub struct DiskFile {
     fd: OwnedFd,
-    size: u64,
+    stamp: Stamp,
+}
+
+impl DiskFile {
+    /// What the system said of it when it was opened.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+}
+
+impl DiskSource {
+    /// What the system says of a file, links followed.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be told.
+    pub fn stamp(&self, file: &[u8]) -> Result<Stamp, IoError> {
+        Ok(Stamp::new(&rustix::fs::stat(path(file)).map_err(io_error)?))
+    }
 }
 
 impl Source for DiskSource {
@@ -61,8 +80,8 @@ impl Source for DiskSource {
         // Not blocking: a FIFO would else wait for somebody to write to it.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
-        let size = rustix::fs::fstat(&fd).map_err(io_error)?.st_size;
-        Ok(DiskFile { fd, size: u64::try_from(size).unwrap_or(0) })
+        let stamp = Stamp::new(&rustix::fs::fstat(&fd).map_err(io_error)?);
+        Ok(DiskFile { fd, stamp })
     }
 
     /// Up to the end, whatever size the system claims: files of `/proc` have none.
@@ -71,7 +90,7 @@ impl Source for DiskSource {
 
         let file = self.open(file)?;
         let mut bytes = Vec::new();
-        let expected = usize::try_from(file.size.min(limit)).unwrap_or(0);
+        let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
         bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
         let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
         reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
@@ -81,7 +100,7 @@ impl Source for DiskSource {
 
 impl ReadAt for DiskFile {
     fn size(&self) -> u64 {
-        self.size
+        self.stamp.size()
     }
 
     fn read_at(&mut self, mut offset: u64, mut into: &mut [u8]) -> Result<(), IoError> {

@@ -10,20 +10,11 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
+use crate::digest::Digest;
+
 /// The file of this name, if it holds these bytes and is otherwise what a new one would be.
 pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
-    let stat = rustix::fs::fstat(&file).ok()?;
-    let as_new = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        && Mode::from_raw_mode(stat.st_mode) == Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH
-        && stat.st_nlink == 1
-        && stat.st_uid == rustix::process::geteuid().as_raw()
-        && u64::try_from(stat.st_size) == Ok(bytes.len() as u64);
-    if !as_new {
-        return None;
-    }
-    let mut file = File::from(file);
+    let mut file = open_as_new(dir, name, bytes.len() as u64)?;
     let mut chunk = [0; 32 << 10];
     let mut rest = bytes;
     loop {
@@ -33,6 +24,28 @@ pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Opti
         }
         rest = rest.strip_prefix(chunk.get(..read)?)?;
     }
+}
+
+/// The same for bytes of which only the digest is known.
+pub(super) fn open_if_digest(dir: &OwnedFd, name: &str, digest: Digest) -> Option<File> {
+    let mut file = open_as_new(dir, name, digest.size)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(digest.size).ok()?.checked_add(1)?).ok()?;
+    (&mut file).take(digest.size.checked_add(1)?).read_to_end(&mut bytes).ok()?;
+    (Digest::of(&bytes) == digest).then_some(file)
+}
+
+/// The file of this name, if it is what a new one of this size would be, but for its bytes.
+fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    let as_new = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && Mode::from_raw_mode(stat.st_mode) == Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH
+        && stat.st_nlink == 1
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && u64::try_from(stat.st_size) == Ok(size);
+    as_new.then(|| File::from(file))
 }
 
 /// Gives a file the present time.
@@ -55,7 +68,11 @@ mod tests {
         let path = root.path().join("modules.dep");
         fs::write(&path, &data).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let same = |bytes: &[u8]| open_if_unchanged(&dir, "modules.dep", bytes).is_some();
+        let same = |bytes: &[u8]| {
+            let same = open_if_unchanged(&dir, "modules.dep", bytes).is_some();
+            assert_eq!(open_if_digest(&dir, "modules.dep", Digest::of(bytes)).is_some(), same);
+            same
+        };
         assert!(same(&data));
         assert!(!same(&data[1..]));
         let mut other = data.clone();

@@ -1,0 +1,174 @@
+//! The file of the cache.
+//!
+//! ```text
+//! 0    magic: u64        "depmodc1"; the last character is the version of this format
+//! 8    head: Digest      size (u64) and checksum (u128) of the head
+//! 32   body: Digest      the same of the body
+//! 56   the head          Head
+//! …    the body          a list of Entry
+//! ```
+//!
+//! A run that finds nothing changed reads the head alone, which is small. The facts in the body are
+//! the core's blocks (`depmod_core::module::Facts`).
+
+use depmod_core::output::Output;
+
+use super::record::{Field, record};
+use super::stamp::Stamp;
+use crate::digest::Digest;
+
+/// To be changed with every change of this format.
+const MAGIC: u64 = u64::from_le_bytes(*b"depmodc1");
+
+/// What the file begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Prefix {
+    magic: u64,
+    head: Digest,
+    body: Digest,
+}
+record!('f, Prefix: Prefix { magic, head, body });
+
+/// Whose file it is, and what was made of it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head<'f> {
+    /// The program that wrote it; another one may see other facts in the same modules.
+    pub(super) program: &'f [u8],
+    /// The module directory.
+    pub(super) directory: &'f [u8],
+    pub(super) result: Option<LastResult>,
+}
+record!('f, Head<'f>: Head { program, directory, result });
+
+/// What a run made that had nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastResult {
+    /// Checksum of everything that the result depends on.
+    pub(super) input: u128,
+    /// The index files, in the order of [`Output::ALL`].
+    pub(super) outputs: Vec<Digest>,
+}
+record!('f, LastResult: LastResult { input, outputs });
+
+/// One module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'f> {
+    pub(super) path: &'f [u8],
+    pub(super) stamp: Stamp,
+    pub(super) facts: &'f [u8],
+}
+record!('f, Entry<'f>: Entry { path, stamp, facts });
+
+impl Prefix {
+    pub(super) const LEN: usize = 56;
+
+    /// Takes a prefix that fits a file of this size.
+    pub(super) fn parse(mut bytes: &[u8], file_size: u64) -> Option<Self> {
+        let prefix = Self::read(&mut bytes)?;
+        let size = (Self::LEN as u64).checked_add(prefix.head.size)?.checked_add(prefix.body.size)?;
+        (bytes.is_empty() && prefix.magic == MAGIC && size == file_size).then_some(prefix)
+    }
+
+    /// Sizes of head and body.
+    pub(super) fn sizes(&self) -> (u64, u64) {
+        (self.head.size, self.body.size)
+    }
+
+    pub(super) fn head<'f>(&self, bytes: &'f [u8]) -> Option<Head<'f>> {
+        let head: Head<'_> = whole(bytes, self.head)?;
+        let outputs = head.result.as_ref().map_or(Output::ALL.len(), |result| result.outputs.len());
+        (outputs == Output::ALL.len()).then_some(head)
+    }
+
+    pub(super) fn body<'f>(&self, bytes: &'f [u8]) -> Option<Vec<Entry<'f>>> {
+        whole(bytes, self.body)
+    }
+}
+
+/// A whole file.
+pub(super) fn encode<'f>(head: &Head<'f>, entries: &Vec<Entry<'f>>) -> Vec<u8> {
+    let mut file = vec![0; Prefix::LEN];
+    head.write(&mut file);
+    let body = file.len();
+    entries.write(&mut file);
+    let prefix =
+        Prefix { magic: MAGIC, head: Digest::of(&file[Prefix::LEN..body]), body: Digest::of(&file[body..]) };
+    let mut bytes = Vec::with_capacity(Prefix::LEN);
+    prefix.write(&mut bytes);
+    file[..Prefix::LEN].copy_from_slice(&bytes);
+    file
+}
+
+fn whole<'f, T: Field<'f>>(mut bytes: &'f [u8], digest: Digest) -> Option<T> {
+    if Digest::of(bytes) != digest {
+        return None;
+    }
+    T::read(&mut bytes).filter(|_| bytes.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stamp(words: [u64; 3], times: [(i64, u32); 2]) -> Stamp {
+        let mut bytes = Vec::new();
+        words.iter().for_each(|word| word.write(&mut bytes));
+        for (seconds, nanoseconds) in times {
+            seconds.write(&mut bytes);
+            nanoseconds.write(&mut bytes);
+        }
+        Stamp::read(&mut bytes.as_slice()).unwrap()
+    }
+
+    fn parse(file: &[u8]) -> Option<(Head<'_>, Vec<Entry<'_>>)> {
+        let (prefix, rest) = file.split_at_checked(Prefix::LEN)?;
+        let prefix = Prefix::parse(prefix, file.len() as u64)?;
+        let (head, body) = rest.split_at(usize::try_from(prefix.sizes().0).unwrap());
+        Some((prefix.head(head)?, prefix.body(body)?))
+    }
+
+    #[test]
+    fn another_number_of_files_is_another_format() {
+        let result = LastResult { input: 1, outputs: vec![Digest::of(b""); 10] };
+        let head = Head { program: b"p", directory: b"/d", result: Some(result) };
+        assert_eq!(parse(&encode(&head, &Vec::new())), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            program in prop::collection::vec(any::<u8>(), 0..9),
+            result in prop::option::of((any::<u128>(), any::<u64>(), any::<u128>())),
+            modules in prop::collection::vec(
+                (".{0,9}", any::<[u64; 3]>(), any::<[(i64, u32); 2]>(), prop::collection::vec(any::<u8>(), 0..9)),
+                0..5,
+            ),
+            at in any::<prop::sample::Index>(),
+            flip in 1..=255u8,
+        ) {
+            let outputs = |size, sum| vec![Digest { size, sum }; Output::ALL.len()];
+            let result =
+                result.map(|(input, size, sum)| LastResult { input, outputs: outputs(size, sum) });
+            let head = Head { program: &program, directory: b"/d", result };
+            let entries: Vec<_> = modules
+                .iter()
+                .map(|(path, words, times, facts)| Entry {
+                    path: path.as_bytes(),
+                    stamp: stamp(*words, *times),
+                    facts,
+                })
+                .collect();
+            let mut file = encode(&head, &entries);
+            prop_assert_eq!(parse(&file), Some((head, entries)));
+
+            let at = at.index(file.len());
+            prop_assert_eq!(parse(&file[..at]), None, "truncated");
+            file[at] ^= flip;
+            prop_assert_eq!(parse(&file), None, "corrupt");
+            file[at] ^= flip;
+            file.push(0);
+            prop_assert_eq!(parse(&file), None, "too long");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The cache: what modules told when they were last read.
+//!
+//! Reading and decoding modules is nearly all of a run's work, and most runs follow the change of one
+//! module. For each module directory one file in `/var/cache/depmod` holds every module's path, its
+//! [`Stamp`] and its facts. A run asks the system for all stamps; facts whose stamp is still the
+//! same are taken from the cache, the other modules are read.
+//!
+//! ```text
+//! /lib/modules/6.1.0   all modules but one have their stamps     1 module is read, 4,228 are not
+//!                      all, and the configuration, modules.order,
+//!                      … give what they gave                     nothing is read or built at all,
+//!                                                                if the index files are still those
+//! ```
+//!
+//! The cache never changes a byte of a result, nor a message:
+//!
+//! * a stamp is that of the very descriptor that was read, and is kept only if any later change must
+//!   give another one ([`Stamp::is_settled`]);
+//! * modules that could not be read are not kept, so that the same is said about them again;
+//! * a result is remembered only of a run that had nothing to say once modules were found, together
+//!   with a checksum of everything that it was made from;
+//! * a file that is not wholly what this very program wrote for this directory counts as none.
+//!
+//! A cache that cannot be read or written costs time and nothing else.
+
+mod format;
+mod place;
+mod record;
+mod stamp;
+
+pub use stamp::Stamp;
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::time::SystemTime;
+
+use depmod_core::catalog::Catalog;
+use depmod_core::diagnostic::Diagnostic;
+use depmod_core::host::{Reporter, Source};
+use depmod_core::limits::Limits;
+use depmod_core::module::{Facts, LoadError, Loader};
+use depmod_core::output::Output;
+use depmod_core::pipeline::{Gathered, Loaded, Request};
+use rustix::io::Errno;
+
+use crate::codecs::{self, HostDecoder};
+use crate::digest::Digest;
+use crate::load::{Load, on_threads};
+use crate::source::{DiskSource, strerror};
+use format::{Entry, Head, LastResult, encode};
+use place::{Place, Stored};
+use record::Field;
+
+/// Where the cache is, unless `--cache=DIR` says otherwise.
+pub const DIRECTORY: &str = "/var/cache/depmod";
+
+/// The cache of one run.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    place: Place,
+    /// The directory of that place, as it was asked for.
+    path: Vec<u8>,
+    program: Vec<u8>,
+    directory: Vec<u8>,
+    /// What is in the file, if it is to be believed.
+    stored: Option<Stored>,
+    result: Option<LastResult>,
+    /// For each module of the catalog, in order, the stamp of what its facts are or would be from;
+    /// `None` if they are not to be kept.
+    stamps: Vec<Option<Stamp>>,
+    /// Whether the file's modules and stamps are other ones.
+    stale: bool,
+}
+
+impl Cache {
+    /// Opens the cache file in `cache` for a module directory with these modules, and asks for their
+    /// stamps. `None`, with a message at most for the curious, if there can be no cache.
+    pub(crate) fn open(
+        cache: &[u8],
+        directory: &[u8],
+        catalog: &Catalog,
+        jobs: NonZero<usize>,
+        reporter: &mut impl Reporter,
+    ) -> Option<Self> {
+        let opened = program().and_then(|program| Ok((program, Place::open(cache, directory)?)));
+        let (program, place) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                report_unusable(cache, error, reporter);
+                return None;
+            }
+        };
+        let modules = catalog.modules();
+        let order: Vec<usize> = (0..modules.len()).collect();
+        let stamps = on_threads(&order, jobs, |queue| {
+            queue.map(|at| (at, DiskSource.stamp(modules[at].path()).ok())).collect()
+        });
+        let mut this = Self {
+            place,
+            path: cache.to_vec(),
+            program,
+            directory: directory.to_vec(),
+            stored: None,
+            result: None,
+            stamps: stamps.into_iter().map(Option::flatten).collect(),
+            stale: true,
+        };
+        if let Some(stored) = this.place.read()
+            && let Some(bytes) = stored.read_head()
+            && let Some(head) = stored.prefix.head(&bytes)
+            && (head.program, head.directory) == (&*this.program, &*this.directory)
+        {
+            (this.result, this.stored) = (head.result, Some(stored));
+        }
+        Some(this)
+    }
+
+    /// The eleven files that this run will give, if that is known already, in the order of
+    /// [`Output::ALL`]. There is then nothing more to say either.
+    pub(crate) fn result(&self, request: &Request, gathered: &Gathered) -> Option<&[Digest]> {
+        let result = self.result.as_ref()?;
+        (self.input(request, gathered)? == result.input).then_some(&result.outputs)
+    }
+
+    /// Loads every module of the catalog, from the cache where it can.
+    pub(crate) fn load(
+        &mut self,
+        catalog: &Catalog,
+        jobs: NonZero<usize>,
+        limits: &Limits,
+        done: impl Fn() + Sync,
+    ) -> Vec<Load> {
+        let modules = catalog.modules();
+        let body = self.stored.take().and_then(|stored| Some((stored.read_body()?, stored.prefix)));
+        let entries = body.as_ref().and_then(|(bytes, prefix)| prefix.body(bytes)).unwrap_or_default();
+        let known: HashMap<&[u8], &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
+        let entry = |at: usize| {
+            let stamp = self.stamps.get(at).copied().flatten()?;
+            known.get(modules[at].path()).filter(|entry| entry.stamp == stamp)
+        };
+        // What has to be read comes first, the largest before the others.
+        let mut order: Vec<usize> = (0..modules.len()).collect();
+        order.sort_by_cached_key(|&at| match entry(at) {
+            Some(_) => (true, 0),
+            None => (false, u64::MAX - self.stamps[at].map_or(0, |stamp| stamp.size())),
+        });
+        let now = SystemTime::now();
+        let results = on_threads(&order, jobs, |queue| {
+            let mut decoder = HostDecoder::default();
+            let mut loader = Loader::new(limits, &mut decoder);
+            let mut load = |at: usize| -> (Load, Option<Stamp>) {
+                if let Some(entry) = entry(at)
+                    && let Ok(facts) = Facts::from_bytes(entry.facts.to_vec())
+                {
+                    return (Ok(facts), Some(entry.stamp));
+                }
+                match DiskSource.open(modules[at].path()) {
+                    Err(error) => (Err(LoadError::from(error)), None),
+                    Ok(mut file) => {
+                        let load = loader.load(&mut file);
+                        let keep = load.is_ok() && file.stamp().is_settled(now);
+                        (load, keep.then_some(file.stamp()))
+                    }
+                }
+            };
+            let loaded = |at| {
+                let loaded = load(at);
+                done();
+                (at, loaded)
+            };
+            queue.map(loaded).collect()
+        });
+        let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().flatten().unzip();
+        let same = |(file, stamp): (&depmod_core::catalog::ModuleFile, &Option<Stamp>)| {
+            stamp.is_none_or(|stamp| known.get(file.path()).is_some_and(|entry| entry.stamp == stamp))
+        };
+        self.stale = body.is_none()
+            || stamps.iter().flatten().count() != entries.len()
+            || !modules.iter().zip(&stamps).all(same);
+        self.stamps = stamps;
+        loads
+    }
+
+    /// Keeps what the run found, and its result if there was nothing to say about it.
+    pub(crate) fn store(
+        self,
+        request: &Request,
+        gathered: &Gathered,
+        loaded: &Loaded,
+        outputs: Option<&[(Output, Vec<u8>)]>,
+        reporter: &mut impl Reporter,
+    ) {
+        let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect());
+        let result = match (digests, self.input(request, gathered)) {
+            (Some(outputs), Some(input)) => Some(LastResult { input, outputs }),
+            // The old one holds good: the same input would still give the same.
+            _ => self.result.clone(),
+        };
+        if !self.stale && result == self.result {
+            return;
+        }
+        let head = Head { program: &self.program, directory: &self.directory, result };
+        let modules = gathered.catalog().modules().iter().zip(loaded.facts()).zip(&self.stamps);
+        let entries = modules.filter_map(|((file, facts), stamp)| {
+            Some(Entry { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
+        });
+        if let Err(error) = self.place.replace(&encode(&head, &entries.collect())) {
+            report_unusable(&self.path, error, reporter);
+        }
+    }
+
+    /// Checksum of everything that the outputs are made from; `None` if that is not known so well.
+    fn input(&self, request: &Request, gathered: &Gathered) -> Option<u128> {
+        let mut bytes = Vec::new();
+        self.program.as_slice().write(&mut bytes);
+        // Every option there is and will be.
+        format!("{request:?}").as_bytes().write(&mut bytes);
+        gathered.kernel_symbols().map(Digest::of).write(&mut bytes);
+        Digest::of(gathered.builtin().ok()?).write(&mut bytes);
+        Digest::of(gathered.builtin_modinfo().ok()?).write(&mut bytes);
+        for (file, stamp) in gathered.catalog().modules().iter().zip(&self.stamps) {
+            file.path().write(&mut bytes);
+            (*stamp)?.write(&mut bytes);
+        }
+        Some(Digest::of(&bytes).sum)
+    }
+}
+
+/// The program that runs: another build of it may see other facts in the same modules.
+fn program() -> Result<Vec<u8>, Errno> {
+    let stamp = Stamp::new(&rustix::fs::stat("/proc/self/exe")?);
+    let mut bytes = Vec::new();
+    env!("CARGO_PKG_VERSION").as_bytes().write(&mut bytes);
+    codecs::FEATURES.as_bytes().write(&mut bytes);
+    stamp.write(&mut bytes);
+    Ok(bytes)
+}
+
+/// For the curious: there is no cache in this directory, or no newer one.
+fn report_unusable(cache: &[u8], error: Errno, reporter: &mut impl Reporter) {
+    let cause = strerror(error).into_bytes();
+    reporter.report(Diagnostic::CacheUnusable { path: cache.to_vec(), cause });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+
+    use depmod_core::module::{FactsBuilder, ModinfoKey};
+
+    const JOBS: NonZero<usize> = NonZero::<usize>::MIN;
+
+    /// A module directory with two files that are no modules, and a cache that knows better.
+    struct Case {
+        root: tempfile::TempDir,
+        request: Request,
+        gathered: Gathered,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            for name in ["a.ko", "b.ko", "modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+                fs::write(root.path().join(name), "no module").unwrap();
+            }
+            let request = Request::new(root.path().as_os_str().as_bytes(), b"5.0");
+            let gathered = Gathered::new(&request, &DiskSource, &mut Vec::new()).unwrap();
+            Self { root, request, gathered }
+        }
+
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.root.path().join(name)
+        }
+
+        fn open(&self) -> Cache {
+            let dir = self.path("cache");
+            let mut said = Vec::new();
+            let cache = Cache::open(
+                dir.as_os_str().as_bytes(),
+                &self.request.directory,
+                self.gathered.catalog(),
+                JOBS,
+                &mut said,
+            );
+            assert_eq!(said, []);
+            cache.unwrap()
+        }
+
+        fn load(&self, cache: &mut Cache) -> Vec<Option<Facts>> {
+            let loads = cache.load(self.gathered.catalog(), JOBS, &self.request.limits, || ());
+            loads.into_iter().map(Result::ok).collect()
+        }
+
+        /// Keeps these facts as if they had been read from both files.
+        fn remember(&self, outputs: Option<&[(Output, Vec<u8>)]>) {
+            let loads = self.gathered.catalog().modules().iter().map(|_| Ok(facts())).collect();
+            let loaded = Loaded::new(self.gathered.catalog(), loads, &mut Vec::new());
+            let mut said = Vec::new();
+            self.open().store(&self.request, &self.gathered, &loaded, outputs, &mut said);
+            assert_eq!(said, []);
+        }
+    }
+
+    fn facts() -> Facts {
+        let mut builder = FactsBuilder::default();
+        builder.modinfo(ModinfoKey::Alias, b"remembered");
+        builder.finish().unwrap()
+    }
+
+    fn outputs() -> Vec<(Output, Vec<u8>)> {
+        Output::ALL.into_iter().map(|output| (output, output.file_name().into())).collect()
+    }
+
+    fn rewrite(path: &Path) {
+        let time = fs::metadata(path).unwrap().modified().unwrap();
+        fs::write(path, "nomodule!").unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+
+    #[test]
+    fn what_is_remembered_is_not_read_again() {
+        let case = Case::new();
+        let mut cache = case.open();
+        assert_eq!(case.load(&mut cache), [None, None]);
+        assert!(cache.stale);
+        case.remember(None);
+        let mut cache = case.open();
+        assert_eq!(case.load(&mut cache), [Some(facts()), Some(facts())]);
+        assert!(!cache.stale);
+
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        rewrite(&case.path("b.ko"));
+        let mut cache = case.open();
+        assert_eq!(case.load(&mut cache).iter().flatten().count(), 1);
+        assert!(cache.stale, "what cannot be read is not kept");
+    }
+
+    #[test]
+    fn a_result_is_known_as_long_as_its_input_is_the_same() {
+        let mut case = Case::new();
+        case.remember(Some(&outputs()));
+        let expected: Vec<Digest> = outputs().iter().map(|(_, bytes)| Digest::of(bytes)).collect();
+        let known = |case: &Case| case.open().result(&case.request, &case.gathered).map(<[_]>::to_vec);
+        assert_eq!(known(&case), Some(expected.clone()));
+        // A run without a result leaves the last one.
+        case.open().place.replace(b"").unwrap();
+        assert_eq!(known(&case), None);
+        case.remember(Some(&outputs()));
+        case.remember(None);
+        assert_eq!(known(&case), Some(expected.clone()));
+
+        case.request.symbol_prefix = Some(b'_');
+        assert_eq!(known(&case), None);
+        case.request.symbol_prefix = None;
+        for name in ["modules.builtin", "modules.builtin.modinfo"] {
+            fs::write(case.path(name), "kernel/x.ko").unwrap();
+            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            assert_eq!(known(&case), None);
+            fs::remove_file(case.path(name)).unwrap();
+            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            assert_eq!(known(&case), None);
+            fs::write(case.path(name), "no module").unwrap();
+            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            assert_eq!(known(&case), Some(expected.clone()));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        rewrite(&case.path("b.ko"));
+        assert_eq!(known(&case), None);
+    }
+
+    #[test]
+    fn another_program_or_directory_has_another_cache() {
+        let case = Case::new();
+        case.remember(Some(&outputs()));
+        let cache = case.open();
+        for (program, directory) in [(&b"other"[..], &*cache.directory), (&cache.program, b"/other")] {
+            let head = Head { program, directory, result: cache.result.clone() };
+            case.open().place.replace(&encode(&head, &Vec::new())).unwrap();
+            let opened = case.open();
+            assert!(opened.stored.is_none() && opened.result.is_none());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Where a cache file is: its name, whom to believe, how it is replaced.
+//!
+//! One directory holds the files of many module directories. A name is the module directory's path
+//! with every byte but `A-Z a-z 0-9 . _ -` as `%` and two digits, so that no two share one; a path
+//! too long for a file name gives its checksum.
+//!
+//! | Module directory | File |
+//! |---|---|
+//! | `/lib/modules/6.1.0-50-amd64` | `%2Flib%2Fmodules%2F6.1.0-50-amd64` |
+//! | 300 times `/a` | `long-` and 32 digits |
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::format::Prefix;
+use crate::digest::Digest;
+
+/// Larger files are no cache: a hundred thousand modules need half of it.
+const MAX_SIZE: u64 = 512 << 20;
+/// Bytes of a name, so that a temporary one can have a few more (`NAME_MAX` is 255).
+const MAX_NAME: usize = 240;
+
+/// The place of one file.
+#[derive(Debug)]
+pub(super) struct Place {
+    dir: OwnedFd,
+    name: String,
+}
+
+impl Place {
+    /// The place of a module directory's file in `cache`, which is made if its parent exists.
+    pub(super) fn open(cache: &[u8], module_directory: &[u8]) -> Result<Self, Errno> {
+        let mode = Mode::RUSR | Mode::WUSR | Mode::XUSR | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || rustix::fs::open(cache, flags, Mode::empty());
+        let dir = match open() {
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdirat(CWD, cache, mode)?;
+                open()?
+            }
+            opened => opened?,
+        };
+        Ok(Self { dir, name: file_name(module_directory) })
+    }
+
+    /// The file, if there is one to be believed.
+    pub(super) fn read(&self) -> Option<Stored> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        let size = u64::try_from(stat.st_size).ok()?;
+        let others = Mode::WGRP | Mode::WOTH;
+        let trusted = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && !Mode::from_raw_mode(stat.st_mode).intersects(others)
+            && (stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw())
+            && size <= MAX_SIZE;
+        if !trusted {
+            return None;
+        }
+        let file = File::from(fd);
+        let mut prefix = [0; Prefix::LEN];
+        file.read_exact_at(&mut prefix, 0).ok()?;
+        Some(Stored { prefix: Prefix::parse(&prefix, size)?, file })
+    }
+
+    /// Puts a file of these bytes in the place of the old one, at once. It is not brought to the disk:
+    /// what a crash leaves fails its checksum. Other runs write nothing as long as this place is open.
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Errno> {
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(Errno::FBIG);
+        }
+        // Another run writes just now: usually the same, and nothing is worth waiting. Where there are
+        // no locks, two runs at worst spoil a file, which nobody will believe then.
+        let locked = rustix::fs::flock(&self.dir, FlockOperation::NonBlockingLockExclusive);
+        if locked == Err(Errno::WOULDBLOCK) {
+            return Ok(());
+        }
+        let temporary = format!(".{}.new", self.name);
+        // What a run left that was killed.
+        let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+        let written = File::from(fd)
+            .write_all(bytes)
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            .and_then(|()| rustix::fs::renameat(&self.dir, &temporary, &self.dir, &self.name));
+        if written.is_err() {
+            let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
+        }
+        written
+    }
+}
+
+/// A file with a sound prefix.
+#[derive(Debug)]
+pub(super) struct Stored {
+    file: File,
+    pub(super) prefix: Prefix,
+}
+
+impl Stored {
+    pub(super) fn read_head(&self) -> Option<Vec<u8>> {
+        self.read(Prefix::LEN as u64, self.prefix.sizes().0)
+    }
+
+    pub(super) fn read_body(&self) -> Option<Vec<u8>> {
+        let (head, body) = self.prefix.sizes();
+        self.read(Prefix::LEN as u64 + head, body)
+    }
+
+    fn read(&self, offset: u64, size: u64) -> Option<Vec<u8>> {
+        let size = usize::try_from(size).ok()?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).ok()?;
+        bytes.resize(size, 0);
+        self.file.read_exact_at(&mut bytes, offset).ok()?;
+        Some(bytes)
+    }
+}
+
+fn file_name(path: &[u8]) -> String {
+    let mut name = String::new();
+    for &byte in path {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => name.push(byte.into()),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if name.len() > MAX_NAME { format!("long-{:032x}", Digest::of(path).sum) } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{Entry, Head, encode};
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    const NAME: &str = "%2Flib%2Fmodules%2F5.0";
+
+    fn place(cache: &Path) -> Place {
+        Place::open(cache.as_os_str().as_bytes(), b"/lib/modules/5.0").unwrap()
+    }
+
+    fn sound() -> Vec<u8> {
+        encode(
+            &Head { program: b"p", directory: b"/lib/modules/5.0", result: None },
+            &Vec::<Entry<'_>>::new(),
+        )
+    }
+
+    #[test]
+    fn each_directory_has_its_name() {
+        assert_eq!(file_name(b"/lib/modules/6.1.0-50-amd64"), "%2Flib%2Fmodules%2F6.1.0-50-amd64");
+        assert_eq!(file_name(b"/a%2Fb/\xff"), "%2Fa%252Fb%2F%FF");
+        let long = file_name(&b"/a".repeat(300));
+        assert!(long.starts_with("long-") && long.len() == 37);
+        assert_ne!(long, file_name(&b"/a".repeat(301)));
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_read_back() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = root.path().join("cache");
+        assert!(place(&cache).read().is_none());
+        fs::write(cache.join(format!(".{NAME}.new")), "left behind").unwrap();
+        place(&cache).replace(&sound()).unwrap();
+        assert!(place(&cache).read().unwrap().read_head().is_some());
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&cache.join(NAME)), 0o600);
+        assert_eq!(mode(&cache) & 0o022, 0);
+        let deep = root.path().join("no/where");
+        assert_eq!(Place::open(deep.as_os_str().as_bytes(), b"/").unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn only_a_file_of_our_own_is_believed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(NAME);
+        let believed = || place(root.path()).read().is_some();
+        fs::write(&path, sound()).unwrap();
+        for (mode, expected) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(believed(), expected, "{mode:o}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1), None).unwrap();
+            assert!(!believed(), "somebody else's");
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
+        fs::rename(&path, root.path().join("target")).unwrap();
+        symlink("target", &path).unwrap();
+        assert!(!believed(), "a link");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!believed(), "a directory");
+        assert_eq!(place(root.path()).replace(&sound()), Err(Errno::ISDIR));
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, b"").unwrap();
+        assert!(!believed(), "nothing");
+        File::create(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
+        assert!(!believed(), "too much");
+    }
+
+    #[test]
+    fn whoever_comes_second_leaves_the_writing_to_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, second) = (place(root.path()), place(root.path()));
+        rustix::fs::flock(&first.dir, FlockOperation::LockExclusive).unwrap();
+        second.replace(&sound()).unwrap();
+        assert!(second.read().is_none());
+        first.replace(&sound()).unwrap();
+        assert!(second.read().is_some());
+    }
+}

@@ -1,0 +1,155 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use depmod_tests::command;
+
+use crate::world::{SETTLED, World};
+
+/// Runs twice, because the second run would believe what the first left.
+#[track_caller]
+fn assert_harmless(world: &World, cache: &str) {
+    let expected = world.without_cache(&[]);
+    assert_eq!(expected.status, Some(0));
+    for _ in 0..2 {
+        assert_eq!(world.run(cache, &[]), expected);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_no_error() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    for dir in ["/dev/null", "/dev/null/x", "/nowhere/x", "/proc", "/proc/self/x", ""] {
+        assert_harmless(&world, &format!("--cache={dir}"));
+    }
+    let told = world.run("--cache=/dev/null", &["-vv"]);
+    assert!(told.stderr.contains("depmod: INFO: cache /dev/null not used: Not a directory"), "{told:?}");
+}
+
+#[test]
+fn what_cannot_be_written_is_no_error() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let seen = world.with_cache(&[]);
+    let file = world.cache_file().expect("a cache");
+    fs::remove_file(&file).unwrap();
+    // Not even root writes here.
+    fs::create_dir(&file).unwrap();
+    assert_eq!(world.with_cache(&[]), seen);
+    fs::remove_dir(&file).unwrap();
+    if fs::metadata(world.cache()).is_ok() {
+        fs::set_permissions(world.cache(), fs::Permissions::from_mode(0o500)).unwrap();
+        assert_eq!(world.with_cache(&[]), seen);
+    }
+}
+
+#[test]
+fn a_full_file_system_is_no_error() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let seen = world.without_cache(&[]);
+    fs::create_dir(world.cache()).unwrap();
+    let line = "unshare -rm true || exit 77; exec unshare -rm sh -c '\
+                mount -t tmpfs -o size=4k,nr_inodes=1 none \"$0\" || exit 77; \"$@\"' \"$0\" \"$@\"";
+    let run = world.command(&format!("--cache={}", world.cache().display()), &[]);
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .arg(world.cache())
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .unwrap();
+    // 77: this machine lets nobody mount.
+    if output.status.code() != Some(77) {
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), seen.stderr);
+        assert_eq!(world.without_cache(&[]), seen);
+    }
+}
+
+#[test]
+fn a_hostile_file_is_passed_over() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let cache = format!("--cache={}", world.cache().display());
+    assert_harmless(&world, &cache);
+    let file = world.cache_file().expect("a cache");
+    let sound = fs::read(&file).unwrap();
+    let precious = world.root().join("precious");
+    fs::write(&precious, "precious").unwrap();
+
+    fs::remove_file(&file).unwrap();
+    symlink(&precious, &file).unwrap();
+    assert_harmless(&world, &cache);
+    fs::remove_file(&file).unwrap();
+    fs::hard_link(&precious, &file).unwrap();
+    assert_harmless(&world, &cache);
+    fs::remove_file(&file).unwrap();
+    command::run(Command::new("mkfifo").arg(&file)).unwrap();
+    assert_harmless(&world, &cache);
+    // Sound, but from another directory: its modules are not ours.
+    let other = World::new();
+    fs::write(&file, &sound).unwrap();
+    fs::create_dir_all(other.cache()).unwrap();
+    other.with_cache(&[]);
+    fs::copy(&file, other.cache_file().expect("a cache")).unwrap();
+    fs::write(other.modules().join("kernel/m1.ko"), crate::world::module(1, 'c')).unwrap();
+    assert_eq!(other.with_cache(&[]), other.without_cache(&[]));
+    // A name that a temporary file would have.
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    symlink(&precious, world.cache().join(format!(".{name}.new"))).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_harmless(&world, &cache);
+    assert!(fs::symlink_metadata(&file).unwrap().is_file());
+    assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+    assert_eq!(fs::read_dir(world.cache()).unwrap().count(), 1);
+}
+
+#[test]
+fn two_runs_may_use_one_cache_at_once() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let expected = world.without_cache(&[]);
+    let cache = format!("--cache={}", world.cache().display());
+    for _ in 0..5 {
+        let children: Vec<_> = (0..4)
+            .map(|number| {
+                let options: &[&str] = if number % 2 == 0 { &[] } else { &["-w", "-n"] };
+                let mut command = world.command(&cache, options);
+                command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success());
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        }
+        assert_eq!(world.with_cache(&[]), expected);
+        assert_eq!(fs::read_dir(world.cache()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn it_stands_where_it_was_asked_for_and_nowhere_else() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let listing = || {
+        let mut names: Vec<_> =
+            fs::read_dir(world.modules()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    world.without_cache(&[]);
+    let before = listing();
+    world.with_cache(&[]);
+    assert_eq!(listing(), before);
+    let file = world.cache_file().expect("a cache");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // Nothing changed: it is not written again.
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    world.with_cache(&[]);
+    world.with_cache(&["-n"]);
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), time);
+}
