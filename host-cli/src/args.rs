@@ -16,7 +16,7 @@
 
 use core::num::NonZeroUsize;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::builder::{StyledStr, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -229,7 +229,7 @@ impl Args {
         if posixly_correct {
             command = command.mut_arg("operands", |operands| operands.trailing_var_arg(true));
         }
-        let matches = command.try_get_matches_from_mut(words);
+        let matches = command.try_get_matches_from_mut(with_equals_kept(words));
         matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             if invalid_argument(&error).is_some_and(|arg| arg.starts_with("--symbol-prefix")) {
                 return Stop::Said(Diagnostic::SymbolPrefix {});
@@ -237,6 +237,41 @@ impl Args {
             Stop::Told(Box::new(explain_ambiguous(error, &mut command)))
         })
     }
+}
+
+/// Short options that take an argument.
+const WITH_ARGUMENT: &[u8] = b"bmoCEFP";
+
+/// `-b=x` names the directory `=x`, as for getopt: what clap takes off is doubled first.
+fn with_equals_kept(words: &[OsString]) -> Vec<OsString> {
+    let mut is_argument = false;
+    let mut ended = false;
+    let keep = |word: &OsString| {
+        let bytes = word.as_bytes();
+        ended |= bytes == b"--" && !is_argument;
+        let shorts = match bytes {
+            // It may be a long option's argument; better clap's reading than a wrong one.
+            _ if core::mem::take(&mut is_argument) || ended => return word.clone(),
+            [b'-', b'-', ..] => {
+                is_argument = !bytes.contains(&b'=');
+                return word.clone();
+            }
+            [b'-', shorts @ ..] => shorts,
+            _ => return word.clone(),
+        };
+        let option = shorts.iter().position(|short| WITH_ARGUMENT.contains(short));
+        let argument = option.and_then(|at| shorts.get(at.saturating_add(1)..));
+        is_argument = argument == Some(b"");
+        match argument {
+            Some([b'=', ..]) => {
+                let start = bytes.len().saturating_sub(argument.map_or(0, <[u8]>::len));
+                let (option, argument) = bytes.split_at(start);
+                OsString::from_vec([option, b"=", argument].concat())
+            }
+            _ => word.clone(),
+        }
+    };
+    words.iter().map(keep).collect()
 }
 
 /// Exactly one byte, whatever it is.
@@ -366,7 +401,6 @@ fn color_of(words: &[OsString]) -> ColorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::ffi::OsStringExt;
 
     fn parse(line: &str) -> Result<Args, Stop> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
@@ -383,6 +417,17 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         with_shortened_names(Args::command()).version(version_text()).debug_assert();
+    }
+
+    #[test]
+    fn an_equals_sign_after_a_short_option_belongs_to_its_argument() {
+        let basedir = |line| parse(line).unwrap().basedir.unwrap();
+        assert_eq!(basedir("-b=x"), "=x");
+        assert_eq!(basedir("-nvb=x"), "=x");
+        assert_eq!(basedir("-b -C=x"), "-C=x");
+        assert_eq!(basedir("--basedir=x"), "x");
+        assert_eq!(parse("-P=").unwrap().symbol_prefix, Some(b'='));
+        assert_eq!(parse("5.0 -- -b=x").unwrap().operands, ["5.0", "-b=x"]);
     }
 
     #[test]
