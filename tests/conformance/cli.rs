@@ -123,6 +123,33 @@ fn a_relative_base_directory_is_below_the_current_one() {
 }
 
 #[test]
+fn an_output_directory_that_cannot_be_made_or_is_none() {
+    let tree = pair().root_file("file", "");
+    let run = tree.assert_same(&["-o", "{}/file"]);
+    let text = "depmod: FATAL: could not create directory {}/file/lib/modules/6.1.0: Not a directory\n";
+    run.expect(1, text).expect_untouched();
+    let tree = pair().root_file("out/lib/modules/6.1.0", "");
+    let run = tree.run(Program::Ours, &["-o", "{}/out"]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
+    assert!(run.stderr().starts_with("depmod: FATAL: could not "), "{}", run.stderr());
+    run.expect_untouched();
+}
+
+#[test]
+fn a_relative_path_without_a_current_directory() {
+    for option in ["-b", "-o"] {
+        pair().assert_same_command(|program, root| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "mkdir \"$0\"; cd \"$0\"; rmdir \"$0\"; exec \"$@\""]).arg(root.join("gone"));
+            let depmod = program.command();
+            shell.arg(depmod.get_program()).args(depmod.get_args()).env("LC_ALL", "C");
+            shell.args([option, "relative", VERSION]);
+            shell
+        });
+    }
+}
+
+#[test]
 fn errsyms_alone_is_a_warning() {
     pair().assert_same(&["-e"]).expect(0, "depmod: WARNING: -e needs -E or -F\n").expect_outputs();
 }

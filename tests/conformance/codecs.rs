@@ -98,6 +98,29 @@ fn compressed_modules_with_a_flipped_bit_end_in_a_finite_run() {
     }
 }
 
+/// kmod tries to read a broken module three times, and its decoder speaks each time.
+#[test]
+fn decoders_speak_kmods_words() {
+    let plain =
+        Elf::new().modinfo("alias=x").section("text", (0..30_000).map(|n| (n * n) as u8).collect::<Vec<_>>());
+    let plain = plain.build();
+    for format in [Format::Xz, Format::Zst] {
+        let whole = format.compress(&plain);
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            bytes
+        };
+        let half = whole.len() / 2;
+        for (what, content) in
+            [("cut", whole[..half].to_vec()), ("middle", flipped(half)), ("header", flipped(7))]
+        {
+            let run = Tree::new().complete().file("kernel/a.ko", content).assert_same(&[]);
+            assert_eq!(run.stderr().lines().count(), 4, "{format:?} {what}: {}", run.stderr());
+        }
+    }
+}
+
 #[test]
 fn concatenated_xz_streams_are_one_module() {
     let plain = module(1);

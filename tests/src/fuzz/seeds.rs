@@ -47,6 +47,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
                 .to_vec(),
         ],
         "tree" => vec![tree()],
+        "plan" => vec![indexes()],
         unknown => panic!("no fuzz target {unknown}"),
     }
 }
@@ -124,4 +125,13 @@ fn tree() -> Vec<u8> {
         ("Module.symvers", b"0x2\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n".to_vec()),
         ("depmod.d/a.conf", b"search updates built-in\noverride b * kernel\n".to_vec()),
     ])
+}
+
+/// The index files of [`tree`], and questions to them.
+fn indexes() -> Vec<u8> {
+    let mut files = vec![("queries", b"a\nx-y\npci:v00008086d1\next4\nsymbol:first\n*\nnone".to_vec())];
+    for (output, content) in super::build(&tree()).expect("a tree without cycles") {
+        files.push((output.file_name(), content));
+    }
+    join_files(&files)
 }
