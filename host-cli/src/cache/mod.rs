@@ -15,7 +15,7 @@
 //! The cache never changes a byte of a result, nor a message:
 //!
 //! * a stamp is that of the very descriptor that was read, and is kept only if any later change must
-//!   give another one ([`Stamp::is_settled`]);
+//!   give another one (`Stamp::is_settled`);
 //! * modules that could not be read are not kept, so that the same is said about them again;
 //! * a result is remembered only of a run that had nothing to say once modules were found, together
 //!   with a checksum of everything that it was made from;

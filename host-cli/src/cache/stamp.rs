@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::record::record;
 
 /// What the system says of a file. Whatever changes the bytes changes this, since nobody can set
-/// `changed` but the system, which sets it to the present; the exception is in [`Stamp::is_settled`].
+/// `changed` but the system, which sets it to the present; the exception is in `Stamp::is_settled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,
