@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use depmod_tests::command;
 
@@ -128,6 +129,22 @@ fn two_runs_may_use_one_cache_at_once() {
         }
         assert_eq!(world.with_cache(&[]), expected);
         assert_eq!(fs::read_dir(world.cache()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_may_change_unseen_is_not_kept() {
+    let world = World::new();
+    // As if it had been written after this test.
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let path = world.modules().join("kernel/m1.ko");
+    fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
+    thread::sleep(SETTLED);
+    for _ in 0..2 {
+        assert_eq!(world.with_cache(&[]), world.without_cache(&[]));
+        let kept = fs::read(world.cache_file().expect("a cache")).unwrap();
+        let has = |name: &[u8]| kept.windows(name.len()).any(|window| window == name);
+        assert!(has(b"kernel/m0.ko") && !has(b"kernel/m1.ko"));
     }
 }
 
