@@ -4,6 +4,7 @@
 //! * [`tree`] lays out module directories and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
+//! * [`bench`] measures: trees, runs, limits, instruction counts;
 //! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
 //! * [`fuzz`] holds the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
@@ -12,6 +13,7 @@ extern crate alloc;
 
 pub mod apt;
 pub mod base_initrd;
+pub mod bench;
 pub mod command;
 pub mod compress;
 pub mod debian;

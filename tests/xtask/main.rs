@@ -5,11 +5,13 @@
 
 extern crate alloc;
 
+mod bench;
 mod boot;
 mod conformance;
 mod demo;
 mod efi;
 mod fuzz;
+mod instructions;
 mod kernels;
 mod test;
 
@@ -21,6 +23,8 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 const TASKS: &[Task] = &[
     ("demo", "             index a real kernel and show the result", demo::main),
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
+    ("bench", "[ROW…]      kmod and depmod side by side, as a table (--list names the rows)", bench::main),
+    ("instructions", "[--record]  has the command become slower than recorded?", instructions::main),
     ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
     ("conformance", "[LABEL…]  our output against kmod's on real kernels", conformance::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),

@@ -37,6 +37,9 @@ const STEPS: &[Step] = &[
     ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[])
     }),
+    ("instructions", "the command executes at most 5 % more instructions than recorded", || {
+        crate::instructions::main(&[])
+    }),
 ];
 
 /// Runs the steps named in `args`, or all. A step that fails does not keep the others from running.

@@ -1,0 +1,58 @@
+//! Every decoder on the same module: `cargo bench --package depmod-tests --bench codecs`.
+
+#![allow(missing_docs, reason = "the harness makes the items")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use depmod_core::decompress::{Compression, Decoder, PureDecoder};
+use depmod_core::limits::Limits;
+use depmod_host::codecs::NativeDecoder;
+use depmod_tests::bench::generated::{REAL, module};
+use depmod_tests::compress::Format;
+use depmod_tests::random::Random;
+
+fn codecs(criterion: &mut Criterion) {
+    let image = sample();
+    for format in [Format::Gz, Format::Xz, Format::Zst] {
+        let stored = format.compress(&image);
+        let compression = Compression::detect(&stored).expect("a compressed file");
+        let mut group = criterion.benchmark_group(compression.name());
+        group.throughput(Throughput::Bytes(image.len() as u64));
+        let decoders: [(&str, Box<dyn Decoder>); 2] =
+            [("native", Box::new(NativeDecoder::new())), ("pure", Box::new(PureDecoder::new()))];
+        for (name, mut decoder) in decoders {
+            let mut out = Vec::new();
+            group.bench_function(name, |bench| {
+                bench.iter(|| {
+                    out.clear();
+                    decoder.decode(compression, &stored, &Limits::DEFAULT, &mut out).expect("a sound file");
+                });
+            });
+            assert!(out == image);
+        }
+        group.finish();
+    }
+}
+
+/// A module of average size: tables as in a real one, and what compresses about as well as code does.
+fn sample() -> Vec<u8> {
+    let mut random = Random::new(1);
+    let instructions: Vec<Vec<u8>> = (0..500)
+        .map(|_| {
+            let length = 1 + random.below(7);
+            random.bytes(length)
+        })
+        .collect();
+    let mut code = Vec::new();
+    while code.len() < 60_000 {
+        // A few instructions are most of all code.
+        let choices = 1 + random.below(instructions.len());
+        let instruction: &Vec<u8> = random.pick(&instructions[..choices]);
+        code.extend_from_slice(instruction);
+    }
+    let mut image = module(400, REAL);
+    image.extend(code);
+    image
+}
+
+criterion_group!(benches, codecs);
+criterion_main!(benches);

@@ -1,0 +1,60 @@
+//! The table about generated trees: does cost grow as the number of modules does?
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use depmod_tests::bench::measure::{Cost, measure, median};
+use depmod_tests::bench::twins::Twins;
+use depmod_tests::bench::{corpus, generated};
+use depmod_tests::oracle::Oracle;
+
+use super::{ROUNDS, on, table};
+
+/// Generated trees, and how many times the first one's time each may take.
+const GROWTH: [usize; 3] = [4_200, 42_000, 100_000];
+/// Cost for each module may be so much higher in a tree ten times as large.
+const GROWTH_ALLOWED: f64 = 1.1;
+/// kmod refuses trees with so many modules.
+const KMOD_REFUSES: usize = 65_535;
+
+/// Prints the table; returns whether no tree took longer than it may.
+///
+/// # Errors
+/// When a program fails, or the outputs differ from kmod's.
+pub(super) fn print(depmod: &Path) -> Result<bool> {
+    println!("\n{}", table::GROWTH_HEAD);
+    let mut met = true;
+    let mut first: Option<Cost> = None;
+    for count in GROWTH {
+        eprintln!("generating {count} modules");
+        let dir = tempfile::Builder::new().prefix("growth-").tempdir_in(corpus::directory()?)?;
+        let tree = generated::tree(dir.path().join("tree"), count, generated::SMALL)?;
+        let twins = Twins::new(&tree)?;
+        let scratch = twins.scratch.path();
+        let mut ours = Command::new(depmod);
+        ours.args(["--jobs", "2"]).args(on(&twins.ours));
+        // Warms up, too.
+        measure(&mut ours, scratch)?;
+        let kmod = match count {
+            0..KMOD_REFUSES => {
+                let cost = measure(Oracle::get().tool("depmod").args(on(&twins.kmod)), scratch)?;
+                twins.compare()?;
+                Some(cost)
+            }
+            _ => None,
+        };
+        let mut costs = Vec::new();
+        for _ in 0..ROUNDS {
+            twins.remove_outputs()?;
+            costs.push(measure(&mut ours, scratch)?);
+        }
+        let ours = median(&costs);
+        let first = *first.get_or_insert(ours);
+        let times = ours.wall.as_secs_f64() / first.wall.as_secs_f64();
+        let allowed = if count == GROWTH[0] { 1.0 } else { count as f64 / GROWTH[0] as f64 * GROWTH_ALLOWED };
+        met &= times <= allowed;
+        println!("{}", table::growth_line(count, kmod, ours, times, allowed));
+    }
+    Ok(met)
+}

@@ -1,0 +1,211 @@
+//! The rows of the main table: which tree, which run, what is wanted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use depmod_tests::bench::corpus::{self, Packing};
+use depmod_tests::bench::limit::Limit;
+use depmod_tests::bench::measure::{measure, median};
+use depmod_tests::bench::twins::Twins;
+use depmod_tests::debian::Kernel;
+use depmod_tests::oracle::Oracle;
+
+use super::table::{Line, Wanted};
+use super::{ROUNDS, on};
+
+/// The kernel that most rows are about, with 4,000 uncompressed modules.
+pub(super) const LARGE: &str = "bookworm-amd64";
+/// The kernel of the row about low memory, with 1,100 modules in xz.
+const CLOUD: &str = "trixie-cloud-amd64";
+
+/// kmod's time for [`Packing::Gz`] where Debian's kmod, built without zlib, cannot have one: measured once
+/// with a kmod that has it, for 4,229 modules on a machine with two processors.
+const KMOD_GZ_SECONDS: f64 = 1.9;
+
+/// One row of the main table.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    label: &'static str,
+    packing: Packing,
+    jobs: usize,
+    run: Run,
+    pub(super) wanted: Wanted,
+}
+
+/// What the two programs are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// Everything, no outputs there yet.
+    Full,
+    /// Everything after a change, our program with its cache.
+    Cached(Change),
+    /// `-A`, where nothing has changed.
+    Quick,
+}
+
+/// What has happened to the tree since it was indexed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    Added,
+    Removed,
+    Replaced,
+}
+
+const fn row(name: &'static str, packing: Packing, jobs: usize, run: Run, wanted: Wanted) -> Row {
+    Row { name, label: LARGE, packing, jobs, run, wanted }
+}
+
+const CACHED: Wanted = Wanted { ratio: 40.0, ..Wanted::COMPRESSED };
+
+#[rustfmt::skip]
+pub(super) const ROWS: [Row; 12] = [
+    row("plain", Packing::AsIs, 2, Run::Full,
+        Wanted { ratio: 6.0, limit: 1.6, peak_of_kmod: 0.5, peak_mib: f64::INFINITY }),
+    row("plain-jobs1", Packing::AsIs, 1, Run::Full,
+        Wanted { ratio: 3.5, peak_of_kmod: 0.5, ..Wanted::NOTHING }),
+    row("zst3", Packing::Zst3, 2, Run::Full, Wanted { ratio: 3.3, limit: 1.25, ..Wanted::COMPRESSED }),
+    row("zst19", Packing::Zst19, 2, Run::Full, Wanted { ratio: 3.3, limit: 1.25, ..Wanted::COMPRESSED }),
+    row("gz", Packing::Gz, 2, Run::Full, Wanted { ratio: 5.0, limit: 1.25, ..Wanted::COMPRESSED }),
+    row("xz", Packing::Xz, 2, Run::Full, Wanted { ratio: 2.0, limit: 1.1, ..Wanted::COMPRESSED }),
+    row("xz-added", Packing::Xz, 2, Run::Cached(Change::Added), CACHED),
+    row("xz-removed", Packing::Xz, 2, Run::Cached(Change::Removed), CACHED),
+    row("xz-replaced", Packing::Xz, 2, Run::Cached(Change::Replaced), CACHED),
+    row("xz-unchanged", Packing::Xz, 2, Run::Cached(Change::Nothing), Wanted { ratio: 100.0, ..CACHED }),
+    row("quick", Packing::AsIs, 2, Run::Quick, Wanted { ratio: 1.0, ..Wanted::NOTHING }),
+    Row {
+        name: "low-memory", label: CLOUD, packing: Packing::AsIs, jobs: 1, run: Run::Full,
+        wanted: Wanted { peak_mib: 20.0, ..Wanted::NOTHING },
+    },
+];
+
+impl Row {
+    /// Interleaves the runs.
+    ///
+    /// # Errors
+    /// When a program fails, or the outputs differ.
+    pub(super) fn measure(&self, depmod: &Path) -> Result<Line> {
+        let tree = corpus::tree(self.label, self.packing)?;
+        let twins = match self.packing {
+            Packing::Gz => Twins::with_stand_in(&corpus::tree(self.label, Packing::NamedXz)?, &tree)?,
+            _ => Twins::new(&tree)?,
+        };
+        let scratch = twins.scratch.path();
+        let [mut kmod, mut ours] = self.programs(depmod, &twins);
+        if self.run == Run::Quick {
+            // There must be something to be up to date.
+            measure(Oracle::get().tool("depmod").args(on(&twins.kmod)), scratch)?;
+            measure(Command::new(depmod).args(on(&twins.ours)), scratch)?;
+        }
+        let mut limit = None;
+        let (mut kmod_costs, mut our_costs, mut limit_costs) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            match self.run {
+                Run::Full => twins.remove_outputs()?,
+                Run::Quick => {}
+                Run::Cached(change) => {
+                    let changed = Changed::new(change, &twins, &tree)?;
+                    changed.before()?;
+                    measure(&mut ours, scratch).context("filling the cache")?;
+                    changed.make()?;
+                }
+            }
+            let kmod_cost = measure(&mut kmod, scratch)?;
+            let our_cost = measure(&mut ours, scratch)?;
+            twins.compare()?;
+            if self.run == Run::Full && limit.is_none() {
+                limit = Some(match (self.label, self.packing) {
+                    (LARGE, Packing::AsIs) => Limit::read(&twins.ours, self.jobs, scratch)?,
+                    _ => Limit::decode(&twins.ours, self.jobs, scratch)?,
+                });
+            }
+            let limit_cost = limit.as_mut().map(|limit| limit.measure(scratch)).transpose()?;
+            if round > 0 {
+                kmod_costs.push(kmod_cost);
+                our_costs.push(our_cost);
+                limit_costs.extend(limit_cost);
+            }
+        }
+        // The stand-in was there to be compared with; its time is that of another tree.
+        let kmod = (self.packing != Packing::Gz).then(|| median(&kmod_costs));
+        Ok(Line {
+            name: self.name,
+            kmod,
+            kmod_seconds: kmod.map_or(KMOD_GZ_SECONDS, |kmod| kmod.wall.as_secs_f64()),
+            ours: median(&our_costs),
+            limit: (!limit_costs.is_empty()).then(|| median(&limit_costs)),
+        })
+    }
+
+    /// kmod's command and ours.
+    fn programs(&self, depmod: &Path, twins: &Twins) -> [Command; 2] {
+        let (mut kmod, mut ours) = (Oracle::get().tool("depmod"), Command::new(depmod));
+        ours.args(["--jobs", &self.jobs.to_string()]);
+        match self.run {
+            Run::Full => {}
+            Run::Cached(_) => {
+                ours.arg(format!("--cache={}", twins.scratch.path().join("cache").display()));
+            }
+            Run::Quick => {
+                kmod.arg("-A");
+                ours.arg("-A");
+            }
+        }
+        kmod.args(on(&twins.kmod));
+        ours.args(on(&twins.ours));
+        [kmod, ours]
+    }
+}
+
+/// A change to one module of both trees; `original` is where its unchanged file is.
+struct Changed {
+    change: Change,
+    places: [PathBuf; 2],
+    original: PathBuf,
+    other: PathBuf,
+}
+
+impl Changed {
+    fn new(change: Change, twins: &Twins, tree: &Kernel) -> Result<Self> {
+        let modules = corpus::modules(&tree.modules())?;
+        let find = |name: &str| {
+            let mut named = modules.iter().filter(|path| path.to_string_lossy().contains(name));
+            named.next().cloned().with_context(|| format!("the kernel has no {name}"))
+        };
+        // Other modules need it, so that the change shows in several outputs.
+        let (original, other) = (find("/libcrc32c.ko")?, find("/crc8.ko")?);
+        let below = original.strip_prefix(tree.modules())?;
+        let places = [&twins.kmod, &twins.ours].map(|twin| twin.modules().join(below));
+        Ok(Self { change, places, original, other })
+    }
+
+    /// The state that is indexed first.
+    fn before(&self) -> Result<()> {
+        match self.change {
+            Change::Added => self.remove(),
+            Change::Nothing | Change::Removed | Change::Replaced => self.put(&self.original),
+        }
+    }
+
+    /// What has happened when the measured runs begin.
+    fn make(&self) -> Result<()> {
+        match self.change {
+            Change::Nothing => Ok(()),
+            Change::Added => self.put(&self.original),
+            Change::Removed => self.remove(),
+            Change::Replaced => self.put(&self.other),
+        }
+    }
+
+    fn remove(&self) -> Result<()> {
+        Ok(self.places.iter().filter(|place| place.exists()).try_for_each(fs::remove_file)?)
+    }
+
+    /// Copies, for the trees' files are links into the original.
+    fn put(&self, from: &Path) -> Result<()> {
+        self.remove()?;
+        Ok(self.places.iter().try_for_each(|place| fs::copy(from, place).map(drop))?)
+    }
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask instructions`: has the command become slower? Counted, so that a busy machine says the same.
+//!
+//! The count is that of the release build on one thread over a generated tree that never changes. It stands
+//! in `tests/instructions.toml` for the compiler it was taken with.
+
+use alloc::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use depmod_tests::bench::{callgrind, corpus, generated};
+use depmod_tests::{command, product, workspace};
+use serde::Deserialize;
+
+/// Modules in the tree.
+const MODULES: usize = 1500;
+/// Growth that fails. What the seeds of hash tables and the order of directory entries change is less than 0.1 %.
+const ALLOWED: f64 = 1.05;
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct Recorded {
+    rustc: String,
+    instructions: u64,
+}
+
+/// Compares with the recorded count, or records (`--record`).
+///
+/// # Errors
+/// When the count grew by more than 5 %, or none is recorded for this target.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    let record = match args {
+        [] => false,
+        [option] if option == "--record" => true,
+        _ => bail!("usage: cargo xtask instructions [--record]"),
+    };
+    let (target, rustc) = compiler()?;
+    let count = count()?;
+    println!("{count} instructions, rustc {rustc}, {target}");
+    let path = workspace().join("tests/instructions.toml");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let mut recorded: BTreeMap<String, Recorded> =
+        toml::from_str(&text).with_context(|| path.display().to_string())?;
+    if record {
+        recorded.insert(target, Recorded { rustc, instructions: count });
+        return fs::write(&path, render(&recorded)).with_context(|| path.display().to_string());
+    }
+    let before = recorded
+        .get(&target)
+        .with_context(|| format!("no count is recorded for {target}: `cargo xtask instructions --record`"))?;
+    judge(before, &rustc, count)
+}
+
+/// Says how the count compares, and fails if it grew too much.
+fn judge(before: &Recorded, rustc: &str, count: u64) -> Result<()> {
+    let factor = count as f64 / before.instructions as f64;
+    let growth = (factor - 1.0) * 100.0;
+    println!("{growth:+.2} % of the recorded {}, taken with rustc {}", before.instructions, before.rustc);
+    if factor > ALLOWED {
+        let hint = if before.rustc == rustc { "" } else { " (or is it the other compiler?)" };
+        bail!("{growth:.1} % more instructions than recorded{hint}; if that is intended, --record");
+    }
+    Ok(())
+}
+
+fn render(recorded: &BTreeMap<String, Recorded>) -> String {
+    let mut text = "\
+# Instructions that `depmod --jobs 1` executes on the generated tree: `cargo xtask instructions` compares,
+# `cargo xtask instructions --record` writes this file. Other compilers give other counts.
+"
+    .to_owned();
+    for (target, Recorded { rustc, instructions }) in recorded {
+        text.push_str(&format!("\n[{target}]\nrustc = \"{rustc}\"\ninstructions = {instructions}\n"));
+    }
+    text
+}
+
+fn count() -> Result<u64> {
+    let depmod = product::release()?;
+    let dir = tempfile::Builder::new().prefix("count-").tempdir_in(corpus::directory()?)?;
+    let tree = generated::tree(dir.path().join("tree"), MODULES, generated::REAL)?;
+    let path = tree.root.to_string_lossy();
+    let args = ["--jobs", "1", "-C", "/dev/null", "-b", &path, &tree.version];
+    callgrind::instructions(&depmod, &args, dir.path())
+}
+
+/// Target triple and version of the compiler in use.
+fn compiler() -> Result<(String, String)> {
+    let text = command::text(Command::new("rustc").arg("-vV"))?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.map(str::to_owned).with_context(|| format!("rustc -vV does not tell its {name}"))
+    };
+    Ok((field("host")?, field("release")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_read_again() {
+        let count = Recorded { rustc: "1.95.0".to_owned(), instructions: 123 };
+        let recorded = BTreeMap::from([("x86_64-unknown-linux-gnu".to_owned(), count)]);
+        let read: BTreeMap<String, Recorded> = toml::from_str(&render(&recorded)).unwrap();
+        assert_eq!(read, recorded);
+    }
+
+    #[test]
+    fn five_percent_are_allowed() {
+        let before = Recorded { rustc: "1.95.0".to_owned(), instructions: 1000 };
+        assert!(judge(&before, "1.95.0", 1050).is_ok());
+        assert!(judge(&before, "1.95.0", 1051).is_err());
+        assert!(judge(&before, "1.95.0", 10).is_ok());
+    }
+}
