@@ -127,21 +127,24 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// GNU cpio does it, not ours: any tool's archive must be good enough.
-fn pack(root: &Path) -> Result<Vec<u8>> {
-    let list = root.with_extension("list");
+/// Everything below `root` as a newc archive. GNU cpio does it, not ours: any tool's archive must be good
+/// enough.
+///
+/// # Errors
+/// When there is no cpio, or it fails.
+pub fn pack(root: &Path) -> Result<Vec<u8>> {
+    let list = tempfile::NamedTempFile::new()?;
     let names = command::output(Command::new("find").current_dir(root).args([".", "-mindepth", "1"]))?;
     let mut names: Vec<&[u8]> = names.split_inclusive(|&b| b == b'\n').collect();
     names.sort();
-    fs::write(&list, names.concat())?;
+    fs::write(list.path(), names.concat())?;
     let output = Command::new("cpio")
         .current_dir(root)
         .args(["--create", "--format=newc", "--owner=0:0", "--quiet", "--reproducible"])
-        .stdin(File::open(&list)?)
+        .stdin(File::open(list.path())?)
         .stderr(Stdio::inherit())
         .output()
         .context("cpio is needed to make initrds")?;
-    fs::remove_file(&list)?;
     if !output.status.success() {
         bail!("cpio: {}", output.status);
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::toolchain::{CrossCargo, Library};
@@ -87,17 +87,23 @@ pub fn target(arch: &str) -> Result<Target> {
     toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
+/// The program is small enough for any system partition; in bytes.
+pub const MAX_SIZE: u64 = 500 << 10;
+
 /// Builds the program and returns its path.
 ///
 /// # Errors
-/// When no toolchain can, or the build fails.
+/// When no toolchain can, the build fails, or the program is larger than [`MAX_SIZE`].
 pub fn build(arch: &str) -> Result<PathBuf> {
     let target = target(arch)?;
     let cargo = CrossCargo::find_or_install(&target.target, Library::Alloc)?;
     eprintln!("{}: using {}", target.target, cargo.describe());
     let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet"];
     command::run(cargo.command("build").args(args))?;
-    Ok(cargo.artifacts("small").join("depmod-efi.efi"))
+    let program = cargo.artifacts("small").join("depmod-efi.efi");
+    let size = program.metadata().with_context(|| program.display().to_string())?.len();
+    ensure!(size <= MAX_SIZE, "{} has {size} bytes, more than {MAX_SIZE}", program.display());
+    Ok(program)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Disk images with one FAT file system, written and read without mounting.
 
 use alloc::collections::BTreeMap;
+use std::fs;
 use std::io::{Cursor, Read, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
@@ -61,6 +63,27 @@ pub fn files(image: &mut [u8]) -> Result<Files> {
                 let mut content = Vec::new();
                 entry.to_file().read_to_end(&mut content)?;
                 files.insert(path, content);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// All files below a directory of this machine, links followed.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn directory(dir: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    let mut pending = vec![(String::new(), dir.to_path_buf())];
+    while let Some((prefix, dir)) = pending.pop() {
+        for entry in fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
+            let entry = entry?;
+            let path = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+            if fs::metadata(entry.path())?.is_dir() {
+                pending.push((path, entry.path()));
+            } else {
+                files.insert(path, fs::read(entry.path())?);
             }
         }
     }

@@ -6,6 +6,9 @@
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
 //! * [`bench`] measures: trees, runs, limits, instruction counts;
 //! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
+//! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with a [`base_initrd`],
+//!   with a TPM of [`swtpm`] if asked; [`signing`] is for Secure Boot, [`event_log`] reads what was measured;
+//! * [`subset`] takes a few modules of a real kernel;
 //! * [`fuzz`] holds the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
@@ -19,6 +22,7 @@ pub mod compress;
 pub mod debian;
 pub mod efi;
 pub mod elf_builder;
+pub mod event_log;
 pub mod fat;
 pub mod fuzz;
 pub mod oracle;
@@ -26,6 +30,9 @@ pub mod outcome;
 pub mod product;
 pub mod qemu;
 pub mod random;
+pub mod signing;
+pub mod subset;
+pub mod swtpm;
 pub mod toolchain;
 pub mod tree;
 

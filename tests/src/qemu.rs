@@ -1,4 +1,4 @@
-//! Real firmware in QEMU: a disk goes in, the text of its serial console comes out.
+//! Real firmware in QEMU: disks go in, the text of its serial console comes out.
 //!
 //! Only a positive end mark makes a run good. A time-out, or QEMU ending without the mark, is a
 //! failure; with one exception that is reported: old QEMU versions sometimes break the kernel itself
@@ -6,33 +6,46 @@
 
 use core::time::Duration;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
-use crate::efi::{self, QemuSettings};
+use crate::efi::{self, QemuSettings, SecureBoot, Target};
 use crate::fat::{self, Files};
+use crate::swtpm::Tpm;
 
 /// What the kernel's EFI stub says once it has our initrd.
 pub const HANDED_OVER: &str = "EFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID device path";
 
-/// A machine with the volume that it boots from.
+/// What the boot volume is on unless a test says otherwise.
+const BOOT_DEVICE: &str = "virtio-blk-pci";
+
+/// A machine with the volumes that it boots from, the first before the second and so on.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    target: Target,
     settings: QemuSettings,
-    /// The boot volume's files.
-    pub files: Files,
-    /// Free bytes on it.
-    pub room: usize,
-    /// More QEMU options: devices and their drives.
-    pub options: Vec<String>,
+    volumes: Vec<Volume>,
+    options: Vec<String>,
+    tpm: bool,
     /// Of guest memory, in MiB.
     pub memory: u32,
     /// Given to each attempt.
     pub timeout: Duration,
+}
+
+/// A disk with one FAT file system.
+#[derive(Clone, Debug)]
+struct Volume {
+    /// QEMU's name of the device, with its properties.
+    device: String,
+    files: Files,
+    /// Free bytes.
+    room: usize,
 }
 
 /// What a finished run left.
@@ -40,7 +53,9 @@ pub struct Machine {
 pub struct Outcome {
     /// The console's lines, without control sequences.
     pub lines: Vec<String>,
-    /// The volume after the run.
+    /// When each line was complete, from the emulator's start on.
+    pub times: Vec<Duration>,
+    /// The first volume after the run.
     pub files: Files,
     /// Wall-clock time of the run.
     pub time: Duration,
@@ -56,6 +71,29 @@ impl Outcome {
     pub fn has_line(&self, start: &str) -> bool {
         self.lines.iter().any(|line| line.starts_with(start))
     }
+
+    /// When the first line that begins so was complete.
+    pub fn time_of(&self, start: &str) -> Option<Duration> {
+        let index = self.lines.iter().position(|line| line.starts_with(start))?;
+        self.times.get(index).copied()
+    }
+
+    /// Checks that a line begins with `start`.
+    ///
+    /// # Errors
+    /// When there is none, with the console's end.
+    pub fn expect(&self, start: &str) -> Result<()> {
+        self.ensure(self.has_line(start), &format!("no line `{start}`"))
+    }
+
+    /// Checks that something is so.
+    ///
+    /// # Errors
+    /// When it is not so, with the console's end.
+    pub fn ensure(&self, so: bool, what: &str) -> Result<()> {
+        ensure!(so, "{what}; the console ends:\n{}", tail(&self.lines));
+        Ok(())
+    }
 }
 
 impl Machine {
@@ -64,7 +102,8 @@ impl Machine {
     /// # Errors
     /// When tests do not boot it, or the emulator or its firmware are missing.
     pub fn new(arch: &str) -> Result<Self> {
-        let settings = efi::target(arch)?.qemu.with_context(|| format!("{arch} is not booted in tests"))?;
+        let target = efi::target(arch)?;
+        let settings = target.qemu.clone().with_context(|| format!("{arch} is not booted in tests"))?;
         let missing =
             |what: &Path| format!("{} is missing; install {}", what.display(), settings.packages.join(" "));
         for path in [&settings.code, &settings.variables] {
@@ -74,10 +113,11 @@ impl Machine {
             .then_some(())
             .with_context(|| missing(Path::new(&settings.program)))?;
         Ok(Self {
+            target,
             settings,
-            files: Files::new(),
-            room: 0,
+            volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 }],
             options: Vec::new(),
+            tpm: false,
             memory: 1024,
             timeout: Duration::from_secs(240),
         })
@@ -88,25 +128,68 @@ impl Machine {
         &self.settings
     }
 
+    /// Where firmware looks for a program on a removable medium.
+    pub fn boot_path(&self) -> String {
+        format!("EFI/BOOT/{}", self.target.boot_name)
+    }
+
     /// Switches Secure Boot on.
     ///
     /// # Errors
     /// When `targets/` has nothing about it for this architecture.
     pub fn secure_boot(mut self) -> Result<Self> {
-        let secure = self.settings.secure_boot.clone().context("no Secure Boot settings")?;
-        self.settings.machine = secure.machine;
-        self.settings.code = secure.code;
-        self.settings.variables = secure.variables;
+        let SecureBoot { machine, code, variables, .. } =
+            self.settings.secure_boot.clone().context("no Secure Boot settings")?;
+        (self.settings.machine, self.settings.code, self.settings.variables) = (machine, code, variables);
         Ok(self)
     }
 
-    /// Puts a file on the volume.
-    pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
-        self.files.insert(path.into(), content.into());
+    /// Gives it a TPM 2.0.
+    pub fn with_tpm(mut self) -> Self {
+        self.tpm = true;
         self
     }
 
-    /// Adds QEMU options, separated by spaces.
+    /// Puts a file on the newest volume.
+    pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.newest().files.insert(path.into(), content.into());
+        self
+    }
+
+    /// Puts everything below a directory of this machine into directory `path` of the newest volume.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub fn directory(mut self, path: &str, from: &Path) -> Result<Self> {
+        for (below, content) in fat::directory(from)? {
+            self.newest().files.insert(format!("{path}{below}"), content);
+        }
+        Ok(self)
+    }
+
+    /// Leaves room on the newest volume, in bytes.
+    pub fn room(mut self, bytes: usize) -> Self {
+        self.newest().room = bytes;
+        self
+    }
+
+    /// What the newest volume is on, as QEMU calls it, with properties: `virtio-blk-pci,addr=9`.
+    pub fn on(mut self, device: &str) -> Self {
+        self.newest().device = device.into();
+        self
+    }
+
+    /// One more volume, empty.
+    pub fn volume(mut self) -> Self {
+        self.volumes.push(Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 });
+        self
+    }
+
+    fn newest(&mut self) -> &mut Volume {
+        self.volumes.last_mut().expect("every machine has a volume")
+    }
+
+    /// Adds QEMU options, separated by spaces: devices and their drives.
     pub fn with(mut self, options: &str) -> Self {
         self.options.extend(options.split_whitespace().map(str::to_owned));
         self
@@ -120,10 +203,7 @@ impl Machine {
         let outcome = match self.attempt(end)? {
             Ok(outcome) => outcome,
             Err(lines) if lines.iter().any(|line| line.starts_with(HANDED_OVER)) => {
-                eprintln!(
-                    "the kernel died after the hand-over, once more; its last lines:\n{}",
-                    tail(&lines)
-                );
+                println!("the kernel died after the hand-over, once more; its last lines:\n{}", tail(&lines));
                 self.attempt(end)?.map_err(|lines| failure(end, &lines))?
             }
             Err(lines) => return Err(failure(end, &lines)),
@@ -135,43 +215,53 @@ impl Machine {
         let dir = tempfile::tempdir()?;
         let at = |name: &str| dir.path().join(name);
         fs::copy(&self.settings.variables, at("variables.fd"))?;
-        fs::write(at("volume.img"), fat::image(&self.files, self.room)?)?;
-        let start = Instant::now();
-        let child = Command::new(&self.settings.program)
-            .args(&self.settings.machine)
+        let mut qemu = Command::new(&self.settings.program);
+        qemu.args(&self.settings.machine)
             .args(["-smp", "2", "-m", &self.memory.to_string()])
-            .args(["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"])
-            .arg("-serial")
-            .arg(join("file:", &at("serial.log"), ""))
+            .args(["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-serial", "stdio"])
             .arg("-drive")
-            .arg(join("if=pflash,format=raw,unit=0,readonly=on,file=", &self.settings.code, ""))
+            .arg(join("if=pflash,format=raw,unit=0,readonly=on,file=", &self.settings.code))
             .arg("-drive")
-            .arg(join("if=pflash,format=raw,unit=1,file=", &at("variables.fd"), ""))
-            .arg("-drive")
-            .arg(join("if=none,id=volume,format=raw,file=", &at("volume.img"), ""))
-            .args(["-device", "virtio-blk-pci,drive=volume,bootindex=0"])
-            .args(&self.options)
+            .arg(join("if=pflash,format=raw,unit=1,file=", &at("variables.fd")))
+            // First, so that volumes can be on them.
+            .args(&self.options);
+        for (number, volume) in self.volumes.iter().enumerate() {
+            let path = at(&format!("volume{number}.img"));
+            fs::write(&path, fat::image(&volume.files, volume.room)?)?;
+            qemu.arg("-drive")
+                .arg(join(&format!("if=none,id=volume{number},format=raw,file="), &path))
+                .arg("-device")
+                .arg(format!("{},drive=volume{number},bootindex={number}", volume.device));
+        }
+        // Lives as long as the run.
+        let tpm = if self.tpm { Some(Tpm::start(dir.path())?) } else { None };
+        qemu.args(tpm.iter().flat_map(Tpm::options));
+        let start = Instant::now();
+        let mut child = qemu
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", self.settings.program))?;
+        let console = child.stdout.take().context("no console")?;
+        let reader = thread::spawn(move || read_lines(console, start));
         let ended = wait(child, self.timeout)?;
         let time = start.elapsed();
-        let lines = lines(&fs::read(at("serial.log")).unwrap_or_default());
-        if ended && lines.iter().any(|line| line.starts_with(end)) {
-            let files = fat::files(&mut fs::read(at("volume.img"))?)?;
-            return Ok(Ok(Outcome { lines, files, time }));
+        let (times, lines): (Vec<_>, Vec<_>) =
+            reader.join().ok().context("the console's reader died")?.into_iter().unzip();
+        if ended && lines.iter().any(|line: &String| line.starts_with(end)) {
+            let files = fat::files(&mut fs::read(at("volume0.img"))?)?;
+            return Ok(Ok(Outcome { lines, times, files, time }));
         }
         if !ended {
-            eprintln!("no end within {} s", self.timeout.as_secs());
+            println!("no end within {} s", self.timeout.as_secs());
         }
         Ok(Err(lines))
     }
 }
 
-fn join(before: &str, path: &Path, after: &str) -> PathBuf {
+fn join(before: &str, path: &Path) -> PathBuf {
     let mut text = std::ffi::OsString::from(before);
     text.push(path);
-    text.push(after);
     text.into()
 }
 
@@ -189,6 +279,26 @@ fn wait(mut child: Child, timeout: Duration) -> Result<bool> {
     Ok(false)
 }
 
+/// The console's lines and when each was complete, until the emulator ends.
+fn read_lines(mut console: impl Read, start: Instant) -> Vec<(Duration, String)> {
+    let mut lines = Vec::new();
+    let mut line = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = console.read(&mut buffer) {
+        let now = start.elapsed();
+        for &byte in &buffer[..count] {
+            if byte == b'\n' {
+                lines.push((now, plain(&line)));
+                line.clear();
+            } else {
+                line.push(byte);
+            }
+        }
+    }
+    lines.push((start.elapsed(), plain(&line)));
+    lines
+}
+
 fn failure(end: &str, lines: &[String]) -> anyhow::Error {
     anyhow::anyhow!("no line `{end}` on the console, which ends:\n{}", tail(lines))
 }
@@ -197,9 +307,9 @@ fn tail(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// Lines of a console without escape sequences and other control characters.
-fn lines(console: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(console);
+/// A line of a console without escape sequences and other control characters.
+fn plain(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
     let mut plain = String::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -212,32 +322,22 @@ fn lines(console: &[u8]) -> Vec<String> {
             '\u{1b}' => {
                 chars.next();
             }
-            '\n' => plain.push(c),
             c if c.is_control() => {}
             c => plain.push(c),
         }
     }
-    plain.lines().map(|line| line.trim_end().to_owned()).collect()
-}
-
-/// Checks that something is so, with the console's end if it is not.
-///
-/// # Errors
-/// When it is not so.
-pub fn ensure(outcome: &Outcome, so: bool, what: &str) -> Result<()> {
-    if !so {
-        bail!("{what}\n{}", tail(&outcome.lines));
-    }
-    Ok(())
+    plain.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::*;
 
     #[test]
     fn control_sequences_go() {
         let console = b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: starting\r\n\x1b[0m\x1b[35mTEST: end\r\n\x1bc";
-        assert_eq!(lines(console), ["BdsDxe: starting", "TEST: end"]);
+        let lines: Vec<_> =
+            read_lines(&console[..], Instant::now()).into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["BdsDxe: starting", "TEST: end", ""]);
     }
 }

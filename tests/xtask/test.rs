@@ -40,6 +40,12 @@ const STEPS: &[Step] = &[
     ("instructions", "the command executes at most 5 % more instructions than recorded", || {
         crate::instructions::main(&[])
     }),
+    ("efi", "the firmware program builds for each architecture and is small", || {
+        depmod_tests::efi::architectures()?
+            .into_iter()
+            .try_for_each(|arch| crate::efi::main(&["--arch".into(), arch]))
+    }),
+    ("boot", "firmware starts real kernels with what the program hands over", || crate::boot::main(&[])),
 ];
 
 /// Runs the steps named in `args`, or all. A step that fails does not keep the others from running.

@@ -7,8 +7,10 @@ use depmod_core::cpio::{Archive, Builder};
 use depmod_core::host::Source;
 use depmod_core::limits::Limits;
 use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
+use depmod_tests::debian;
 use depmod_tests::qemu::Machine;
-use depmod_tests::{debian, efi};
+
+use super::program;
 
 const SCRIPT: &str = "say lib $(readlink /lib)\nsay read $(cat /lib/modules/6.1/modules.order)\n\
     say modprobe $(modprobe --version | grep -c kmod)\nls -l /lib/modules /conf\n";
@@ -25,7 +27,7 @@ pub(super) fn layouts() -> Result<()> {
         let kmod = Archive::parse(&base, &Limits::DEFAULT)?.open(b"/sbin/modprobe")?;
         ensure!(kmod.starts_with(b"\x7fELF"), "modprobe leads to something else");
         let outcome = Machine::new("x86_64")?
-            .file("EFI/BOOT/BOOTX64.EFI", fs::read(efi::build("x86_64")?)?)
+            .file("EFI/BOOT/BOOTX64.EFI", program("x86_64")?)
             .file(
                 "EFI/BOOT/depmod.conf",
                 "linux /vmlinuz\ninitrd /base.img\ninitrd /ours.img\noptions console=ttyS0 panic=-1\n",

@@ -5,8 +5,10 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
+use depmod_tests::debian;
 use depmod_tests::qemu::{HANDED_OVER, Machine};
-use depmod_tests::{debian, efi};
+
+use super::program;
 
 /// Bridges, disks, network, sound, USB: each header type and class that QEMU has.
 const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-bridge,id=bridge,bus=rp1 \
@@ -37,7 +39,7 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
         format!("title modaliases\nlinux /vmlinuz\ninitrd /base.img\noptions console={console} panic=-1\n");
     let outcome = machine
         .file("startup.nsh", "fs0:\\depmod.efi -v\n")
-        .file("depmod.efi", fs::read(efi::build(arch)?)?)
+        .file("depmod.efi", program(arch)?)
         .file("depmod.conf", entry)
         .file("vmlinuz", fs::read(kernel.image())?)
         .file("base.img", base)

@@ -3,10 +3,13 @@
 mod archives;
 mod hardware;
 
+use alloc::collections::BTreeMap;
+use std::fs;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use depmod_tests::apt;
+use depmod_tests::{apt, efi};
 
 /// A case: its name, what it proves, how.
 type Case = (&'static str, &'static str, fn() -> Result<()>);
@@ -22,7 +25,17 @@ const CASES: &[Case] = &[
 ];
 
 /// Packages that every case needs.
-const PACKAGES: [&str; 5] = ["cpio", "qemu-system-x86", "ovmf", "qemu-system-arm", "qemu-efi-aarch64"];
+const PACKAGES: [&str; 9] = [
+    "cpio",
+    "qemu-system-x86",
+    "ovmf",
+    "qemu-system-arm",
+    "qemu-efi-aarch64",
+    "openssl",
+    "sbsigntool",
+    "swtpm",
+    "zstd",
+];
 
 /// Runs the cases named in `args`, or all.
 ///
@@ -54,4 +67,16 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(" ")) }
+}
+
+/// The program of an architecture, built once.
+fn program(arch: &str) -> Result<Vec<u8>> {
+    static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(program) = built.get(arch) {
+        return Ok(program.clone());
+    }
+    let program = fs::read(efi::build(arch)?)?;
+    built.insert(arch.to_owned(), program.clone());
+    Ok(program)
 }

@@ -1,0 +1,104 @@
+//! Module directories with a part of a real kernel's modules.
+
+use alloc::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::debian::Kernel;
+use crate::{base_initrd, command, oracle::Oracle, product, target_dir, tree};
+
+/// A root directory with `lib/modules/VERSION` in it; dropped, it is gone.
+#[derive(Debug)]
+pub struct Subset {
+    dir: tempfile::TempDir,
+    version: String,
+}
+
+impl Subset {
+    /// The modules `names` of a kernel and all that they need, without index files.
+    ///
+    /// # Errors
+    /// When the kernel has no such module, or kmod cannot index it.
+    pub fn of(kernel: &Kernel, names: &[&str]) -> Result<Self> {
+        let subset = Self::empty(kernel)?;
+        let needs = needs(kernel)?;
+        for name in names {
+            let file = |path: &&String| module_name(path) == *name;
+            let path = needs.keys().find(file).with_context(|| format!("no module {name}"))?;
+            for path in core::iter::once(path).chain(&needs[path]) {
+                let to = subset.modules().join(path);
+                if !to.exists() {
+                    fs::create_dir_all(to.parent().context("a module lies in a directory")?)?;
+                    fs::copy(kernel.modules().join(path), to)?;
+                }
+            }
+        }
+        Ok(subset)
+    }
+
+    /// All modules of a kernel, without index files.
+    ///
+    /// # Errors
+    /// When they cannot be linked.
+    pub fn whole(kernel: &Kernel) -> Result<Self> {
+        let subset = Self::empty(kernel)?;
+        tree::link_tree(&kernel.modules().join("kernel"), &subset.modules().join("kernel"));
+        Ok(subset)
+    }
+
+    fn empty(kernel: &Kernel) -> Result<Self> {
+        // Beside the kernels, so that files can be linked.
+        let dir = tempfile::tempdir_in(target_dir())?;
+        let subset = Self { dir, version: kernel.version.clone() };
+        fs::create_dir_all(subset.modules())?;
+        for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+            fs::copy(kernel.modules().join(name), subset.modules().join(name))?;
+        }
+        Ok(subset)
+    }
+
+    /// What to give to `-b`.
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The module directory.
+    pub fn modules(&self) -> PathBuf {
+        self.root().join("lib/modules").join(&self.version)
+    }
+
+    /// Has our command write the index files.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn index(self) -> Result<Self> {
+        command::run(product::depmod().arg("-b").arg(self.root()).arg(&self.version))?;
+        Ok(self)
+    }
+
+    /// The tree as a newc archive, made by GNU cpio.
+    ///
+    /// # Errors
+    /// When cpio fails.
+    pub fn archive(&self) -> Result<Vec<u8>> {
+        base_initrd::pack(self.root())
+    }
+}
+
+/// What each module of a kernel needs, as the real kmod says.
+fn needs(kernel: &Kernel) -> Result<BTreeMap<String, Vec<String>>> {
+    let out = tempfile::tempdir()?;
+    let mut depmod = Oracle::get().depmod(["-b".as_ref(), kernel.root.as_os_str()]);
+    command::output(depmod.arg("-o").arg(out.path()).arg(&kernel.version))?;
+    let text = fs::read_to_string(out.path().join("lib/modules").join(&kernel.version).join("modules.dep"))?;
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    Ok(lines.map(|(path, needs)| (path.to_owned(), words(needs))).collect())
+}
+
+fn module_name(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.split_once('.').map_or(file, |(name, _)| name).replace('-', "_")
+}

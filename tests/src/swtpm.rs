@@ -1,0 +1,59 @@
+//! A TPM 2.0 in software for a QEMU machine.
+
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+
+/// A running `swtpm` with a fresh state; dropped, it ends.
+#[derive(Debug)]
+pub struct Tpm {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Tpm {
+    /// Starts one whose state and socket are below `dir`.
+    ///
+    /// # Errors
+    /// When swtpm is not there or does not come up.
+    pub fn start(dir: &Path) -> Result<Self> {
+        let state = dir.join("tpm");
+        std::fs::create_dir(&state)?;
+        let socket = dir.join("tpm.socket");
+        let process = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--terminate", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .arg("--ctrl")
+            .arg(format!("type=unixio,path={}", socket.display()))
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start swtpm; install the package swtpm")?;
+        let tpm = Self { process, socket };
+        for _ in 0..100 {
+            if tpm.socket.exists() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        ensure!(tpm.socket.exists(), "swtpm does not come up");
+        Ok(tpm)
+    }
+
+    /// What connects a PC of QEMU to it.
+    pub fn options(&self) -> Vec<String> {
+        let socket = format!("socket,id=tpm-socket,path={}", self.socket.display());
+        let rest = ["-tpmdev", "emulator,id=tpm,chardev=tpm-socket", "-device", "tpm-tis,tpmdev=tpm"];
+        ["-chardev", &socket].into_iter().chain(rest).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Tpm {
+    fn drop(&mut self) {
+        // It has ended with the connection already, or it is no loss.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
