@@ -108,7 +108,7 @@ impl Publisher {
     /// Whether the directory holds exactly these files already, each as [`Self::publish`] would leave
     /// it. They then have the time of this run, and nothing is left to do.
     ///
-    /// They are not brought to the disk: the run that wrote them did that.
+    /// They are not brought to the disk once more.
     pub fn holds(&self, outputs: &[(&str, Digest)]) -> bool {
         let same = |&(name, digest): &(&str, Digest)| open_if_digest(&self.dir, name, digest);
         let Some(files) = outputs.iter().map(same).collect::<Option<Vec<_>>>() else { return false };

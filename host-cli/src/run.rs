@@ -110,11 +110,18 @@ fn try_run(
     let outputs = emit_all(&resolved, ahead, reporter)?;
     let files: Vec<_> =
         outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
-    publisher.publish(&files).map_err(|error| say(error, reporter))?;
-    if let Some(cache) = cache {
-        let quiet = !reporter.anything && resolved.links().is_empty();
-        cache.store(&request, &gathered, &loaded, quiet.then_some(&*outputs), reporter);
-    }
+    let quiet = !reporter.anything && resolved.links().is_empty();
+    let mut said = Vec::new();
+    let mut store = |cache: Cache| {
+        cache.store(&request, &gathered, &loaded, quiet.then_some(&*outputs), &mut said);
+    };
+    // Publishing waits for the disk most of the time.
+    let published = thread::scope(|scope| {
+        cache.map(|cache| scope.spawn(|| store(cache)));
+        publisher.publish(&files)
+    });
+    said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
+    published.map_err(|error| say(error, reporter))?;
     Ok(resolved.unresolved())
 }
 
