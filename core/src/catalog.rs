@@ -60,7 +60,7 @@ impl ModuleFile {
     }
 
     /// The path by which `modules.order` names it, had it no compression.
-    fn order_path(&self) -> Option<&[u8]> {
+    pub(crate) fn order_path(&self) -> Option<&[u8]> {
         if self.printed == 0 {
             return None;
         }

@@ -148,6 +148,14 @@ diagnostics! {
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
     Warning BuiltinFieldTooLong { partial } => b"Could not flush stream: 28. Partial content: ", partial;
 
+    // A tree against its `modules.order`.
+    /// A file system that folds case kept only one of two modules.
+    Warning CaseFolded { path, other } => b"no ", path, b", only ", other, b": names differ in case alone";
+    /// Other modules that are not there.
+    Warning OrderIncomplete { count } => count, b" more modules of modules.order are not there";
+    /// One of them.
+    Info OrderMissing { path } => b"modules.order names ", path, b", which is not there";
+
     // Modules (`reference/modules.md` §7).
     /// What a decoder says.
     Error Decoder { format, cause } => format, b": ", cause;

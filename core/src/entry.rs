@@ -19,8 +19,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-/// Larger files are no entries.
-pub const MAX_SIZE: usize = 64 << 10;
+use crate::name::module_name;
 
 /// What one entry says. Paths are as written: `/`-separated, from the root of the entry's volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,8 +97,6 @@ impl core::error::Error for Problem {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// Larger than [`MAX_SIZE`]; the size in bytes.
-    TooLarge(usize),
     /// The line, counted from 1, is not UTF-8 or holds a NUL.
     Text(usize),
     /// No `linux` key with a value.
@@ -109,7 +106,6 @@ pub enum EntryError {
 impl fmt::Display for EntryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge(size) => write!(f, "{size} bytes are too many for a boot entry"),
             Self::Text(line) => write!(f, "line {line}: not UTF-8 text"),
             Self::NoKernel => f.write_str("the entry names no kernel (key linux)"),
         }
@@ -119,7 +115,8 @@ impl fmt::Display for EntryError {
 impl core::error::Error for EntryError {}
 
 impl BootEntry {
-    /// Reads an entry file; line ends may be CR LF, and a byte order mark may come first.
+    /// Reads an entry file, of at most [`Limits::entry_size`](crate::limits::Limits::entry_size) bytes if the
+    /// reader is careful; line ends may be CR LF, and a byte order mark may come first.
     ///
     /// ```
     /// use depmod_core::entry::{BootEntry, OnError};
@@ -130,9 +127,6 @@ impl BootEntry {
     /// # Errors
     /// When nothing can be booted from it. What only affects modules is in [`Self::problems`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
-        if bytes.len() > MAX_SIZE {
-            return Err(EntryError::TooLarge(bytes.len()));
-        }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut entry = Self::default();
         for (number, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
@@ -147,6 +141,19 @@ impl BootEntry {
             entry.set(number, key, value.trim_start());
         }
         if entry.linux.is_empty() { Err(EntryError::NoKernel) } else { Ok(entry) }
+    }
+
+    /// Names of modules that the kernel's options forbid to load by alias: what `modprobe.blacklist=`,
+    /// `module_blacklist=` and dracut's `rd.driver.blacklist=` list between commas, normalised.
+    #[must_use]
+    pub fn blacklist(&self) -> Vec<Vec<u8>> {
+        const KEYS: [&str; 3] = ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"];
+        let values = self.options.split_whitespace().filter_map(|option| {
+            let (key, value) = option.split_once('=')?;
+            KEYS.contains(&&*key.replace('-', "_")).then_some(value)
+        });
+        let names = values.flat_map(|value| value.trim_matches('"').split(','));
+        names.filter(|name| !name.is_empty()).map(|name| module_name(name.as_bytes()).collect()).collect()
     }
 
     /// A later line replaces an earlier one with the same key, except where values add up.
@@ -235,7 +242,16 @@ mod tests {
         assert_eq!(BootEntry::parse(b"title x\nlinux\n"), Err(EntryError::NoKernel));
         assert_eq!(BootEntry::parse(b"linux /k\noptions \xff\n"), Err(EntryError::Text(2)));
         assert_eq!(BootEntry::parse(b"linux /k\0\n"), Err(EntryError::Text(1)));
-        assert_eq!(BootEntry::parse(&[b'#'; MAX_SIZE + 1]), Err(EntryError::TooLarge(MAX_SIZE + 1)));
+    }
+
+    #[test]
+    fn forbidden_modules() {
+        let entry = BootEntry::parse(
+            b"linux /k\noptions quiet modprobe.blacklist=nouveau,snd-pcsp module_blacklist=x blacklist=no\n\
+              options rd.driver.blacklist=y,,z\n",
+        );
+        let names = ["nouveau", "snd_pcsp", "x", "y", "z"].map(|name| name.as_bytes().to_vec());
+        assert_eq!(entry.unwrap().blacklist(), names);
     }
 
     proptest! {

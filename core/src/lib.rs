@@ -39,8 +39,9 @@
 //! | resolve | [`symbols`], [`graph`] | facts → who needs whom |
 //! | emit | [`output`], [`index`] | → bytes of the eleven files |
 //!
-//! [`pipeline`] is all of it in order. [`index`] also reads indexes, and [`cpio`], [`entry`] and [`hardware`]
-//! are what a boot loader needs beside them.
+//! [`pipeline`] is all of it in order. A boot loader reads an [`entry`], turns [`hardware`] into requests,
+//! finds a [`plan`] in a module [`tree`] and makes the initrd of it with [`preload`]; [`pack`] makes a tree
+//! one archive, and [`cpio`] is the format of both.
 //!
 //! # Features
 //!
@@ -101,10 +102,16 @@ pub mod name;
 #[cfg(feature = "alloc")]
 pub mod output;
 #[cfg(feature = "alloc")]
+pub mod pack;
+#[cfg(feature = "alloc")]
 pub mod pipeline;
 #[cfg(feature = "alloc")]
 pub mod plan;
 #[cfg(feature = "alloc")]
+pub mod preload;
+#[cfg(feature = "alloc")]
 pub mod symbols;
+#[cfg(feature = "alloc")]
+pub mod tree;
 #[cfg(feature = "alloc")]
 mod walk;

@@ -16,6 +16,12 @@ pub struct Limits {
     pub sections_size: u64,
     /// One side file: `modules.order`, `modules.builtin.modinfo`, `Module.symvers`, a `depmod.d` file.
     pub text_size: u64,
+    /// One archive of modules, as stored and after decompression. It is held in memory as a whole.
+    pub archive_size: u64,
+    /// One boot entry file.
+    pub entry_size: u64,
+    /// One kernel image or base initrd.
+    pub boot_file_size: u64,
     /// Directory levels below the module directory.
     pub depth: usize,
     /// One finished index. A node reference has 28 offset bits (`reference/index-format.md` §2.1).
@@ -36,6 +42,9 @@ impl Limits {
         decoder_memory: 256 << 20,
         sections_size: 512 << 20,
         text_size: 256 << 20,
+        archive_size: 1 << 30,
+        entry_size: 64 << 10,
+        boot_file_size: 1 << 30,
         depth: 512,
         index_size: 1 << 28,
         cycle_steps: 1 << 20,

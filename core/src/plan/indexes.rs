@@ -1,6 +1,10 @@
 //! The index files as one: who answers to a name or an alias.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use super::words::{Soft, softdeps, weakdeps};
 use crate::index::{Index, IndexError, Scratch, fnmatch};
@@ -17,6 +21,7 @@ pub struct Indexes<'a> {
     builtin_aliases: Option<Index<'a>>,
     softdeps: BTreeMap<&'a [u8], Vec<Soft<'a>>>,
     weakdeps: BTreeMap<&'a [u8], Vec<&'a [u8]>>,
+    blacklist: BTreeSet<Vec<u8>>,
     steps: usize,
 }
 
@@ -59,8 +64,21 @@ impl<'a> Indexes<'a> {
             builtin_aliases: optional(Output::BuiltinAliasIndex)?,
             softdeps: softdeps(file(Output::Softdep)),
             weakdeps: weakdeps(file(Output::Weakdep)),
+            blacklist: BTreeSet::new(),
             steps,
         })
+    }
+
+    /// Lets [`resolve`](super::resolve) pass over modules of these normalised names where an alias or a
+    /// glob leads to them, as `modprobe -b` does; their own names and other modules' needs still do.
+    #[must_use]
+    pub fn without(mut self, blacklist: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.blacklist.extend(blacklist);
+        self
+    }
+
+    pub(super) fn is_blacklisted(&self, name: &[u8]) -> bool {
+        self.blacklist.contains(name)
     }
 
     /// Who answers to a name or alias, as `modprobe --resolve-alias` has it: a module of that name, else
@@ -144,6 +162,6 @@ impl<'a> Indexes<'a> {
 
 /// Names as module names, each once, in order of first appearance.
 fn names<'n>(found: impl Iterator<Item = &'n [u8]>) -> Vec<Vec<u8>> {
-    let mut seen = alloc::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     found.map(|name| module_name(name).collect()).filter(|name: &Vec<u8>| seen.insert(name.clone())).collect()
 }

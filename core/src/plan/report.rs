@@ -27,11 +27,15 @@ impl Stack {
         let (load, carry) = (lines(true), lines(false));
         let mut builtin = Vec::new();
         let mut missing = Vec::new();
+        let mut blacklisted = Vec::new();
         for finding in &self.findings {
             match finding {
                 Finding::Builtin { why, names } => {
                     let names: Vec<_> = names.iter().map(|name| text(name)).collect();
                     builtin.push(format!("{}: {}", names.join(" "), reason(why, requests)));
+                }
+                Finding::Blacklisted { why, name } => {
+                    blacklisted.push(format!("{}: {}", text(name), reason(why, requests)));
                 }
                 Finding::Missing { why, query } => {
                     let asked = matches!(why, Why::Asked(number) if requests.get(*number).is_some());
@@ -44,9 +48,13 @@ impl Stack {
             }
         }
         let mut out = format!("{version}: {} modules to load, {} carried along\n", load.len(), carry.len());
-        for (title, lines) in
-            [("load", load), ("carried along", carry), ("built in", builtin), ("no module", missing)]
-        {
+        for (title, lines) in [
+            ("load", load),
+            ("carried along", carry),
+            ("built in", builtin),
+            ("blacklisted", blacklisted),
+            ("no module", missing),
+        ] {
             if !lines.is_empty() {
                 out.push_str(&format!("\n{title}\n"));
                 lines.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
@@ -95,6 +103,7 @@ mod tests {
             .into(),
             findings: [
                 Finding::Builtin { why: Why::Asked(1), names: [b"unix".to_vec()].into() },
+                Finding::Blacklisted { why: Why::Asked(0), name: b"bad".to_vec() },
                 Finding::Missing { why: Why::Asked(2), query: b"gone".to_vec() },
                 Finding::Missing { why: Why::Before(b"a".to_vec()), query: b"x\ny".to_vec() },
             ]
@@ -116,6 +125,9 @@ carried along
 
 built in
   unix: net-pf-1 (x-depmod-preload)
+
+blacklisted
+  bad: pci:v1 (PCI 0000:00:01.0)
 
 no module
   gone (x-depmod-preload)

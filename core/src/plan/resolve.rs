@@ -110,7 +110,16 @@ impl<'a> Resolver<'_, 'a> {
             }
         };
         match found {
-            Found::Modules(names) => {
+            Found::Modules(mut names) => {
+                let by_name = |name: &Vec<u8>| module_name(query).eq(name.iter().copied());
+                names.retain(|name| {
+                    let refused = self.indexes.is_blacklisted(name) && !by_name(name);
+                    if refused {
+                        let (why, name) = (why.clone(), name.clone());
+                        self.stack.findings.push(Finding::Blacklisted { why, name });
+                    }
+                    !refused
+                });
                 self.tasks.extend(names.into_iter().rev().map(|name| Task::Probe(name, why.clone())));
             }
             Found::Builtin(names) => self.stack.findings.push(Finding::Builtin { why, names }),
@@ -214,6 +223,10 @@ mod tests {
 
     impl Files {
         fn plan(&self, queries: &[&str]) -> Stack {
+            self.plan_without(queries, [])
+        }
+
+        fn plan_without(&self, queries: &[&str], names: impl IntoIterator<Item = Vec<u8>>) -> Stack {
             let name = |line: &str| {
                 let path = line.split(':').next().unwrap();
                 (String::from_utf8(module_name(path.as_bytes()).collect()).unwrap(), line.to_string())
@@ -234,7 +247,7 @@ mod tests {
                 Output::Weakdep => self.weakdep.as_bytes(),
                 other => panic!("{other:?} is not for planning"),
             };
-            let indexes = Indexes::new(file, 10_000).unwrap();
+            let indexes = Indexes::new(file, 10_000).unwrap().without(names);
             let requests: Vec<_> = queries.iter().map(|query| Request::new(*query, "test")).collect();
             resolve(&indexes, &requests).unwrap()
         }
@@ -300,6 +313,20 @@ mod tests {
         assert_eq!(order(&stack), ["x", "a", "(y)", "(v)", "(z)", "(w)"]);
         assert_eq!(stack.modules[2].why, Why::Later(b"a".to_vec()));
         assert_eq!(order(&files.plan(&["a", "y"]))[..3], ["x", "a", "y"]);
+    }
+
+    #[test]
+    fn a_blacklist_stands_against_aliases_alone() {
+        let files =
+            Files { dep: "a.ko: c.ko\nb.ko:\nc.ko:", alias: "pci:v1* a\npci:v1* b", ..Files::default() };
+        let plan = |queries, names: &[&str]| {
+            files.plan_without(queries, names.iter().map(|name| name.as_bytes().to_vec()))
+        };
+        let stack = plan(&["pci:v1"], &["a"]);
+        assert_eq!(order(&stack), ["b"]);
+        assert_eq!(stack.findings, [Finding::Blacklisted { why: Why::Asked(0), name: b"a".to_vec() }]);
+        assert_eq!(order(&plan(&["pci:v1"], &["c"])), ["c", "a", "b"]);
+        assert_eq!(order(&plan(&["a"], &["a"])), ["c", "a"]);
     }
 
     #[test]

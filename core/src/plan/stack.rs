@@ -51,6 +51,13 @@ pub enum Finding {
         /// The built-in modules.
         names: Vec<Vec<u8>>,
     },
+    /// This module answers, but the kernel's options forbid it.
+    Blacklisted {
+        /// Who wants it.
+        why: Why,
+        /// The module.
+        name: Vec<u8>,
+    },
     /// Nobody answers to it.
     Missing {
         /// Who wants it.
