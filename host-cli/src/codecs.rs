@@ -17,5 +17,23 @@ pub use native::NativeDecoder as HostDecoder;
 #[cfg(not(feature = "native-codecs"))]
 pub use depmod_core::decompress::PureDecoder as HostDecoder;
 
+/// Whether [`zstd`] can do anything.
+pub const ZSTD_ENCODER: bool = cfg!(feature = "native-codecs");
+
+/// One zstd frame with its size and a checksum: the same bytes for the same input. `None` in a build
+/// that cannot.
+#[must_use]
+pub fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(feature = "native-codecs")]
+    {
+        native::zstd(plain)
+    }
+    #[cfg(not(feature = "native-codecs"))]
+    {
+        let _ = plain;
+        None
+    }
+}
+
 /// The formats as `-V` lists them, in kmod's form.
 pub const FEATURES: &str = "+ZSTD +XZ +ZLIB";

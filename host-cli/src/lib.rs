@@ -4,6 +4,8 @@
 //! decoded by [`codecs`], or remembered by the [`cache`]; whether there is anything to do: [`uptodate`]. How results are put in place:
 //! [`publish`]. What a person gets to see: [`report`], [`progress`], [`hints`].
 //!
+//! Beside the classic run: [`pack`].
+//!
 //! The program puts them around the core's pipeline. Nothing here decides a byte of an output.
 
 #![deny(unsafe_code)]
@@ -19,6 +21,7 @@ pub mod codecs;
 pub mod digest;
 pub mod hints;
 pub(crate) mod load;
+pub mod pack;
 pub mod progress;
 pub mod publish;
 pub mod report;

@@ -19,6 +19,11 @@ use depmod_host::uptodate::is_up_to_date;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((first, rest)) = words.split_first()
+        && first == "pack"
+    {
+        return ExitCode::from(depmod_host::pack::main(rest));
+    }
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     ExitCode::from(match Args::parse_words(&words, posixly_correct) {
         Ok(args) => obey(args),

@@ -143,7 +143,7 @@ impl<R: Reporter> Reporter for Heard<'_, R> {
     }
 }
 
-fn request(settings: &Settings) -> Request {
+pub(crate) fn request(settings: &Settings) -> Request {
     let symvers = settings.symvers.clone().map(KernelSymbols::Symvers);
     let mut request = Request::new(&settings.dirname, &settings.version);
     request.selection = match settings.mode {

@@ -36,3 +36,6 @@ mod defects_b;
 
 // Load orders, names and aliases against modprobe.
 mod plan;
+
+// Archives of trees, and initrds of stacks.
+mod archives;

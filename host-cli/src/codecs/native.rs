@@ -6,6 +6,20 @@ use libdeflater::Decompressor;
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
+/// Level of compression: a whole kernel in seconds, and not much larger than at the highest.
+const ZSTD_LEVEL: i32 = 12;
+
+/// One frame, made by one thread so that it depends on nothing but the input.
+pub(super) fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
+    let mut context = zstd_safe::CCtx::try_create()?;
+    context.set_parameter(zstd_safe::CParameter::CompressionLevel(ZSTD_LEVEL)).ok()?;
+    context.set_parameter(zstd_safe::CParameter::ChecksumFlag(true)).ok()?;
+    let mut out = Vec::new();
+    out.try_reserve_exact(zstd_safe::compress_bound(plain.len())).ok()?;
+    context.compress2(&mut out, plain).ok()?;
+    Some(out)
+}
+
 /// Decodes with the C libraries; keeps their working memory from file to file. One per thread.
 #[derive(Default)]
 pub struct NativeDecoder {
