@@ -1,7 +1,10 @@
 //! `cargo xtask efi`: the firmware program.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use depmod_tests::efi;
+
+/// What an ESP should spare for it, in bytes.
+const SIZE_MAX: u64 = 500 << 10;
 
 /// Builds the program for `--arch ARCH` (x86_64 unless told otherwise); its path is the last line.
 ///
@@ -16,6 +19,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let program = efi::build(arch)?;
     let size = program.metadata().context("the program is not where it was built")?.len();
     println!("{size} bytes");
+    ensure!(size <= SIZE_MAX, "the program may have {SIZE_MAX} bytes");
     println!("{}", program.display());
     Ok(())
 }

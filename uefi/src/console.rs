@@ -24,6 +24,11 @@ impl Console {
         line(format_args!("depmod: WARNING: {message}"));
     }
 
+    /// A line for everybody.
+    pub fn say(&self, message: fmt::Arguments<'_>) {
+        line(format_args!("depmod: {message}"));
+    }
+
     /// A line shown only when asked for.
     pub fn info(&self, message: fmt::Arguments<'_>) {
         if self.verbose {

@@ -4,7 +4,8 @@ use core::panic::PanicInfo;
 
 use depmod_uefi::console::Console;
 use depmod_uefi::options::{Command, USAGE, words_of_program};
-use depmod_uefi::{Chain, stage};
+use depmod_uefi::stage::Stage;
+use depmod_uefi::{Chain, fallback, tool};
 use uefi::{Status, boot};
 
 /// Generation numbers by which Secure Boot can revoke old programs.
@@ -14,28 +15,43 @@ static SBAT: [u8; include_bytes!("sbat.csv").len()] = *include_bytes!("sbat.csv"
 
 #[uefi::entry]
 fn main() -> Status {
-    match Command::parse(&words_of_program()) {
-        Ok(Command::Boot { entry, verbose }) => {
-            let error = stage::run(entry.as_deref(), Console { verbose });
-            Console::default().error(format_args!("{}", Chain(&error)));
-            Status::ABORTED
+    let done = match Command::parse(&words_of_program()) {
+        Ok(Command::Boot { entry, verbose, defect }) => {
+            let error = Stage { entry, defect, console: Console { verbose } }.run();
+            Console::default().error(format_args!("{}; stopped", Chain(&error)));
+            return error.status();
         }
-        Ok(Command::Index(_)) => Status::UNSUPPORTED,
+        Ok(Command::Index(index)) => tool::run(&index, Console { verbose: index.verbose }),
         Ok(Command::Help) => {
             uefi::println!("{USAGE}");
-            Status::SUCCESS
+            Ok(())
         }
         Err(error) => {
             Console::default().error(format_args!("{error}\n{USAGE}"));
-            Status::INVALID_PARAMETER
+            return Status::INVALID_PARAMETER;
+        }
+    };
+    match done {
+        Ok(()) => Status::SUCCESS,
+        Err(error) => {
+            Console::default().error(format_args!("{}", Chain(&error)));
+            error.status()
         }
     }
 }
 
-/// A defect of ours must not stop the machine: back to whoever started us.
+/// A defect of ours, or memory that ran out, must not stop the machine: the kernel starts without
+/// preload, or we go back to whoever started us.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    Console::default().error(format_args!("{info}"));
+    // A second panic while the first is told: then without words.
+    if fallback::enter() {
+        let next = if fallback::is_armed() { "booting without preload" } else { "stopped" };
+        let place = info.location();
+        let (file, line) = place.map_or(("?", 0), |place| (place.file(), place.line()));
+        Console::default().error(format_args!("{} (at {file}:{line}); {next}", info.message()));
+    }
+    fallback::start();
     // SAFETY: no event of ours is pending; what we allocated is lost, nothing points to it.
     let _ = unsafe { boot::exit(boot::image_handle(), Status::ABORTED, 0, core::ptr::null_mut()) };
     loop {

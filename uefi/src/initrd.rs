@@ -46,13 +46,8 @@ impl Initrd {
     /// When someone else provides an initrd, or the firmware refuses. Nothing is published then,
     /// and the parts' memory is returned.
     pub fn publish(parts: Vec<Vec<u8>>) -> Result<Self> {
+        ensure_no_other()?;
         let path = device_path();
-        // SAFETY: `path` is a whole device path with its end node.
-        let mut wanted: &DevicePath =
-            unsafe { DevicePath::from_ffi_ptr(path.as_ptr().cast::<FfiDevicePath>()) };
-        if boot::locate_device_path::<LoadFile2>(&mut wanted).is_ok() {
-            return Err(Error::InitrdProvider);
-        }
         let size = parts.iter().map(|part| part.len().next_multiple_of(ALIGN)).sum();
         let protocol = LoadFile2Protocol { load_file };
         let provider = Box::into_raw(Box::new(Provider { protocol, path, parts, size }));
@@ -80,6 +75,14 @@ impl Initrd {
         }
         .doing("publish the initrd")?;
         Ok(initrd)
+    }
+
+    /// Adds a part behind the others.
+    pub fn push(&mut self, part: Vec<u8>) {
+        // SAFETY: the provider lives as long as `self`, and firmware reads it only when a kernel runs.
+        let provider = unsafe { &mut *self.provider };
+        provider.size = provider.size.saturating_add(part.len().next_multiple_of(ALIGN));
+        provider.parts.push(part);
     }
 
     /// Size as the kernel sees it, in bytes.
@@ -113,6 +116,20 @@ impl Drop for Initrd {
             // SAFETY: it comes from `Box::into_raw` and is not reachable any more.
             drop(unsafe { Box::from_raw(self.provider) });
         }
+    }
+}
+
+/// Looks whether somebody else provides an initrd: two with one device path would be a matter of luck.
+///
+/// # Errors
+/// When somebody does.
+pub fn ensure_no_other() -> Result<()> {
+    let path = device_path();
+    // SAFETY: `path` is a whole device path with its end node.
+    let mut wanted: &DevicePath = unsafe { DevicePath::from_ffi_ptr(path.as_ptr().cast::<FfiDevicePath>()) };
+    match boot::locate_device_path::<LoadFile2>(&mut wanted) {
+        Ok(_) => Err(Error::InitrdProvider),
+        Err(_) => Ok(()),
     }
 }
 

@@ -33,6 +33,12 @@ impl Kernel {
         Ok(kernel)
     }
 
+    /// The loaded image.
+    #[must_use]
+    pub fn image(&self) -> Handle {
+        self.image
+    }
+
     /// Starts it. This comes back only when the kernel gave up before taking over.
     pub fn start(&self) -> Error {
         let status = match boot::start_image(self.image) {

@@ -1,9 +1,11 @@
 //! Firmware side of depmod as a library: for `depmod.efi` and for other boot loaders.
 //!
 //! * [`pci`] and [`usb`] list the hardware as modaliases;
-//! * [`volume`] reads files through the firmware;
+//! * [`volume`] reads files through the firmware, [`modules`] module trees on volumes and in archives;
 //! * [`initrd`] hands initrds to a Linux kernel, [`kernel`] loads and starts it;
-//! * [`stage`] puts these together: a boot entry in, a running kernel out.
+//! * [`stage`] puts these together: a boot entry in, a running kernel out; [`fallback`] is what starts
+//!   when it fails;
+//! * [`tool`] writes index files for people at the shell.
 //!
 //! A boot loader that wants the hand-over alone:
 //!
@@ -33,14 +35,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod clock;
 pub mod console;
 mod error;
+pub mod fallback;
 pub mod initrd;
 pub mod kernel;
+pub mod modules;
 pub mod options;
 pub mod pci;
+pub mod shell;
 pub mod stage;
 pub mod tcg;
+pub mod tool;
 pub mod usb;
 pub mod volume;
 

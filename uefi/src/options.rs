@@ -25,9 +25,20 @@ pub enum Command {
         entry: Option<String>,
         /// Whether to tell what is done.
         verbose: bool,
+        /// `--defect`: a failure to provoke.
+        defect: Option<Defect>,
     },
     /// `--help`.
     Help,
+}
+
+/// Failures of the program itself that tests provoke: the machine must boot all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// `panic`: a broken promise in the code.
+    Panic,
+    /// `memory`: an allocation that nobody expected to fail.
+    Memory,
 }
 
 /// Operands of [`Command::Index`], named like the Linux command's options.
@@ -121,7 +132,7 @@ impl Command {
     /// use depmod_uefi::options::Command;
     /// let words = ["-v", r"\loader\rescue.conf"].map(String::from);
     /// let entry = Some("/loader/rescue.conf".into());
-    /// assert_eq!(Command::parse(&words), Ok(Command::Boot { entry, verbose: true }));
+    /// assert_eq!(Command::parse(&words), Ok(Command::Boot { entry, verbose: true, defect: None }));
     /// ```
     ///
     /// # Errors
@@ -129,6 +140,7 @@ impl Command {
     pub fn parse(words: &[String]) -> Result<Self, OptionsError> {
         let mut index = Index::default();
         let mut operand: Option<&str> = None;
+        let mut defect = None;
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || {
@@ -140,6 +152,13 @@ impl Command {
                 "-b" | "--basedir" => index.base = value()?,
                 "-o" | "--outdir" => index.out = value()?,
                 "-m" | "--moduledir" => index.module_dir = value()?,
+                "--defect" => {
+                    defect = match value()?.as_deref() {
+                        Some("panic") => Some(Defect::Panic),
+                        Some("memory") => Some(Defect::Memory),
+                        _ => return Err(OptionsError::Value(word.clone())),
+                    }
+                }
                 "-n" | "--show" | "--dry-run" => index.dry_run = true,
                 "-v" | "--verbose" => index.verbose = true,
                 option if option.starts_with('-') => return Err(OptionsError::Unknown(word.clone())),
@@ -153,7 +172,9 @@ impl Command {
                 index.version = version.into();
                 Ok(Self::Index(index))
             }
-            entry if index == plain => Ok(Self::Boot { entry: entry.map(path), verbose: index.verbose }),
+            entry if index == plain => {
+                Ok(Self::Boot { entry: entry.map(path), verbose: index.verbose, defect })
+            }
             Some(operand) => Err(OptionsError::Operand(operand.into())),
             None => Err(OptionsError::NoVersion),
         }
@@ -188,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_two_ways() {
-        assert_eq!(parse(""), Ok(Command::Boot { entry: None, verbose: false }));
+        assert_eq!(parse(""), Ok(Command::Boot { entry: None, verbose: false, defect: None }));
         let Ok(Command::Index(index)) = parse("-b \\x -o /out -m m -n -v 6.1.0") else { panic!() };
         assert_eq!(
             (index.base.unwrap(), index.out.unwrap(), index.version),
@@ -196,6 +217,14 @@ mod tests {
         );
         assert!(index.dry_run && index.verbose);
         assert_eq!(parse("-b x --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn provoked_failures() {
+        let boot = |defect| Ok(Command::Boot { entry: None, verbose: false, defect: Some(defect) });
+        assert_eq!(parse("--defect panic"), boot(Defect::Panic));
+        assert_eq!(parse("--defect memory"), boot(Defect::Memory));
+        assert_eq!(parse("--defect x"), Err(OptionsError::Value("--defect".into())));
     }
 
     #[test]

@@ -1,74 +1,227 @@
 //! The stage before the kernel: an entry in, a running kernel out.
+//!
+//! ```text
+//! entry ─► kernel loaded, base initrds published ─► hardware ─► plan ─► initrd added ─► kernel started
+//!          ╰ from here on the machine boots: any failure leaves the last arrow but one out ╯
+//! ```
+//!
+//! What the console says, one line each: `depmod: ERROR: WHY; booting without preload` on a failure, or
+//! `; stopped` if the entry asks for that; `depmod: preload: …` with what was chosen; with `-v` also
+//! `depmod: time: …`.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, string::ToString, vec::Vec};
 
-use depmod_core::entry::{BootEntry, Hardware, MAX_SIZE};
+use depmod_core::decompress::PureDecoder;
+use depmod_core::entry::{BootEntry, Hardware, OnError};
 use depmod_core::hardware::{children, usb_children};
-use depmod_core::host::Source;
+use depmod_core::host::{Reporter, Source};
+use depmod_core::limits::Limits;
+use depmod_core::plan::Request;
+use depmod_core::preload::{Preload, Wishes, prepare};
+use depmod_core::tree::{Provenance, locate};
 use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
 
+use crate::clock::Clock;
 use crate::console::Console;
-use crate::error::{Doing, Error, Result};
-use crate::initrd::Initrd;
+use crate::error::{Chain, Doing, Error, Result};
+use crate::initrd::{self, Initrd};
 use crate::kernel::Kernel;
-use crate::options::DEFAULT_ENTRY;
+use crate::modules::Stored;
+use crate::options::{DEFAULT_ENTRY, Defect};
 use crate::volume::{Volume, from_firmware};
-use crate::{pci, usb};
+use crate::{fallback, pci, shell, tcg, usb};
 
-/// Boots the entry at `path`, or the one beside the program. Comes back only on failure.
-pub fn run(path: Option<&str>, console: Console) -> Error {
-    match boot_entry(path, console) {
-        Ok(never) => match never {},
-        Err(error) => error,
-    }
+/// Who asks for what the entry names.
+const ENTRY: &str = "x-depmod-preload";
+
+/// What to boot.
+#[derive(Clone, Debug, Default)]
+pub struct Stage {
+    /// The entry file, when it is not the one beside the program.
+    pub entry: Option<String>,
+    /// A failure to provoke, for tests.
+    pub defect: Option<Defect>,
+    /// Where messages go.
+    pub console: Console,
 }
 
-fn boot_entry(path: Option<&str>, console: Console) -> Result<core::convert::Infallible> {
-    let volume = Volume::of_program()?;
-    let path = match path {
-        Some(path) => path.into(),
-        None => beside_program()?,
-    };
-    let bytes = volume
-        .read(path.as_bytes(), MAX_SIZE as u64)
-        .map_err(|cause| Error::File { path: path.clone().into_bytes(), cause })?;
-    let entry = BootEntry::parse(&bytes).map_err(|cause| Error::Entry { path, cause })?;
-    for problem in &entry.problems {
-        console.error(format_args!("{problem}"));
-    }
-    if entry.hardware == Hardware::Auto {
-        for modalias in hardware(console)? {
-            console.info(format_args!("needs {modalias}"));
+impl Stage {
+    /// Boots. Comes back only on failure; all memory is then returned and nothing stays published.
+    pub fn run(&self) -> Error {
+        match self.boot() {
+            Ok(never) => match never {},
+            Err(error) => error,
         }
     }
-    let initrds = entry.initrds.iter().map(|path| volume.read_file(path)).collect::<Result<Vec<_>>>()?;
-    let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
-    let initrd = if initrds.is_empty() { None } else { Some(Initrd::publish(initrds)?) };
-    let error = kernel.start();
-    drop(initrd);
-    Err(error)
+
+    fn boot(&self) -> Result<core::convert::Infallible> {
+        let clock = Clock::start();
+        let limits = Limits::DEFAULT;
+        let (volume, path) = self.entry_file()?;
+        let bytes = volume
+            .read(path.as_bytes(), limits.entry_size)
+            .map_err(|cause| Error::File { path: path.clone().into_bytes(), cause })?;
+        let entry = BootEntry::parse(&bytes).map_err(|cause| Error::Entry { path, cause })?;
+        let stop = entry.on_error == OnError::Stop;
+
+        let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
+        let base = entry.initrds.iter().map(|path| volume.read_file(path)).collect::<Result<Vec<_>>>()?;
+        let armed = (!stop).then(|| fallback::arm(kernel.image()));
+        let mut initrd = None;
+        let added = self.publish(base, &mut initrd, &entry).and_then(|()| {
+            let preload = self.preload(&entry, &volume, &limits)?;
+            self.add(preload, &mut initrd)
+        });
+        if let Err(error) = added {
+            if stop {
+                return Err(error);
+            }
+            self.console.error(format_args!("{}; booting without preload", Chain(&error)));
+        }
+        if self.console.verbose {
+            let size = initrd.as_ref().map_or(0, Initrd::size);
+            let time = clock.milliseconds().map_or("unknown".to_owned(), |time| format!("{time} ms"));
+            self.console.info(format_args!("time: {time} from start to kernel, initrds {size} bytes"));
+        }
+        let error = kernel.start();
+        drop(armed);
+        drop(initrd);
+        Err(error)
+    }
+
+    fn entry_file(&self) -> Result<(Volume, String)> {
+        match &self.entry {
+            Some(path) if shell::is_there() => shell::locate(path),
+            Some(path) if path.starts_with('/') => Ok((Volume::of_program()?, path.clone())),
+            Some(path) => Ok((Volume::of_program()?, beside_program(path)?)),
+            None => Ok((Volume::of_program()?, beside_program(DEFAULT_ENTRY)?)),
+        }
+    }
+
+    /// Publishes the base initrds. An entry without any has nothing to publish yet.
+    fn publish(&self, base: Vec<Vec<u8>>, initrd: &mut Option<Initrd>, entry: &BootEntry) -> Result<()> {
+        if base.is_empty() {
+            // Better known before the work than after it.
+            return if entry.modules.is_some() { initrd::ensure_no_other() } else { Ok(()) };
+        }
+        *initrd = Some(Initrd::publish(base)?);
+        Ok(())
+    }
+
+    /// The stack for this machine and entry, or nothing where nothing is asked for.
+    fn preload(&self, entry: &BootEntry, volume: &Volume, limits: &Limits) -> Result<Option<Preload>> {
+        if let Some((first, more)) = entry.problems.split_first() {
+            return Err(Error::Problem { first: first.clone(), more: more.len() });
+        }
+        let mut wishes = Wishes { requests: Vec::new(), blacklist: entry.blacklist() };
+        if entry.hardware == Hardware::Auto {
+            wishes.requests = self.hardware()?;
+        }
+        wishes.requests.extend(entry.preload.iter().map(|word| Request::new(word.as_str(), ENTRY)));
+        self.provoke();
+        let Some(path) = &entry.modules else {
+            return if entry.preload.is_empty() { Ok(None) } else { Err(Error::NoModules) };
+        };
+        if wishes.requests.is_empty() {
+            return Ok(None);
+        }
+        let version = entry.version.as_deref();
+        let stored = Stored::open(volume, path, limits)?;
+        let modules = stored.modules(limits)?;
+        let place = locate(&modules, stored.root().as_bytes(), version)?;
+        let mut said = Vec::new();
+        let prepared = prepare(&modules, &place, &wishes, &mut PureDecoder::default(), limits, &mut said);
+        said.into_iter().for_each(|message| { self.console }.report(message));
+        let preload = prepared?;
+        self.tell(&preload, &wishes.requests);
+        Ok(Some(preload))
+    }
+
+    fn tell(&self, preload: &Preload, requests: &[Request]) {
+        for request in preload.stack.missing_requests().filter_map(|number| requests.get(number)) {
+            let query = String::from_utf8_lossy(&request.query);
+            let line = format_args!("no module for {query} ({})", request.origin);
+            if request.origin == ENTRY { self.console.warning(line) } else { self.console.info(line) }
+        }
+        let load = preload.stack.load_order().count();
+        let carried = preload.stack.modules.len().saturating_sub(load);
+        let from = match &preload.provenance {
+            Provenance::Shipped => "index files as shipped".to_string(),
+            Provenance::Computed(stale) => format!("index files computed: {}", Chain(stale)),
+        };
+        self.console.say(format_args!(
+            "preload: {load} modules to load, {carried} carried along, {} bytes; {from}",
+            preload.archive.len()
+        ));
+        preload.report.lines().for_each(|line| self.console.info(format_args!("{line}")));
+    }
+
+    /// Logs what was chosen and adds it to what the kernel gets. Index files without modules would only
+    /// hide those of a base initrd.
+    fn add(&self, preload: Option<Preload>, initrd: &mut Option<Initrd>) -> Result<()> {
+        let Some(preload) = preload.filter(|preload| !preload.stack.modules.is_empty()) else {
+            return Ok(());
+        };
+        match tcg::measure(&chosen(&preload)) {
+            Ok(true) => self.console.say(format_args!("logged the choice in PCR {}", tcg::PCR)),
+            Ok(false) => {}
+            Err(error) => self.console.warning(format_args!("{}", Chain(&error))),
+        }
+        match initrd {
+            Some(initrd) => initrd.push(preload.archive),
+            None => *initrd = Some(Initrd::publish(Vec::from([preload.archive]))?),
+        }
+        Ok(())
+    }
+
+    /// Requests for this machine's hardware, what stands above it included.
+    fn hardware(&self) -> Result<Vec<Request>> {
+        let mut requests = Vec::new();
+        let mut add = |modalias: &str, origin: String| {
+            if requests.iter().all(|other: &Request| other.query != modalias.as_bytes()) {
+                requests.push(Request::new(modalias, origin));
+            }
+        };
+        for (location, function) in pci::functions()? {
+            let modalias = function.modalias();
+            self.console.info(format_args!("pci {location} {modalias}"));
+            add(&modalias, format!("PCI {location}"));
+            for child in &children(&function) {
+                add(&child.modalias, format!("PCI {location}: {}", child.why));
+            }
+        }
+        for interface in usb::interfaces() {
+            let modalias = interface.modalias();
+            self.console.info(format_args!("usb {modalias}"));
+            add(&modalias, "USB".to_owned());
+            for child in &usb_children(&interface) {
+                add(&child.modalias, format!("USB: {}", child.why));
+            }
+        }
+        Ok(requests)
+    }
+
+    #[allow(clippy::panic, reason = "tests ask for it, to see where it ends")]
+    fn provoke(&self) {
+        match self.defect {
+            None => {}
+            Some(Defect::Panic) => panic!("provoked"),
+            Some(Defect::Memory) => {
+                drop(core::hint::black_box(Vec::<u8>::with_capacity(isize::MAX as usize)));
+            }
+        }
+    }
 }
 
-/// What this machine's hardware is called, what stands above it included.
-fn hardware(console: Console) -> Result<Vec<String>> {
-    let mut modaliases = Vec::new();
-    for (location, function) in pci::functions()? {
-        let modalias = function.modalias();
-        console.info(format_args!("pci {location} {modalias}"));
-        modaliases.push(String::from(modalias.as_str()));
-        modaliases.extend(children(&function).iter().map(|child| String::from(child.modalias.as_str())));
-    }
-    for interface in usb::interfaces() {
-        let modalias = interface.modalias();
-        console.info(format_args!("usb {modalias}"));
-        modaliases.push(String::from(modalias.as_str()));
-        modaliases.extend(usb_children(&interface).iter().map(|child| String::from(child.modalias.as_str())));
-    }
-    Ok(modaliases)
+/// What the TPM's log holds: the archive depends on nothing else but the modules' bytes.
+fn chosen(preload: &Preload) -> Vec<u8> {
+    let names = preload.stack.load_order().map(|module| &*module.name);
+    [b"depmod.efi loads"].into_iter().map(|head| &head[..]).chain(names).collect::<Vec<_>>().join(&b' ')
 }
 
-fn beside_program() -> Result<String> {
+/// A path in the directory that the program was started from.
+fn beside_program(name: &str) -> Result<String> {
     let image = boot::open_protocol_exclusive::<LoadedImage>(boot::image_handle())
         .doing("find the program's own path")?;
     let mut path = String::new();
@@ -81,5 +234,5 @@ fn beside_program() -> Result<String> {
         }
     }
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-    Ok(alloc::format!("{dir}/{DEFAULT_ENTRY}"))
+    Ok(format!("{dir}/{name}"))
 }

@@ -1,6 +1,6 @@
 //! Measured boot: what was chosen goes into the TPM's event log.
 
-use uefi::boot;
+use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams};
 use uefi::proto::tcg::v2::{HashLogExtendEventFlags, PcrEventInputs, Tcg};
 use uefi::proto::tcg::{EventType, PcrIndex};
 
@@ -17,7 +17,10 @@ pub const PCR: u32 = 9;
 /// When there is one and it refuses.
 pub fn measure(chosen: &[u8]) -> Result<bool> {
     let Ok(handle) = boot::get_handle_for_protocol::<Tcg>() else { return Ok(false) };
-    let mut tcg = boot::open_protocol_exclusive::<Tcg>(handle).doing("open the TPM")?;
+    let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
+    // SAFETY: the protocol is used only within this function, and others may have it open as well.
+    let tcg = unsafe { boot::open_protocol::<Tcg>(params, OpenProtocolAttributes::GetProtocol) };
+    let mut tcg = tcg.doing("open the TPM")?;
     if !tcg.get_capability().doing("ask the TPM")?.tpm_present() {
         return Ok(false);
     }

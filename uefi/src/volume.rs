@@ -3,20 +3,25 @@
 //! Paths of the core are `/`-separated bytes from the root; the firmware wants UCS-2 with `\`. What
 //! cannot be said there is an error, never another file.
 
-use alloc::{string::String, string::ToString, vec::Vec};
+use alloc::{format, string::String, string::ToString, vec::Vec};
 use core::cell::RefCell;
 use core::fmt;
 
 use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
+use depmod_core::limits::Limits;
 use uefi::boot::{self, ScopedProtocol};
+use uefi::data_types::Align;
 use uefi::proto::media::file::{Directory, File, FileAttribute, FileHandle, FileInfo, FileMode, RegularFile};
 use uefi::proto::media::fs::SimpleFileSystem;
 use uefi::{CStr16, CString16, Status};
 
 use crate::error::{Doing, Error, Result};
 
-/// Side files and archives above this are refused rather than read into memory.
-const FILE_MAX: u64 = 1 << 30;
+/// Holds what firmware tells of a file with the longest of our names.
+const INFO_ROOM: usize = 512;
+
+/// Ends the name of a file that is not whole yet.
+const UNFINISHED: &str = ".depmod-new";
 
 /// A volume that the firmware has a file system driver for.
 pub struct Volume {
@@ -51,12 +56,104 @@ impl Volume {
         Ok(Self { root: RefCell::new(root), _file_system: file_system })
     }
 
+    /// Writes files into a directory, which is made if it is missing. All are written under other names,
+    /// read back and compared before the first old one goes: a full or broken volume leaves these as they
+    /// were.
+    ///
+    /// # Errors
+    /// When the volume does not take them.
+    pub fn replace_files(&self, directory: &str, files: &[(&str, &[u8])]) -> Result<()> {
+        let mut path = String::new();
+        for part in directory.split('/').filter(|part| !part.is_empty()) {
+            path = format!("{path}/{part}");
+            if self.stat(path.as_bytes()).is_err() {
+                self.create(&path, FileAttribute::DIRECTORY)?;
+            }
+        }
+        let written = files.iter().try_for_each(|(name, bytes)| {
+            self.write_checked(&format!("{directory}/{name}{UNFINISHED}"), bytes)
+        });
+        let placed = written.and_then(|()| {
+            files
+                .iter()
+                .try_for_each(|(name, _)| self.rename(directory, &format!("{name}{UNFINISHED}"), name))
+        });
+        if placed.is_err() {
+            for (name, _) in files {
+                // Those that have their names are gone from here.
+                let _ = self.delete(&format!("{directory}/{name}{UNFINISHED}"));
+            }
+        }
+        placed
+    }
+
+    fn create(&self, path: &str, attributes: FileAttribute) -> Result<FileHandle> {
+        self.open_for(path, FileMode::CreateReadWrite, attributes)
+            .map_err(|status| Error::Write { path: path.into(), status })
+    }
+
+    fn open_for(&self, path: &str, mode: FileMode, attributes: FileAttribute) -> Result<FileHandle, Status> {
+        let name = to_ucs2(path.as_bytes()).map_err(|_| Status::INVALID_PARAMETER)?;
+        self.root.borrow_mut().open(&name, mode, attributes).map_err(|error| error.status())
+    }
+
+    fn write_checked(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.delete(path)?;
+        let failed = |status| Error::Write { path: path.into(), status };
+        let file = self.create(path, FileAttribute::empty())?;
+        let mut file = file.into_regular_file().ok_or_else(|| failed(Status::ACCESS_DENIED))?;
+        file.write(bytes).map_err(|error| failed(error.status()))?;
+        file.flush().map_err(|error| failed(error.status()))?;
+        drop(file);
+        match self.read(path.as_bytes(), bytes.len() as u64) {
+            Ok(read) if read == bytes => Ok(()),
+            _ => Err(failed(Status::VOLUME_CORRUPTED)),
+        }
+    }
+
+    /// Nothing there is fine.
+    fn delete(&self, path: &str) -> Result<()> {
+        let failed = |status| Error::Write { path: path.into(), status };
+        match self.open_for(path, FileMode::ReadWrite, FileAttribute::empty()) {
+            Ok(file) => file.delete().map_err(|error| failed(error.status())),
+            Err(Status::NOT_FOUND) => Ok(()),
+            Err(status) => Err(failed(status)),
+        }
+    }
+
+    /// Gives a file its name, which an old one may have.
+    fn rename(&self, directory: &str, from: &str, to: &str) -> Result<()> {
+        let old = format!("{directory}/{to}");
+        self.delete(&old)?;
+        let rename = || -> Result<(), Status> {
+            let from = format!("{directory}/{from}");
+            let name = CString16::try_from(to).map_err(|_| Status::INVALID_PARAMETER)?;
+            let mut file = self.open_for(&from, FileMode::ReadWrite, FileAttribute::empty())?;
+            let info = file.get_boxed_info::<FileInfo>().map_err(|error| error.status())?;
+            let mut storage = alloc::vec![0; INFO_ROOM];
+            let storage = FileInfo::align_buf(&mut storage).ok_or(Status::BUFFER_TOO_SMALL)?;
+            let renamed = FileInfo::new(
+                storage,
+                info.file_size(),
+                info.physical_size(),
+                *info.create_time(),
+                *info.last_access_time(),
+                *info.modification_time(),
+                info.attribute(),
+                &name,
+            );
+            file.set_info(renamed.map_err(|_| Status::BUFFER_TOO_SMALL)?).map_err(|error| error.status())?;
+            file.flush().map_err(|error| error.status())
+        };
+        rename().map_err(|status| Error::Write { path: old.clone(), status })
+    }
+
     /// A whole file.
     ///
     /// # Errors
     /// When it cannot be read whole, with its path.
     pub fn read_file(&self, path: &str) -> Result<Vec<u8>> {
-        self.read(path.as_bytes(), FILE_MAX)
+        self.read(path.as_bytes(), Limits::DEFAULT.boot_file_size)
             .map_err(|cause| Error::File { path: path.as_bytes().to_vec(), cause })
     }
 
