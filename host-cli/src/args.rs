@@ -171,6 +171,7 @@ Examples:
   depmod -n -b /mnt 6.1.0-50-amd64    show what would be written
   depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
                                       report symbols that nobody provides
+  depmod pack --help                  make one archive of a kernel's modules
 
 Exit status: 0 done, 1 failed; then the index files are as they were.";
 
