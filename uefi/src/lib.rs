@@ -22,6 +22,33 @@
 //! # Err(error) }
 //! ```
 //!
+//! One that wants the modules of this machine's PCI devices in an initrd of their own, from an archive that
+//! `depmod pack` made:
+//!
+//! ```no_run
+//! use depmod_core::{decompress::PureDecoder, hardware::children, limits::Limits, plan::Request};
+//! use depmod_core::{preload::{Wishes, prepare}, tree::locate};
+//! use depmod_uefi::{modules::Stored, pci, volume::Volume};
+//!
+//! # fn main() -> Result<(), depmod_uefi::Error> {
+//! let mut wishes = Wishes::default();
+//! for (location, function) in pci::functions()? {
+//!     let origin = format!("PCI {location}");
+//!     wishes.requests.push(Request::new(function.modalias().as_str(), &*origin));
+//!     let above = children(&function); // a virtio disk has no PCI name of its own
+//!     wishes.requests.extend(above.iter().map(|child| Request::new(child.modalias.as_str(), &*origin)));
+//! }
+//! let (volume, limits) = (Volume::of_program()?, Limits::DEFAULT);
+//! let stored = Stored::open(&volume, "/modules.cpio.zst", &limits)?;
+//! let modules = stored.modules(&limits)?;
+//! let place = locate(&modules, stored.root().as_bytes(), Some("6.1.0-50-cloud-amd64"))?;
+//! let mut messages = Vec::new();
+//! let mut decoder = PureDecoder::default();
+//! let preload = prepare(&modules, &place, &wishes, &mut decoder, &limits, &mut messages)?;
+//! let initrds = vec![volume.read_file("/initrd.img")?, preload.archive];
+//! # let _ = initrds; Ok(()) }
+//! ```
+//!
 //! On other systems than UEFI the crate builds, so that lints and tests reach it, but whatever asks
 //! the firmware panics there.
 #![no_std]
