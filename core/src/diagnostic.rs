@@ -174,6 +174,8 @@ diagnostics! {
     Warning UnknownSymbol { path, symbol } => path, b" needs unknown symbol ", symbol;
     /// `-u`: the same, as a failure.
     Error UnresolvedSymbol { path, symbol } => path, b" needs unknown symbol ", symbol;
+    /// `-u`: why the run fails.
+    Error UnresolvedCount { count } => count, b" needed symbols are provided by nobody";
     /// The provider's CRC is another one.
     Warning SymbolVersion { path, symbol } => path, b" disagrees about version of symbol ", symbol;
     /// A cycle, names joined by ` -> `.

@@ -37,7 +37,7 @@ pub struct Limits {
 impl Limits {
     /// What both products use unless told otherwise.
     pub const DEFAULT: Self = Self {
-        module_size: 1 << 30,
+        module_size: 512 << 20,
         file_size: 1 << 30,
         decoder_memory: 256 << 20,
         sections_size: 512 << 20,

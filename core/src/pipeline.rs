@@ -34,7 +34,7 @@ use crate::{
     decompress::{Compression, Decoder},
     diagnostic::Diagnostic,
     graph::{DependencyGraph, TopologicalOrder, report_cycles},
-    host::{IoError, Reporter, Source},
+    host::{IoError, IoErrorKind, Reporter, Source},
     inputs::{self, KernelSymbol},
     limits::Limits,
     module::{Facts, LoadError, Loader},
@@ -63,7 +63,7 @@ pub struct Request {
     pub unresolved: Unresolved,
     /// `-w`: report repeated aliases.
     pub warn_duplicates: bool,
-    /// `-v`: tell which symbol links which modules, in [`Resolved::links`].
+    /// `-v`: tell which symbol links which modules, when they are [resolved](Resolved::new).
     pub trace_links: bool,
     /// Ceilings on everything.
     pub limits: Limits,
@@ -156,11 +156,16 @@ impl Gathered {
         let kernel_symbols = match &request.kernel_symbols {
             None => None,
             Some(KernelSymbols::Symvers(path) | KernelSymbols::SystemMap(path)) => {
-                let bytes = source.read(path, limits.text_size).map_err(|error| {
-                    let (path, cause) = (path.clone(), error.text().into());
-                    reporter.report(Diagnostic::LoadSymbols { path, cause });
-                    Stopped
-                })?;
+                let bytes = match source.read(path, limits.text_size) {
+                    Ok(bytes) => bytes,
+                    // `fopen` opens a directory, and reading it gives no line.
+                    Err(error) if error.kind() == IoErrorKind::IsDirectory => Vec::new(),
+                    Err(error) => {
+                        let (path, cause) = (path.clone(), error.text().into());
+                        reporter.report(Diagnostic::LoadSymbols { path, cause });
+                        return Err(Stopped);
+                    }
+                };
                 // Read again when the modules are resolved; its complaints belong here.
                 request.parse_kernel_symbols(&bytes, reporter);
                 Some(bytes)
@@ -300,6 +305,7 @@ fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadErro
     reporter.report(says(text));
     report_load(reporter, path, cause.as_bytes());
     let again = match format {
+        _ if decode.is_refusal() => return,
         Compression::Gzip => return,
         // The second and third time kmod reads on from where the first stopped.
         Compression::Xz => "Unexpected end of input",
@@ -362,38 +368,36 @@ impl<'run> Tables<'run> {
 pub struct Resolved<'run> {
     tables: &'run Tables<'run>,
     lines: DependencyLines,
-    links: Vec<u8>,
     unresolved: usize,
 }
 
 impl<'run> Resolved<'run> {
-    /// Finds out who needs whom.
+    /// Finds out who needs whom. With [`Request::trace_links`], `links` gets a line for each pair of
+    /// modules that a symbol links, in a cycle too.
     ///
     /// # Errors
     /// When modules need each other in a cycle.
-    pub fn new(tables: &'run Tables<'run>, reporter: &mut impl Reporter) -> Result<Self, Stopped> {
+    pub fn new(
+        tables: &'run Tables<'run>,
+        links: &mut Vec<u8>,
+        reporter: &mut impl Reporter,
+    ) -> Result<Self, Stopped> {
         let &Tables { request, catalog, facts, ref symbols, .. } = tables;
         let mut resolver = Resolver {
             request,
             catalog,
             symbols,
-            links: Vec::new(),
+            links,
             unresolved: 0,
             seen_by: alloc::vec![None; catalog.modules().len()],
         };
         let graph = resolver.resolve(facts, reporter);
-        let (links, unresolved) = (resolver.links, resolver.unresolved);
+        let unresolved = resolver.unresolved;
         let order = TopologicalOrder::new(&graph).map_err(|rest| {
             report_cycles_of(catalog, &graph, &rest, &request.limits, reporter);
             Stopped
         })?;
-        Ok(Self { tables, lines: DependencyLines::new(catalog, &graph, &order), links, unresolved })
-    }
-
-    /// `-v`: a line for each pair of modules that a symbol links.
-    #[must_use]
-    pub fn links(&self) -> &[u8] {
-        &self.links
+        Ok(Self { tables, lines: DependencyLines::new(catalog, &graph, &order), unresolved })
     }
 
     /// How many symbols [`Unresolved::Fail`] has reported.
@@ -423,7 +427,7 @@ struct Resolver<'run> {
     request: &'run Request,
     catalog: &'run Catalog,
     symbols: &'run SymbolTable<'run>,
-    links: Vec<u8>,
+    links: &'run mut Vec<u8>,
     unresolved: usize,
     /// For each module the last one that was found to need it.
     seen_by: Vec<Option<ModuleIndex>>,
@@ -541,6 +545,6 @@ pub fn run<S: Source>(
     let results = gathered.load(source, decoder, &request.limits);
     let loaded = Loaded::new(gathered.catalog(), results, reporter);
     let tables = Tables::new(request, &gathered, &loaded);
-    let resolved = Resolved::new(&tables, reporter)?;
+    let resolved = Resolved::new(&tables, &mut Vec::new(), reporter)?;
     Output::ALL.into_iter().map(|output| Ok((output, resolved.emit(output, reporter)?))).collect()
 }

@@ -26,7 +26,9 @@ pub fn missing_directory(source: &impl Source, settings: &Settings, args: &Args)
     let here =
         [b"the running kernel is ".as_slice(), &settings.version, b"; ", &settings.module_root].concat();
     let Some(newest) = versions.last() else {
-        let first = [&here, b" has modules of no kernel".as_slice()].concat();
+        let missing = source.stat(&settings.module_root).is_err();
+        let what: &[u8] = if missing { b" does not exist" } else { b" has modules of no kernel" };
+        let first = [&here, what].concat();
         let second = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION".to_vec();
         return vec![first, second];
     };
@@ -76,6 +78,16 @@ fn natural_key(name: &[u8]) -> Vec<(u64, u8)> {
     key
 }
 
+/// A word as a shell takes it.
+fn quoted(word: &[u8]) -> Vec<u8> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
+    if !word.is_empty() && word.iter().all(plain) {
+        return word.to_vec();
+    }
+    let inner = word.split(|&byte| byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
+    [b"'".as_slice(), &inner, b"'"].concat()
+}
+
 /// The options that chose the place, as they were typed.
 fn options(args: &Args) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
@@ -83,7 +95,7 @@ fn options(args: &Args) -> Vec<u8> {
     let mut text = Vec::new();
     for (name, value) in [("-b", &args.basedir), ("-m", &args.moduledir), ("-o", &args.outdir)] {
         if let Some(value) = value {
-            text.extend([name.as_bytes(), b" ", value.as_bytes(), b" "].concat());
+            text.extend([name.as_bytes(), b" ", &quoted(value.as_bytes()), b" "].concat());
         }
     }
     text
@@ -122,9 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn quotes_what_a_shell_would_split() {
+        let lines = lines(&["-b", "/a b'c"], &["/a b'c/lib/modules/6.1.0/x"]);
+        assert_eq!(lines[1], "to index them: depmod -b '/a b'\\''c' 6.1.0");
+    }
+
+    #[test]
     fn says_when_there_is_nothing_at_all() {
         let lines = lines(&[], &["/etc/passwd"]);
-        assert_eq!(lines[0], "the running kernel is 6.9-run; /lib/modules has modules of no kernel");
+        assert_eq!(lines[0], "the running kernel is 6.9-run; /lib/modules does not exist");
         assert!(lines[1].contains("depmod -b DIRECTORY VERSION"));
     }
 

@@ -19,6 +19,9 @@ use depmod_core::{
     module::{Facts, LoadError, Loader},
 };
 
+/// More threads than this wait for each other, whatever `--jobs` says.
+const MAX_THREADS: usize = 256;
+
 /// What loading one module gave.
 pub(crate) type Load = Result<Facts, LoadError>;
 
@@ -65,8 +68,11 @@ pub(crate) fn on_threads<T: Send>(
             results[at] = Some(result);
         }
     };
+    let helpers = jobs.get().min(order.len()).min(MAX_THREADS);
     thread::scope(|scope| {
-        let others: Vec<_> = (1..jobs.get()).map(|_| scope.spawn(work)).collect();
+        // Where the system gives no more threads, those that there are do the work.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..helpers).map_while(spawn).collect();
         place(work());
         for other in others {
             place(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::std_instead_of_alloc, reason = "this package has an operating system below it")]
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,11 +31,15 @@ fn main() -> ExitCode {
         Err(stop) => {
             let status = stop.status();
             match stop {
-                // Nobody is left to be told that nobody reads.
-                Stop::Told(error) => drop(error.print()),
-                Stop::Said(diagnostic) => Report::new(Color::Auto).report(diagnostic),
+                Stop::Told(error) => match error.print() {
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => FAILED,
+                    _ => status,
+                },
+                Stop::Said(diagnostic) => {
+                    Report::new(Color::Auto).report(diagnostic);
+                    status
+                }
             }
-            status
         }
     })
 }

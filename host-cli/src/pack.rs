@@ -198,7 +198,7 @@ fn archive(settings: &Settings, report: &mut Report) -> Result<Vec<u8>, Failure>
     let results = load_all(catalog, &source, settings.jobs, HostDecoder::default, &request.limits, || ());
     let loaded = Loaded::new(catalog, results, report);
     let tables = Tables::new(&request, &gathered, &loaded);
-    let resolved = Resolved::new(&tables, report)?;
+    let resolved = Resolved::new(&tables, &mut Vec::new(), report)?;
     let emit = |output| Ok((output, resolved.emit(output, report)?));
     let files = Output::ALL.into_iter().map(emit).collect::<Result<Vec<_>, Stopped>>()?;
     let version = String::from_utf8_lossy(&settings.version).trim_end_matches('/').to_owned();

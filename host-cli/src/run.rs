@@ -1,7 +1,6 @@
 //! One run of the command: the core's stages, with threads around them.
 
 use std::io::{self, Write};
-use std::iter::once;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -52,9 +51,10 @@ fn try_run(
     let request = request(settings);
     let source = DiskSource;
     // What is read under the lock cannot be older than what another run publishes before us.
+    // A directory that cannot be opened is complained about where kmod does.
     let lock = match settings.show {
         true => None,
-        false => Publisher::lock(&settings.outdirname).map_err(|error| say(error, reporter))?,
+        false => Publisher::lock(&settings.outdirname).unwrap_or_default(),
     };
     let gathered = Gathered::new(&request, &source, reporter)?;
     let (catalog, jobs, limits) = (gathered.catalog(), settings.jobs, &request.limits);
@@ -80,29 +80,33 @@ fn try_run(
     let reporter = &mut heard;
     let loaded = Loaded::new(catalog, results, reporter);
     let tables = Tables::new(&request, &gathered, &loaded);
+    let mut links = Vec::new();
     if settings.show {
-        let resolved = Resolved::new(&tables, reporter)?;
+        let resolved = Resolved::new(&tables, &mut links, reporter);
+        print(&[&links]).map_err(|error| say(error, reporter))?;
+        let resolved = resolved?;
         let shown = Output::ALL.into_iter().filter(|output| !output.is_index());
         let texts = shown.map(|output| resolved.emit(output, reporter)).collect::<Result<Vec<_>, _>>()?;
-        let texts: Vec<&[u8]> = once(resolved.links()).chain(texts.iter().map(Vec::as_slice)).collect();
-        print(&texts).map_err(|error| say(error, reporter))?;
+        print(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>()).map_err(|error| say(error, reporter))?;
         if let Some(cache) = cache {
             cache.store(&request, &gathered, &loaded, None, reporter);
         }
-        return Ok(resolved.unresolved());
+        return Ok(report_unresolved(&resolved, reporter));
     }
     let ahead = Ahead::new(&tables);
     let (resolved, ahead) = thread::scope(|scope| {
-        let other = (settings.jobs.get() > 1).then(|| scope.spawn(|| ahead.build()));
-        let resolved = Resolved::new(&tables, reporter).inspect_err(|_| ahead.cancel());
+        let spawn = || thread::Builder::new().spawn_scoped(scope, || ahead.build());
+        let other = (settings.jobs.get() > 1).then(spawn);
+        let resolved = Resolved::new(&tables, &mut links, reporter).inspect_err(|_| ahead.cancel());
         let mut built = ahead.build();
-        if let Some(other) = other {
+        // Without another thread all is built by now.
+        if let Some(Ok(other)) = other {
             built.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         (resolved, built)
     });
+    print(&[&links]).map_err(|error| say(error, reporter))?;
     let resolved = resolved?;
-    print(&[resolved.links()]).map_err(|error| say(error, reporter))?;
     let publisher = match lock {
         Some(publisher) => publisher,
         None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
@@ -110,19 +114,30 @@ fn try_run(
     let outputs = emit_all(&resolved, ahead, reporter)?;
     let files: Vec<_> =
         outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
-    let quiet = !reporter.anything && resolved.links().is_empty();
+    let quiet = !reporter.anything && links.is_empty();
     let mut said = Vec::new();
     let mut store = |cache: Cache| {
         cache.store(&request, &gathered, &loaded, quiet.then_some(&*outputs), &mut said);
     };
     // Publishing waits for the disk most of the time.
     let published = thread::scope(|scope| {
-        cache.map(|cache| scope.spawn(|| store(cache)));
+        // Where there is no thread for it, the next run reads everything again.
+        let store = || cache.map(&mut store);
+        let _ = thread::Builder::new().spawn_scoped(scope, store);
         publisher.publish(&files)
     });
     said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
     published.map_err(|error| say(error, reporter))?;
-    Ok(resolved.unresolved())
+    Ok(report_unresolved(&resolved, reporter))
+}
+
+/// How many symbols `-u` found missing; says so, because that fails the run.
+fn report_unresolved(resolved: &Resolved<'_>, reporter: &mut impl Reporter) -> usize {
+    let count = resolved.unresolved();
+    if count > 0 {
+        reporter.report(Diagnostic::UnresolvedCount { count: count.to_string().into() });
+    }
+    count
 }
 
 fn say(diagnostic: Diagnostic, reporter: &mut impl Reporter) -> Stopped {

@@ -159,7 +159,7 @@ impl Settings {
         let config = if args.config.is_empty() {
             Config::PATHS.iter().map(|path| path.to_vec()).collect()
         } else {
-            args.config.into_iter().map(|path| with_slash(path.into_vec())).collect()
+            args.config.into_iter().map(OsString::into_vec).collect()
         };
         let mode = match () {
             () if args.quick => Mode::Quick,
@@ -205,12 +205,6 @@ impl Settings {
             cache,
         })
     }
-}
-
-/// A file of the current directory, in a form that has a directory (kmod's crash A5 of
-/// `reference/known-bugs.md`).
-fn with_slash(path: Vec<u8>) -> Vec<u8> {
-    if path.contains(&b'/') { path } else { [b"./", path.as_slice()].concat() }
 }
 
 fn after_slashes(path: &[u8]) -> &[u8] {
@@ -316,9 +310,9 @@ mod tests {
     }
 
     #[test]
-    fn configuration_paths_have_a_directory() {
+    fn configuration_paths_are_as_typed() {
         assert_eq!(settings(&["5.0"]).unwrap().config.len(), 5);
-        assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().config, [b"./x"]);
+        assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().config, [b"x"]);
         assert_eq!(settings(&["5.0", "-C", "./x", "-C", "/y"]).unwrap().config, [&b"./x"[..], b"/y"]);
     }
 

@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use depmod_tests::elf_builder::{Crc, Elf};
@@ -83,6 +85,35 @@ fn the_first_operand_must_look_like_a_version() {
     for word in ["6.1.0/", "6.1.0/../6.1.0", "7.0"] {
         pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", word]);
     }
+}
+
+#[test]
+fn a_directory_that_cannot_be_opened_is_reported_like_a_missing_one() {
+    let long = format!("6.1.{}", "0".repeat(300));
+    let run = pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", &long]);
+    assert!(run.stderr().contains("FATAL: could not search modules: File name too long"), "{}", run.stderr());
+}
+
+#[test]
+fn a_directory_as_symvers_or_map_has_no_symbols() {
+    pair().assert_same(&["-F", "{}"]);
+    pair().assert_same(&["-e", "-E", "{}"]);
+}
+
+#[test]
+fn a_system_that_gives_no_threads_is_enough() {
+    let run = pair().run_command(|root| {
+        // Limits do not bind root, so somebody else runs a copy that he can reach.
+        let all = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(root.parent().unwrap(), all).unwrap();
+        fs::copy(depmod_tests::product::binary(), root.join("depmod")).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -u 1; exec setpriv --reuid 65534 --clear-groups \"$@\"", "sh"]);
+        command.arg(root.join("depmod")).args(["--jobs", "100", "-n", "-b"]).arg(root).arg(VERSION);
+        command
+    });
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+    assert!(run.stdout().contains("kernel/a.ko: kernel/b.ko\n"), "{}", run.stderr());
 }
 
 #[test]
@@ -210,7 +241,7 @@ fn quick_mode_does_nothing_when_nothing_is_newer() {
         first.expect_outputs();
         run(&["-A"]).expect(0, "").expect_untouched();
         // Removed and older modules are not noticed; a newer one is, even if it is excluded.
-        std::fs::remove_file(modules.join("kernel/b.ko")).unwrap();
+        fs::remove_file(modules.join("kernel/b.ko")).unwrap();
         touch("kernel/a.ko", "2001-01-01");
         run(&["-A"]).expect(0, "").expect_untouched();
         touch("kernel/a.ko", "2037-01-01");
@@ -255,7 +286,7 @@ fn legacy_options_are_accepted() {
 
 #[test]
 fn the_directory_of_the_running_kernel_is_the_default() {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let release = release.trim();
     let tree =
         Tree::bare().root_file(&format!("lib/modules/{release}/a.ko"), Elf::new().modinfo("alias=x").build());

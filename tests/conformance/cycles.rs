@@ -26,6 +26,12 @@ fn parse(graph: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[test]
+fn links_are_told_in_a_cycle_too() {
+    let run = tree_of("a:b b:a").assert_same(&["-v"]);
+    assert!(run.stdout().contains("a.ko needs \"b_symbol\": "), "{}", run.stdout());
+}
+
+#[test]
 fn the_kinds_of_cycles_that_kmod_reports() {
     for (graph, report) in [
         ("a:b b:a", &["a -> b -> a"][..]),

@@ -79,10 +79,11 @@ fn outputs(
     let results = gathered.load(source, &mut PureDecoder::default(), &request.limits);
     let loaded = Loaded::new(gathered.catalog(), results, said);
     let tables = Tables::new(&request, &gathered, &loaded);
-    let resolved = Resolved::new(&tables, said).map_err(stopped)?;
+    let mut links = Vec::new();
+    let resolved = Resolved::new(&tables, &mut links, said).map_err(stopped)?;
     let emit = |output| Ok((output, resolved.emit(output, said).map_err(stopped)?));
     let files = Output::ALL.into_iter().map(emit).collect::<Result<Files>>()?;
-    Ok((files, resolved.links().to_vec()))
+    Ok((files, links))
 }
 
 /// Piece by piece: the console converts all that it gets at once.

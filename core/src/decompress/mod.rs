@@ -105,24 +105,25 @@ pub trait Decoder {
 pub struct DecodeError {
     format: Compression,
     text: Cow<'static, str>,
+    refusal: bool,
 }
 
 impl DecodeError {
     /// An error in the library's own words.
     pub fn new(format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { format, text: text.into() }
+        Self { format, text: text.into(), refusal: false }
     }
 
     /// The decoded file would be larger than `limits.module_size`.
     #[must_use]
     pub fn too_large(format: Compression, limits: &Limits) -> Self {
-        Self::new(format, format!("more than {} bytes when decompressed", limits.module_size))
+        Self::refuse(format, format!("more than {} bytes when decompressed", limits.module_size))
     }
 
     /// Decoding would take more than `limits.decoder_memory`.
     #[must_use]
     pub fn memory_limit(format: Compression, limits: &Limits) -> Self {
-        Self::new(format, format!("more than {} bytes of memory needed", limits.decoder_memory))
+        Self::refuse(format, format!("more than {} bytes of memory needed", limits.decoder_memory))
     }
 
     /// The allocator refused.
@@ -134,7 +135,17 @@ impl DecodeError {
     /// This build has no decoder for the format.
     #[must_use]
     pub fn not_supported(format: Compression) -> Self {
-        Self::new(format, "this program was built without support for it")
+        Self::refuse(format, "this program was built without support for it")
+    }
+
+    fn refuse(format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { format, text: text.into(), refusal: true }
+    }
+
+    /// Whether the file was not even tried, or not to its end: nothing is known to be wrong with it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.refusal
     }
 
     /// What the file was taken for.

@@ -229,7 +229,7 @@ fn compute<S: Source>(
         return Err(error);
     }
     let tables = Tables::new(request, &gathered, &loaded);
-    let emitted = Resolved::new(&tables, &mut said).and_then(|resolved| {
+    let emitted = Resolved::new(&tables, &mut Vec::new(), &mut said).and_then(|resolved| {
         let emit = |output| Ok((output, resolved.emit(output, &mut said)?));
         Output::ALL.into_iter().map(emit).collect::<Result<Vec<_>, _>>()
     });
