@@ -130,6 +130,18 @@ pub fn userland(architecture: &str) -> Result<PathBuf> {
     .with_context(|| format!("a userland for {architecture} could not be fetched"))
 }
 
+/// The boot loader systemd-boot of Debian 13 for PCs. Not installed, because that would change the
+/// machine's own systemd.
+///
+/// # Errors
+/// When it can't be had.
+pub fn systemd_boot() -> Result<PathBuf> {
+    let root =
+        cached("systemd-boot", |dir| Archive::open("trixie", "amd64")?.unpack(&["systemd-boot-efi"], dir))
+            .context("systemd-boot could not be fetched")?;
+    Ok(root.join("usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
+}
+
 /// The cache directory's entry `name`, made by `make` in a temporary place first when it is missing.
 fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = cache()?;

@@ -156,6 +156,11 @@ impl Machine {
         self
     }
 
+    /// Takes a file from the newest volume; what is not there is empty.
+    pub fn take_file(&mut self, path: &str) -> Vec<u8> {
+        self.newest().files.remove(path).unwrap_or_default()
+    }
+
     /// Puts everything below a directory of this machine into directory `path` of the newest volume.
     ///
     /// # Errors

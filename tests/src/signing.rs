@@ -1,6 +1,7 @@
 //! Signing programs for Secure Boot.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -15,14 +16,7 @@ use crate::efi::SecureBoot;
 pub fn sign(program: &[u8], secure: &SecureBoot) -> Result<Vec<u8>> {
     let dir = tempfile::tempdir()?;
     let at = |name: &str| dir.path().join(name);
-    // sbsign asks for a pass phrase on the terminal only.
-    command::output(
-        Command::new("openssl")
-            .args(["rsa", "-passin", &format!("pass:{}", secure.pass_phrase), "-in"])
-            .arg(&secure.key)
-            .arg("-out")
-            .arg(at("key")),
-    )?;
+    decrypt_key(secure, &at("key"))?;
     fs::write(at("program"), program)?;
     command::output(
         Command::new("sbsign")
@@ -35,4 +29,15 @@ pub fn sign(program: &[u8], secure: &SecureBoot) -> Result<Vec<u8>> {
             .arg(at("program")),
     )?;
     Ok(fs::read(at("signed"))?)
+}
+
+/// Writes that key without its pass phrase, for which sbsign would ask on the terminal.
+///
+/// # Errors
+/// When openssl is missing or fails.
+pub fn decrypt_key(secure: &SecureBoot, to: &Path) -> Result<()> {
+    let pass = format!("pass:{}", secure.pass_phrase);
+    let mut openssl = Command::new("openssl");
+    openssl.args(["rsa", "-passin", &pass, "-in"]).arg(&secure.key).arg("-out").arg(to);
+    command::output(&mut openssl).map(drop)
 }

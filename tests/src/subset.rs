@@ -17,14 +17,19 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// The modules `names` of a kernel and all that they need, without index files.
+    /// The modules `names` of a kernel and all that they need, without index files. What is built in needs
+    /// no file.
     ///
     /// # Errors
     /// When the kernel has no such module, or kmod cannot index it.
     pub fn of(kernel: &Kernel, names: &[&str]) -> Result<Self> {
         let subset = Self::empty(kernel)?;
         let needs = needs(kernel)?;
+        let builtin = fs::read_to_string(kernel.modules().join("modules.builtin"))?;
         for name in names {
+            if builtin.lines().any(|path| module_name(path) == *name) {
+                continue;
+            }
             let file = |path: &&String| module_name(path) == *name;
             let path = needs.keys().find(file).with_context(|| format!("no module {name}"))?;
             for path in core::iter::once(path).chain(&needs[path]) {

@@ -1,11 +1,20 @@
 //! `cargo xtask boot`: the firmware program in QEMU with real firmware and real kernels.
 
 mod archives;
+mod devices;
+mod failures;
+mod figures;
 mod hardware;
+mod page;
+mod shell;
+mod stage;
+mod trust;
 
 use alloc::collections::BTreeMap;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::fs;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -21,11 +30,43 @@ const CASES: &[Case] = &[
         hardware::modaliases_x86_64,
     ),
     ("modaliases-arm", "the same on AArch64", hardware::modaliases_aarch64),
+    ("shell", "the index files that firmware writes are those that Linux writes", shell::same_files),
+    (
+        "devices-6.1-cloud",
+        "virtio disks need the preload; Debian's 6.1 cloud kernel, whole",
+        devices::cloud_6_1,
+    ),
+    ("devices-6.12-cloud", "the same and AHCI with the 6.12 cloud kernel", devices::cloud_6_12),
+    ("devices-6.1", "NVMe, AHCI, e1000e, USB, SD and virtio need the preload; Linux 6.1", devices::full_6_1),
+    ("devices-6.12", "the same with Linux 6.12", devices::full_6_12),
+    ("devices-arm", "virtio disks need the preload on AArch64, Linux 6.12", devices::aarch64),
+    ("failures", "whatever goes wrong, the machine boots and says why", failures::boot_anyway),
+    (
+        "failures-shell",
+        "so it does with another initrd provider, panics and no memory",
+        failures::from_the_shell,
+    ),
+    (
+        "failures-stop",
+        "with x-depmod-on-error stop it does not, and memory is returned",
+        failures::stop_if_asked,
+    ),
+    (
+        "same-stack",
+        "index files as shipped or computed, an archive or a directory: one stack",
+        failures::same_stack,
+    ),
+    ("trust", "Secure Boot refuses what is not signed; the TPM's log tells what was chosen", trust::trust),
+    ("page", "the commands of uefi/README.md: installed, signed, started by systemd-boot", page::installed),
+    ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
     ("layouts", "base initrds of either layout stay whole under an archive of ours", archives::layouts),
 ];
 
+/// Named to be run, as it measures and proves nothing.
+const FIGURES: &str = "figures";
+
 /// Packages that every case needs.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "cpio",
     "qemu-system-x86",
     "ovmf",
@@ -34,6 +75,7 @@ const PACKAGES: [&str; 9] = [
     "openssl",
     "sbsigntool",
     "swtpm",
+    "xz-utils",
     "zstd",
 ];
 
@@ -44,9 +86,14 @@ const PACKAGES: [&str; 9] = [
 pub(crate) fn main(args: &[String]) -> Result<()> {
     if args.iter().any(|arg| arg == "--list") {
         for (name, about, _) in CASES {
-            println!("{name:16} {about}");
+            println!("{name:18} {about}");
         }
+        println!("{FIGURES:18} sizes and times for the page");
         return Ok(());
+    }
+    if args == [FIGURES] {
+        apt::install(&PACKAGES)?;
+        return figures::print();
     }
     if let Some(unknown) = args.iter().find(|arg| CASES.iter().all(|(name, _, _)| name != arg)) {
         bail!("no case `{unknown}`; `cargo xtask boot --list` names them");
@@ -79,4 +126,22 @@ fn program(arch: &str) -> Result<Vec<u8>> {
     let program = fs::read(efi::build(arch)?)?;
     built.insert(arch.to_owned(), program.clone());
     Ok(program)
+}
+
+/// Runs `body` on each item, two at a time: the machines are emulated, and each keeps about one processor
+/// busy. The first error counts, after all have run.
+fn two_at_a_time<T: Sync>(items: &[T], body: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut result = Ok(());
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            result = result.and(body(item));
+        }
+        result
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mine = work();
+        mine.and(other.join().unwrap_or_else(|_| bail!("a case panicked")))
+    })
 }

@@ -1,0 +1,238 @@
+//! What can go wrong before the kernel, and that the machine boots nevertheless.
+
+use alloc::collections::BTreeSet;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+use depmod_tests::base_initrd::END;
+use depmod_tests::compress::Format;
+use depmod_tests::debian::{self, Kernel};
+use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
+use depmod_tests::subset::Subset;
+
+use super::stage::Stage;
+use super::two_at_a_time;
+
+/// Says whether modules came.
+const SCRIPT: &str = "ls /lib/modules/*/modules.load >/out 2>&1 && say preload || say no preload\n\
+    cat /lib/modules/*/modules.load 2>/out | sed 's/^/TEST: order /'\n";
+
+const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod"];
+
+const WITHOUT: &str = "; booting without preload";
+const STOPPED: &str = "; stopped";
+
+/// A machine that is small for what it is asked to unpack, in MiB.
+const MEMORY: u32 = 512;
+
+/// One way to fail: a name, lines of the entry, and how the console's line begins after `depmod: ERROR: `,
+/// where VERSION stands for the kernel's.
+type Failure = (&'static str, &'static str, &'static str);
+
+/// Failures that an entry alone brings about, with the files of [`Files`].
+const FAILURES: &[Failure] = &[
+    ("missing", "x-depmod-modules /none.cpio", "cannot read /none.cpio"),
+    ("corrupt", "x-depmod-modules /corrupt.cpio", "bad archive /corrupt.cpio"),
+    ("cut", "x-depmod-modules /cut.cpio.xz", "cannot decompress /cut.cpio.xz"),
+    (
+        "module",
+        "x-depmod-modules /module.cpio",
+        "bad module /lib/modules/VERSION/kernel/drivers/virtio/virtio.ko:",
+    ),
+    (
+        "cut-module",
+        "x-depmod-modules /cut-module.cpio",
+        "bad module /lib/modules/VERSION/kernel/drivers/virtio/virtio.ko.xz:",
+    ),
+    ("memory", "x-depmod-modules /bomb.cpio.zst", "cannot decompress /bomb.cpio.zst"),
+    (
+        "key",
+        "x-depmod-modules /good.cpio\nx-depmod-hardwear off",
+        "boot entry line 7: unknown key x-depmod-hardwear",
+    ),
+    (
+        "value",
+        "x-depmod-modules /good.cpio\nx-depmod-hardware of",
+        "boot entry line 7: x-depmod-hardware cannot be 'of'",
+    ),
+];
+
+/// Files that the entries name.
+struct Files {
+    kernel: Kernel,
+    files: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Files {
+    fn new() -> Result<Self> {
+        let kernel = debian::kernel("bookworm-cloud-amd64")?;
+        let good = Subset::of(&kernel, MODULES)?;
+        let plain = good.archive()?;
+        let corrupt: Vec<u8> =
+            plain.iter().enumerate().map(|(at, b)| if at % 1000 < 900 { *b } else { !b }).collect();
+        let compressed = Format::Xz.compress(&plain);
+        let cut = compressed[..compressed.len() / 2].to_vec();
+
+        let virtio = "kernel/drivers/virtio/virtio.ko";
+        let module = Subset::of(&kernel, MODULES)?;
+        fs::write(module.modules().join(virtio), b"\x7fELF and no more")?;
+        let cut_module = Subset::of(&kernel, MODULES)?;
+        let path = cut_module.modules().join(virtio);
+        let whole = Format::Xz.compress(&fs::read(&path)?);
+        fs::write(path.with_extension("ko.xz"), &whole[..whole.len() / 2])?;
+        fs::remove_file(path)?;
+
+        // Index files of more modules than there are.
+        let stale = Subset::of(&kernel, &[MODULES, &["btrfs"]].concat())?.index()?;
+        fs::remove_dir_all(stale.modules().join("kernel/fs")).context("no file system")?;
+        Ok(Self {
+            files: vec![
+                ("corrupt.cpio", corrupt),
+                ("cut.cpio.xz", cut),
+                ("module.cpio", module.archive()?),
+                ("cut-module.cpio", cut_module.archive()?),
+                ("bomb.cpio.zst", Format::Zst.compress(&vec![0; 600 << 20])),
+                ("good.cpio", plain),
+                ("stale.cpio", stale.archive()?),
+            ],
+            kernel,
+        })
+    }
+
+    /// Checks that a line says why.
+    fn told(&self, outcome: &Outcome, name: &str, line: &str, end: &str) -> Result<()> {
+        let start = format!("depmod: ERROR: {}", line.replace("VERSION", &self.kernel.version));
+        let told = outcome.lines.iter().find(|line| line.starts_with(&start) && line.ends_with(end));
+        outcome.ensure(told.is_some(), &format!("{name}: no line `{start}…{end}`"))?;
+        println!("{name}: {}", told.map_or("", String::as_str));
+        Ok(())
+    }
+
+    fn stage(&self) -> Result<Stage> {
+        let mut stage = Stage::new("x86_64", &self.kernel, SCRIPT)?;
+        for (path, content) in &self.files {
+            stage = stage.file(path, content);
+        }
+        Ok(stage)
+    }
+}
+
+/// Each failure prints its line and boots.
+pub(super) fn boot_anyway() -> Result<()> {
+    let files = Files::new()?;
+    two_at_a_time(FAILURES, |(name, keys, line)| {
+        let outcome = files.stage()?.keys(keys).put_on(small()?)?.run(END)?;
+        files.told(&outcome, name, line, WITHOUT)?;
+        without_preload(&outcome, name)
+    })
+}
+
+/// Failures that need the shell: another initrd provider, panics, memory that runs out anywhere.
+pub(super) fn from_the_shell() -> Result<()> {
+    let files = Files::new()?;
+    let good = "x-depmod-modules /good.cpio";
+    let cases = [
+        ("provider", "initrd \\base.img\n", "", "another program provides an initrd already"),
+        ("panic", "", "--defect panic", "provoked"),
+        ("allocation", "", "--defect memory", ""),
+    ];
+    two_at_a_time(&cases, |(name, before, options, line)| {
+        let start = format!("@echo -off\nfs0:\n{before}\\EFI\\BOOT\\depmod.efi {options}\n");
+        let outcome = files.stage()?.keys(good).in_shell(&start)?.run(END)?;
+        files.told(&outcome, name, line, WITHOUT)?;
+        without_preload(&outcome, name)
+    })
+}
+
+/// With `stop`, each failure goes back to the shell and leaves no memory behind; then the last entry boots.
+pub(super) fn stop_if_asked() -> Result<()> {
+    let files = Files::new()?;
+    let mut script = String::from("@echo -off\nfs0:\nmemmap\n");
+    let mut stage = files.stage()?;
+    for (name, keys, _) in FAILURES {
+        let entry = format!("{}{keys}\nx-depmod-on-error stop\n", stage.entry);
+        stage = stage.file(&format!("{name}.conf"), entry.as_bytes());
+        script.push_str(&format!("depmod.efi \\{name}.conf\necho TEST: {name} %lasterror%\n"));
+    }
+    let good = format!("{}x-depmod-modules /good.cpio\nx-depmod-on-error stop\n", stage.entry);
+    script.push_str(
+        "initrd \\base.img\ndepmod.efi \\good.conf\necho TEST: provider %lasterror%\ninitrd -u\n\
+         memmap\ndepmod.efi \\good.conf\n",
+    );
+    let script = script.replace("depmod.efi", "\\EFI\\BOOT\\depmod.efi");
+    let mut machine = stage.file("good.conf", good.as_bytes()).in_shell(&script)?;
+    machine.memory = MEMORY;
+    let outcome = machine.run(END)?;
+    let provider = ("provider", "", "another program provides an initrd already");
+    for (name, _, line) in FAILURES.iter().chain([&provider]) {
+        files.told(&outcome, name, line, STOPPED)?;
+        let status = outcome.after(&format!("TEST: {name} ")).next().map(str::to_owned);
+        outcome.ensure(
+            status.as_ref().is_some_and(|status| status != "0x0" && !status.is_empty()),
+            &format!("{name}: the shell saw {status:?}"),
+        )?;
+    }
+    let handed = outcome.lines.iter().filter(|line| line.starts_with(HANDED_OVER)).count();
+    ensure!(handed == 1, "{handed} kernels were started");
+    outcome.expect("TEST: preload")?;
+    let free = free_pages(&outcome)?;
+    println!("free pages before and after {} failures: {free:?}", FAILURES.len() + 1);
+    // The firmware keeps a little for itself, and drivers' buffers grow.
+    ensure!(free[1] + PAGES_KEPT >= free[0], "memory is lost: {free:?} pages");
+    Ok(())
+}
+
+/// 2 MiB.
+const PAGES_KEPT: u64 = 512;
+
+/// The shell's `memmap` before and after.
+fn free_pages(outcome: &Outcome) -> Result<[u64; 2]> {
+    let lines = outcome.lines.iter().filter_map(|line| line.trim_start().strip_prefix("Available :"));
+    let pages = lines.filter_map(|line| {
+        let number = line.split(" Pages").next()?.trim_start();
+        number.replace(',', "").parse().ok()
+    });
+    pages.collect::<Vec<u64>>().try_into().ok().context("the shell shows no memory map")
+}
+
+/// Index files that fit are used, others computed anew; the stack is the same in any case, and the same
+/// from a directory.
+pub(super) fn same_stack() -> Result<()> {
+    let files = Files::new()?;
+    let indexed = Subset::of(&files.kernel, MODULES)?.index()?;
+    let orders = Mutex::new(BTreeSet::new());
+    let ways = [
+        ("indexed.cpio", "as shipped"),
+        ("good.cpio", "computed"),
+        ("stale.cpio", "computed"),
+        ("tree", "as shipped"),
+    ];
+    two_at_a_time(&ways, |(path, index)| {
+        let stage = files.stage()?.file("indexed.cpio", &indexed.archive()?);
+        let machine = stage.keys(&format!("x-depmod-modules /{path}")).put_on(small()?)?;
+        let outcome = machine.directory("tree", indexed.root())?.run(END)?;
+        let used =
+            outcome.after("depmod: preload: ").any(|line| line.contains(&format!("index files {index}")));
+        outcome.ensure(used, &format!("{path}: index files are not {index}"))?;
+        let order: Vec<String> = outcome.after("TEST: order ").map(str::to_owned).collect();
+        outcome.ensure(order.len() > 2, &format!("{path}: the stack is {order:?}"))?;
+        println!("{path}: {} modules, index files {index}", order.len());
+        orders.lock().unwrap_or_else(PoisonError::into_inner).insert(order);
+        Ok(())
+    })?;
+    let orders = orders.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ensure!(orders.len() == 1, "different stacks: {orders:#?}");
+    Ok(())
+}
+
+fn small() -> Result<Machine> {
+    let mut machine = Machine::new("x86_64")?;
+    machine.memory = MEMORY;
+    Ok(machine)
+}
+
+fn without_preload(outcome: &Outcome, name: &str) -> Result<()> {
+    outcome.ensure(outcome.has_line(HANDED_OVER), &format!("{name}: the kernel got no initrd"))?;
+    outcome.ensure(outcome.has_line("TEST: no preload"), &format!("{name}: modules came nevertheless"))
+}

@@ -1,0 +1,68 @@
+//! Figures for the page: how large, how fast, how small.
+
+use anyhow::{Context, Result};
+use depmod_tests::base_initrd::END;
+use depmod_tests::subset::Subset;
+use depmod_tests::{debian, efi};
+
+use super::stage::Stage;
+
+/// What a virtual machine needs.
+const NEEDED: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "sr_mod"];
+
+/// Of this many runs the fastest counts.
+const RUNS: usize = 3;
+
+/// Prints Markdown tables. The times are of an emulated processor; what counts is how they compare.
+pub(super) fn print() -> Result<()> {
+    println!("\n| Program | Size |\n|---|---|");
+    for arch in efi::architectures()? {
+        println!("| {arch} | {} KiB |", efi::build(&arch)?.metadata()?.len() >> 10);
+    }
+    println!(
+        "\n| Modules | Archive | Index files | Start to StartImage | Preload initrd |\n|---|---|---|---|---|"
+    );
+    for label in ["bookworm-cloud-amd64", "trixie-cloud-amd64"] {
+        let kernel = debian::kernel(label)?;
+        let whole = Subset::whole(&kernel)?;
+        let part = Subset::of(&kernel, NEEDED)?;
+        let base = Stage::new("x86_64", &kernel, "")?;
+        let version = &kernel.version;
+        row(&format!("{version}, all"), "none", &base, &whole.archive()?)?;
+        row(&format!("{version}, all"), "verified", &base, &whole.index()?.archive()?)?;
+        row(&format!("{version}, what the machine needs"), "none", &base, &part.archive()?)?;
+    }
+    Ok(())
+}
+
+fn row(modules: &str, index: &str, base: &Stage, archive: &[u8]) -> Result<()> {
+    let stage = base.clone().modules(archive);
+    let mut best = None;
+    for _ in 0..RUNS {
+        let machine = stage.in_shell("@echo -off\nfs0:\n\\EFI\\BOOT\\depmod.efi -v\n")?;
+        let outcome = machine.with(DEVICES).run(END)?;
+        let time =
+            outcome.after("depmod: time: ").next().and_then(|line| line.split(' ').next()?.parse().ok());
+        let time: u32 = time.context("no time on the console")?;
+        let preload = outcome.after("depmod: preload: ").next().and_then(bytes);
+        let preload = preload.context("no preload on the console")?;
+        best = best.min(Some((time, preload))).or(Some((time, preload)));
+    }
+    let (time, preload) = best.context("no run")?;
+    println!("| {modules} | {} | {index} | {time} ms | {} |", size(archive.len()), size(preload));
+    Ok(())
+}
+
+const DEVICES: &str = "-device virtio-scsi-pci -device virtio-net-pci";
+
+/// `… N bytes; …`
+fn bytes(line: &str) -> Option<usize> {
+    line.split_once(" bytes")?.0.rsplit(' ').next()?.parse().ok()
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}

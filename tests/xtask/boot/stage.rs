@@ -1,0 +1,83 @@
+//! A volume that boots an entry: the program, the entry, a kernel and a base initrd.
+
+use std::fs;
+
+use anyhow::Result;
+use depmod_tests::base_initrd::{Layout, base_initrd};
+use depmod_tests::debian::Kernel;
+use depmod_tests::qemu::Machine;
+
+use super::program;
+
+/// What goes onto the volume.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    arch: String,
+    /// The entry file's text; it ends in a newline.
+    pub entry: String,
+    /// Files besides program and entry.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Stage {
+    /// Boots a kernel, with a base initrd that runs `script`.
+    ///
+    /// # Errors
+    /// When something is missing.
+    pub(super) fn new(arch: &str, kernel: &Kernel, script: &str) -> Result<Self> {
+        let machine = Machine::new(arch)?;
+        let settings = machine.settings();
+        let entry = format!(
+            "title a test\nversion {}\nlinux /vmlinuz\ninitrd /base.img\n\
+             options console={} panic=-1 loglevel=4\n",
+            kernel.version, settings.console
+        );
+        let base = base_initrd(&settings.debian, Layout::UsrMerged, script)?;
+        let files = vec![("vmlinuz".into(), fs::read(kernel.image())?), ("base.img".into(), base)];
+        Ok(Self { arch: arch.into(), entry, files })
+    }
+
+    /// Adds lines to the entry.
+    pub(super) fn keys(mut self, keys: &str) -> Self {
+        for key in keys.lines() {
+            self.entry.push_str(key.trim());
+            self.entry.push('\n');
+        }
+        self
+    }
+
+    /// Adds a file.
+    pub(super) fn file(mut self, path: &str, content: &[u8]) -> Self {
+        self.files.push((path.into(), content.to_vec()));
+        self
+    }
+
+    /// Adds modules.
+    pub(super) fn modules(self, archive: &[u8]) -> Self {
+        self.file("modules.cpio", archive).keys("x-depmod-modules /modules.cpio")
+    }
+
+    /// Puts everything on the newest volume, so that firmware starts it.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub(super) fn put_on(&self, machine: Machine) -> Result<Machine> {
+        let path = machine.boot_path();
+        let mut machine =
+            machine.file(&path, program(&self.arch)?).file("EFI/BOOT/depmod.conf", self.entry.as_bytes());
+        for (path, content) in &self.files {
+            machine = machine.file(path, content.as_slice());
+        }
+        Ok(machine)
+    }
+
+    /// A machine where the shell starts the program, as `startup.nsh` says, and not the firmware.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub(super) fn in_shell(&self, script: &str) -> Result<Machine> {
+        let mut machine = self.put_on(Machine::new(&self.arch)?)?;
+        let program = machine.take_file(&machine.boot_path());
+        Ok(machine.file("EFI/BOOT/depmod.efi", program).file("startup.nsh", script))
+    }
+}
