@@ -13,6 +13,7 @@ mod efi;
 mod fuzz;
 mod instructions;
 mod kernels;
+mod size;
 mod test;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ const TASKS: &[Task] = &[
     ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
     ("bench", "[ROW…]      kmod and depmod side by side, as a table (--list names the rows)", bench::main),
     ("instructions", "[--record]  has the command become slower than recorded?", instructions::main),
+    ("size", "            are the static builds small enough?", size::main),
     ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
     ("conformance", "[LABEL…]  our output against kmod's on real kernels", conformance::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),

@@ -40,6 +40,7 @@ const STEPS: &[Step] = &[
     ("instructions", "the command executes at most 5 % more instructions than recorded", || {
         crate::instructions::main(&[])
     }),
+    ("size", "static builds of the command are small", || crate::size::main(&[])),
     ("efi", "the firmware program builds for each architecture and is small", || {
         depmod_tests::efi::architectures()?
             .into_iter()
