@@ -81,7 +81,8 @@ impl Compression {
 
 /// Decodes whole files. One per thread: it may keep its working memory from file to file.
 pub trait Decoder {
-    /// Appends the decoded bytes of `input` to `out`, which the caller has cleared.
+    /// Puts the decoded bytes of `input` into `out`, whatever it held: its memory, and the length it
+    /// has, may save a decoder the clearing of new memory.
     ///
     /// At most `limits.module_size` bytes are produced and about `limits.decoder_memory` bytes are
     /// used besides.

@@ -52,6 +52,7 @@ impl Decoder for PureDecoder {
         limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
+        out.clear();
         match format {
             #[cfg(feature = "gz")]
             Compression::Gzip => self.gz.decode(input, limits, out),

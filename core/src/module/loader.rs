@@ -82,12 +82,12 @@ impl<'host> Loader<'host> {
         match Compression::detect(head) {
             None => self.extract(file, head),
             Some(format) => {
-                self.read_whole(file)?;
+                let length = self.read_whole(file)?;
+                let stored = self.stored.get(..length).unwrap_or_default();
                 let mut decoded = core::mem::take(&mut self.decoded);
-                decoded.clear();
                 let result = self
                     .decoder
-                    .decode(format, &self.stored, self.limits, &mut decoded)
+                    .decode(format, stored, self.limits, &mut decoded)
                     .map_err(LoadError::from)
                     .and_then(|()| {
                         let mut image = decoded.as_slice();
@@ -101,16 +101,20 @@ impl<'host> Loader<'host> {
         }
     }
 
-    fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<(), LoadError> {
+    /// Reads a compressed file; its bytes are the first ones of `stored`, as many as this returns.
+    fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<usize, LoadError> {
         let (size, limit) = (file.size(), self.limits.file_size);
         let length = usize::try_from(size)
             .ok()
             .filter(|_| size <= limit)
             .ok_or(LoadError::TooLarge { size, limit })?;
-        self.stored.clear();
-        self.stored.try_reserve(length).map_err(|_| IoError::other("Cannot allocate memory"))?;
-        self.stored.resize(length, 0);
-        Ok(file.read_at(0, &mut self.stored)?)
+        // Grows only: clearing memory that is overwritten at once would cost as much as copying it.
+        if let Some(more) = length.checked_sub(self.stored.len()) {
+            self.stored.try_reserve(more).map_err(|_| IoError::other("Cannot allocate memory"))?;
+            self.stored.resize(length, 0);
+        }
+        file.read_at(0, self.stored.get_mut(..length).unwrap_or_default())?;
+        Ok(length)
     }
 
     /// Reads what is needed of an uncompressed module.

@@ -44,7 +44,6 @@ impl NativeDecoder {
         if self.single_member(input, limits, out).is_some() {
             return Ok(());
         }
-        out.clear();
         self.pure.decode(Compression::Gzip, input, limits, out)
     }
 
@@ -61,7 +60,7 @@ impl NativeDecoder {
         if memchr::memmem::find(input.get(1..)?, HEADER).is_some() {
             return None;
         }
-        out.try_reserve_exact(bytes).ok()?;
+        out.try_reserve_exact(bytes.saturating_sub(out.len())).ok()?;
         out.resize(bytes, 0);
         let decoded = self.gzip.get_or_insert_default().gzip_decompress(input, out).ok()?;
         (decoded == bytes).then_some(())
@@ -110,8 +109,14 @@ impl Decoder for NativeDecoder {
     ) -> Result<(), DecodeError> {
         match format {
             Compression::Gzip => self.gzip(input, limits, out),
-            Compression::Xz => xz(input, limits, out),
-            Compression::Zstd => self.zstd(input, limits, out),
+            Compression::Xz => {
+                out.clear();
+                xz(input, limits, out)
+            }
+            Compression::Zstd => {
+                out.clear();
+                self.zstd(input, limits, out)
+            }
         }
     }
 }
