@@ -49,7 +49,7 @@ struct Walk<'a, R> {
 }
 
 struct Level {
-    fd: OwnedFd,
+    dir: Dir,
     path: Vec<u8>,
     id: (u64, u64),
     /// Entries still to visit, the next one last.
@@ -74,8 +74,9 @@ impl<R: Reporter> Walk<'_, R> {
     fn visit(&mut self, name: Vec<u8>, kind: FileType) -> bool {
         let Some(level) = self.open.last() else { return false };
         let module = is_module(&name);
-        let path = [&*level.path, &name].join(&b'/');
-        if path.len() >= PATH_MAX {
+        let path = || [&*level.path, &name].join(&b'/');
+        if level.path.len() + name.len() + 1 >= PATH_MAX {
+            let path = path();
             self.reporter.report(Diagnostic::EntryPathTooLong { path });
             return false;
         }
@@ -83,7 +84,7 @@ impl<R: Reporter> Walk<'_, R> {
         let stat = match kind {
             FileType::Directory => None,
             FileType::RegularFile if !module => return false,
-            _ => match rustix::fs::statat(&level.fd, &*name, AtFlags::empty()) {
+            _ => match level.dir.fd().and_then(|dir| rustix::fs::statat(dir, &*name, AtFlags::empty())) {
                 Ok(stat) => Some(stat),
                 Err(error) => {
                     let dirfd = self.dirfd();
@@ -94,11 +95,15 @@ impl<R: Reporter> Walk<'_, R> {
         };
         let kind = stat.as_ref().map_or(kind, |stat| FileType::from_raw_mode(stat.st_mode));
         match (kind, stat) {
-            (FileType::Directory, _) => self.descend(name, path),
+            (FileType::Directory, _) => {
+                let path = path();
+                self.descend(name, path);
+            }
             (FileType::RegularFile, Some(stat)) => return module && microseconds(&stat) > self.index,
             (FileType::RegularFile, None) => {}
             (other, _) => {
                 let mode = format!("{:o}", other.as_raw_mode()).into_bytes();
+                let path = path();
                 self.reporter.report(Diagnostic::UnsupportedFileType { path, mode });
             }
         }
@@ -110,7 +115,7 @@ impl<R: Reporter> Walk<'_, R> {
         if self.open.len() > self.limits.depth {
             return self.reporter.report(Diagnostic::DirectoryDepth { path });
         }
-        match open(&level.fd, &name) {
+        match level.dir.fd().and_then(|dir| open(dir, &name)) {
             Ok(fd) => self.enter(fd, path),
             Err(error) => {
                 let dirfd = self.dirfd();
@@ -124,15 +129,15 @@ impl<R: Reporter> Walk<'_, R> {
         if self.open.iter().any(|level| level.id == id) {
             return self.reporter.report(Diagnostic::DirectoryLoop { path });
         }
-        let mut entries: Vec<(Vec<u8>, FileType)> = Dir::read_from(&fd)
-            .into_iter()
-            .flatten()
+        let Ok(mut dir) = Dir::new(fd) else { return };
+        let mut entries: Vec<(Vec<u8>, FileType)> = dir
+            .by_ref()
             .flatten()
             .map(|entry| (entry.file_name().to_bytes().to_vec(), entry.file_type()))
             .filter(|(name, _)| !matches!(&**name, b"." | b".." | b"build" | b"source"))
             .collect();
         entries.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
-        self.open.push(Level { fd, path, id, entries });
+        self.open.push(Level { dir, path, id, entries });
     }
 
     /// The number of the present directory's descriptor, as kmod counts: 3 is the module directory.

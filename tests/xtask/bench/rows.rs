@@ -1,8 +1,10 @@
 //! The rows of the main table: which tree, which run, what is wanted.
 
+use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result};
 use depmod_tests::bench::corpus::{self, Packing};
@@ -108,6 +110,8 @@ impl Row {
                 Run::Cached(change) => {
                     let changed = Changed::new(change, &twins, &tree)?;
                     changed.before()?;
+                    // A file that has just changed is not kept in the cache.
+                    thread::sleep(SETTLED);
                     measure(&mut ours, scratch).context("filling the cache")?;
                     changed.make()?;
                 }
@@ -158,6 +162,9 @@ impl Row {
         [kmod, ours]
     }
 }
+
+/// How long a change must be past for the cache to keep a file.
+const SETTLED: Duration = Duration::from_millis(250);
 
 /// A change to one module of both trees; `original` is where its unchanged file is.
 struct Changed {
