@@ -1,6 +1,7 @@
 //! One run of the command: the core's stages, with threads around them.
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -56,7 +57,8 @@ fn try_run(
         true => None,
         false => Publisher::lock(&settings.outdirname).unwrap_or_default(),
     };
-    let gathered = Gathered::new(&request, &source, reporter)?;
+    // The process ends after its run: giving back so many pieces of memory one by one is left out.
+    let gathered = ManuallyDrop::new(Gathered::new(&request, &source, reporter)?);
     let (catalog, jobs, limits) = (gathered.catalog(), settings.jobs, &request.limits);
     let dir = settings.cache.as_ref();
     let mut cache = dir.and_then(|dir| Cache::open(dir, &request.directory, catalog, jobs, reporter));
@@ -78,8 +80,8 @@ fn try_run(
     progress.end();
     let mut heard = Heard { reporter, anything: false };
     let reporter = &mut heard;
-    let loaded = Loaded::new(catalog, results, reporter);
-    let tables = Tables::new(&request, &gathered, &loaded);
+    let loaded = ManuallyDrop::new(Loaded::new(catalog, results, reporter));
+    let tables = ManuallyDrop::new(Tables::new(&request, &gathered, &loaded));
     let mut links = Vec::new();
     if settings.show {
         let resolved = Resolved::new(&tables, &mut links, reporter);
