@@ -32,6 +32,7 @@
 //! since release 34; older ones wrote the children first, and [`Index`] reads both.
 //!
 //! ```
+//! # #[cfg(feature = "alloc")] {
 //! use depmod_core::{index::{Index, IndexBuilder}, limits::Limits};
 //!
 //! let mut builder = IndexBuilder::new();
@@ -44,6 +45,7 @@
 //! assert_eq!(index.get(b"ps_2")?, Some(&b"ab"[..]));
 //! let found = index.find_all(b"pci:v8086d1", Limits::DEFAULT.steps)?;
 //! assert_eq!(found.iter().map(|value| value.bytes).collect::<Vec<_>>(), [b"ef"]);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
