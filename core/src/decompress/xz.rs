@@ -80,7 +80,7 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
 fn explain(error: Error, limits: &Limits) -> DecodeError {
     let text = match error {
         Error::Eof => "Unexpected end of input",
-        Error::InvalidData(_) | Error::InvalidInput(_) => "File is corrupt",
+        Error::InvalidData(_) | Error::InvalidInput(_) | Error::Other(_) => "File is corrupt",
         Error::Unsupported(_) => "Unsupported compression options",
         Error::OutOfMemory(_) => return DecodeError::memory_limit(Compression::Xz, limits),
         _ => "Internal error (bug)",
