@@ -81,4 +81,29 @@ mod tests {
         from_strings(b"\0\0x", &mut facts);
         assert!(!facts.finish().unwrap().exports_invalid());
     }
+
+    #[test]
+    fn crc_symbols_give_names_and_crcs_unless_a_name_is_out_of_bounds() {
+        use crate::elf::{ByteOrder, Class};
+
+        let entry = |name: u8, section: u16, value: u8| {
+            let mut entry = [0; 24];
+            entry[0] = name;
+            entry[6..8].copy_from_slice(&section.to_le_bytes());
+            entry[8] = value;
+            entry
+        };
+        let strtab = b"\0__crc_abs\0__crc_far\0other\0";
+        let names = |entries: &[[u8; 24]]| {
+            let table = [&[[0; 24]], entries].concat().concat();
+            let symbols = Symbols::new(Class::Elf64, ByteOrder::Little, &table).unwrap();
+            let mut facts = FactsBuilder::default();
+            from_crc_symbols(symbols, strtab, |section, at| u64::from(section) * 100 + at, &mut facts);
+            let facts = facts.finish().unwrap();
+            facts.exports().map(|export| (export.name.to_vec(), export.crc)).collect::<alloc::vec::Vec<_>>()
+        };
+        let good = [entry(1, section_index::ABS, 9), entry(11, 3, 7), entry(21, 3, 7)];
+        assert_eq!(names(&good), [(b"abs".to_vec(), 9), (b"far".to_vec(), 307)]);
+        assert_eq!(names(&[good[0], entry(200, 3, 7)]), []);
+    }
 }
