@@ -4,7 +4,7 @@
 //! * [`tree`] lays out module directories and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
-//! * [`bench`] measures: trees, runs, limits, instruction counts;
+//! * [`mod@bench`] measures: trees, runs, limits, instruction counts;
 //! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
 //! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with a [`base_initrd`],
 //!   with a TPM of [`swtpm`] if asked; [`signing`] is for Secure Boot, [`event_log`] reads what was measured;

@@ -18,7 +18,7 @@ use crate::tree::VERSION;
 /// How much one module holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Exports of a library, which each [`LIBRARY`]th module is; others have none.
+    /// Exports of a library, which one in twenty modules is; others have none.
     pub exports: usize,
     /// Undefined symbols, each with an entry in `__versions`.
     pub needs: usize,
