@@ -32,6 +32,8 @@ pub struct Machine {
     volumes: Vec<Volume>,
     options: Vec<String>,
     tpm: bool,
+    /// Firmware variables, when not fresh ones.
+    variables: Option<Vec<u8>>,
     /// Of guest memory, in MiB.
     pub memory: u32,
     /// Given to each attempt.
@@ -57,6 +59,8 @@ pub struct Outcome {
     pub times: Vec<Duration>,
     /// The first volume after the run.
     pub files: Files,
+    /// The firmware's variables after the run.
+    pub variables: Vec<u8>,
     /// Wall-clock time of the run.
     pub time: Duration,
 }
@@ -118,6 +122,7 @@ impl Machine {
             volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 }],
             options: Vec::new(),
             tpm: false,
+            variables: None,
             memory: 1024,
             timeout: Duration::from_secs(240),
         })
@@ -147,6 +152,12 @@ impl Machine {
     /// Gives it a TPM 2.0.
     pub fn with_tpm(mut self) -> Self {
         self.tpm = true;
+        self
+    }
+
+    /// Gives it the firmware variables that another run left, and boots what these say.
+    pub fn with_variables(mut self, variables: &[u8]) -> Self {
+        self.variables = Some(variables.to_vec());
         self
     }
 
@@ -219,7 +230,10 @@ impl Machine {
     fn attempt(&self, end: &str) -> Result<Result<Outcome, Vec<String>>> {
         let dir = tempfile::tempdir()?;
         let at = |name: &str| dir.path().join(name);
-        fs::copy(&self.settings.variables, at("variables.fd"))?;
+        match &self.variables {
+            Some(variables) => fs::write(at("variables.fd"), variables)?,
+            None => fs::copy(&self.settings.variables, at("variables.fd")).map(drop)?,
+        }
         let mut qemu = Command::new(&self.settings.program);
         qemu.args(&self.settings.machine)
             .args(["-smp", "2", "-m", &self.memory.to_string()])
@@ -232,11 +246,13 @@ impl Machine {
             .args(&self.options);
         for (number, volume) in self.volumes.iter().enumerate() {
             let path = at(&format!("volume{number}.img"));
+            // It would change the boot order of given variables.
+            let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
             fs::write(&path, fat::image(&volume.files, volume.room)?)?;
             qemu.arg("-drive")
                 .arg(join(&format!("if=none,id=volume{number},format=raw,file="), &path))
                 .arg("-device")
-                .arg(format!("{},drive=volume{number},bootindex={number}", volume.device));
+                .arg(format!("{},drive=volume{number}{order}", volume.device));
         }
         // Lives as long as the run.
         let tpm = if self.tpm { Some(Tpm::start(dir.path())?) } else { None };
@@ -255,7 +271,8 @@ impl Machine {
             reader.join().ok().context("the console's reader died")?.into_iter().unzip();
         if ended && lines.iter().any(|line: &String| line.starts_with(end)) {
             let files = fat::files(&mut fs::read(at("volume0.img"))?)?;
-            return Ok(Ok(Outcome { lines, times, files, time }));
+            let variables = fs::read(at("variables.fd"))?;
+            return Ok(Ok(Outcome { lines, times, files, variables, time }));
         }
         if !ended {
             println!("no end within {} s", self.timeout.as_secs());

@@ -1,7 +1,7 @@
 //! What starts when the program itself fails.
 //!
-//! A panic cannot be caught in firmware: there is no unwinding. So before risky work begins the kernel is
-//! loaded and its base initrds are published; the handler of panics, which failed allocations reach as
+//! A panic cannot be caught in firmware: there is no unwinding. So the kernel is loaded first, and its base
+//! initrds are published before risky work begins; the handler of panics, which failed allocations reach as
 //! well, then has nothing to do but start that kernel. It needs no memory for it.
 
 use core::ffi::c_void;

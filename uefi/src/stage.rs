@@ -1,8 +1,8 @@
 //! The stage before the kernel: an entry in, a running kernel out.
 //!
 //! ```text
-//! entry ─► kernel loaded, base initrds published ─► hardware ─► plan ─► initrd added ─► kernel started
-//!          ╰ from here on the machine boots: any failure leaves the last arrow but one out ╯
+//! entry ─► kernel loaded ─► base initrds published ─► hardware ─► plan ─► initrd added ─► kernel started
+//!                         ╰ from here on the machine boots: a failure skips to the last arrow
 //! ```
 //!
 //! What the console says, one line each: `depmod: ERROR: WHY; booting without preload` on a failure, or
@@ -66,10 +66,14 @@ impl Stage {
         let stop = entry.on_error == OnError::Stop;
 
         let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
-        let base = entry.initrds.iter().map(|path| volume.read_file(path)).collect::<Result<Vec<_>>>()?;
         let armed = (!stop).then(|| fallback::arm(kernel.image()));
+        let base = self.base_initrds(&entry, &volume)?;
+        let whole = base.len() == entry.initrds.len();
         let mut initrd = None;
         let added = self.publish(base, &mut initrd, &entry).and_then(|()| {
+            if !whole {
+                return Ok(());
+            }
             let preload = self.preload(&entry, &volume, &limits)?;
             self.add(preload, &mut initrd)
         });
@@ -77,7 +81,7 @@ impl Stage {
             if stop {
                 return Err(error);
             }
-            self.console.error(format_args!("{}; booting without preload", Chain(&error)));
+            self.without_preload(&error);
         }
         if self.console.verbose {
             let size = initrd.as_ref().map_or(0, Initrd::size);
@@ -97,6 +101,23 @@ impl Stage {
             Some(path) => Ok((Volume::of_program()?, beside_program(path)?)),
             None => Ok((Volume::of_program()?, beside_program(DEFAULT_ENTRY)?)),
         }
+    }
+
+    /// The base initrds that can be read, and a line for each other one; if the entry says `stop`, all.
+    fn base_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<Vec<Vec<u8>>> {
+        let mut base = Vec::new();
+        for path in &entry.initrds {
+            match volume.read_file(path) {
+                Ok(bytes) => base.push(bytes),
+                Err(error) if entry.on_error == OnError::Stop => return Err(error),
+                Err(error) => self.without_preload(&error),
+            }
+        }
+        Ok(base)
+    }
+
+    fn without_preload(&self, why: &Error) {
+        self.console.error(format_args!("{}; booting without preload", Chain(why)));
     }
 
     /// Publishes the base initrds. An entry without any has nothing to publish yet.
@@ -230,7 +251,8 @@ fn beside_program(name: &str) -> Result<String> {
             && let Ok(part) = part.path_name().to_cstring16()
         {
             path.push('/');
-            path.push_str(&from_firmware(&part));
+            // The firmware begins the first part with a slash.
+            path.push_str(from_firmware(&part).trim_matches('/'));
         }
     }
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);

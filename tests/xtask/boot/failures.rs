@@ -51,6 +51,8 @@ const FAILURES: &[Failure] = &[
         "x-depmod-modules /good.cpio\nx-depmod-hardwear off",
         "boot entry line 7: unknown key x-depmod-hardwear",
     ),
+    ("initrd", "x-depmod-modules /good.cpio\ninitrd /none.img", "cannot read /none.img"),
+    ("directory", "initrd /EFI\nx-depmod-modules /good.cpio", "cannot read /EFI"),
     (
         "value",
         "x-depmod-modules /good.cpio\nx-depmod-hardware of",
@@ -126,6 +128,40 @@ pub(super) fn boot_anyway() -> Result<()> {
         files.told(&outcome, name, line, WITHOUT)?;
         without_preload(&outcome, name)
     })
+}
+
+/// Without any initrd the kernel still starts; what it can do then is up to it. Ours finds no root.
+pub(super) fn no_initrd() -> Result<()> {
+    let files = Files::new()?;
+    let mut stage = files.stage()?.keys("options printk.time=0\nx-depmod-modules /good.cpio");
+    stage.entry = stage.entry.replace("/base.img", "/none.img");
+    let outcome = stage.put_on(small()?)?.run(NO_ROOT)?;
+    files.told(&outcome, "no-initrd", "cannot read /none.img", WITHOUT)?;
+    outcome.ensure(!outcome.has_line(HANDED_OVER), "the kernel got an initrd nevertheless")
+}
+
+/// A kernel's last words without an initrd and a `root=`.
+const NO_ROOT: &str = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+
+/// Without a kernel, or an entry, there is nothing to boot: the firmware takes its next boot option.
+pub(super) fn next_option() -> Result<()> {
+    let files = Files::new()?;
+    let good = files.stage()?.keys("x-depmod-modules /good.cpio");
+    let without = |entry: &str| {
+        let mut stage = good.clone();
+        stage.entry = entry.into();
+        stage.files.clear();
+        stage
+    };
+    let machine = without("linux /none\ninitrd /none.img\n").put_on(small()?)?.volume();
+    let machine = without("title no kernel key\n").put_on(machine)?.volume();
+    let mut machine = without("").put_on(machine)?;
+    machine.take_file("EFI/BOOT/depmod.conf");
+    let outcome = good.put_on(machine.volume())?.run(END)?;
+    files.told(&outcome, "kernel", "cannot read /none: ", STOPPED)?;
+    files.told(&outcome, "no-kernel", "bad boot entry /EFI/BOOT/depmod.conf", STOPPED)?;
+    files.told(&outcome, "no-entry", "cannot read /EFI/BOOT/depmod.conf: ", STOPPED)?;
+    outcome.expect("TEST: preload")
 }
 
 /// Failures that need the shell: another initrd provider, panics, memory that runs out anywhere.

@@ -41,6 +41,12 @@ const CASES: &[Case] = &[
     ("devices-6.12", "the same with Linux 6.12", devices::full_6_12),
     ("devices-arm", "virtio disks need the preload on AArch64, Linux 6.12", devices::aarch64),
     ("failures", "whatever goes wrong, the machine boots and says why", failures::boot_anyway),
+    ("failures-initrd", "without any initrd the kernel is started all the same", failures::no_initrd),
+    (
+        "failures-next",
+        "without a kernel or an entry the firmware takes its next boot option",
+        failures::next_option,
+    ),
     (
         "failures-shell",
         "so it does with another initrd provider, panics and no memory",
