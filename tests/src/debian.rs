@@ -142,6 +142,17 @@ pub fn systemd_boot() -> Result<PathBuf> {
     Ok(root.join("usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
 }
 
+/// The boot loader rEFInd of Debian 13 for PCs. Not installed, because its package installs it on the
+/// machine's own system partition.
+///
+/// # Errors
+/// When it can't be had.
+pub fn refind() -> Result<PathBuf> {
+    let root = cached("refind", |dir| Archive::open("trixie", "amd64")?.unpack(&["refind"], dir))
+        .context("rEFInd could not be fetched")?;
+    Ok(root.join("usr/share/refind/refind/refind_x64.efi"))
+}
+
 /// The cache directory's entry `name`, made by `make` in a temporary place first when it is missing.
 fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = cache()?;

@@ -178,7 +178,8 @@ impl Machine {
     /// When something cannot be read.
     pub fn directory(mut self, path: &str, from: &Path) -> Result<Self> {
         for (below, content) in fat::directory(from)? {
-            self.newest().files.insert(format!("{path}{below}"), content);
+            let path = format!("{path}{below}");
+            self.newest().files.insert(path.trim_start_matches('/').to_owned(), content);
         }
         Ok(self)
     }

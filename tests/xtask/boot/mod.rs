@@ -8,6 +8,7 @@ mod hardware;
 mod page;
 mod shell;
 mod stage;
+mod starters;
 mod trust;
 
 use alloc::collections::BTreeMap;
@@ -65,6 +66,8 @@ const CASES: &[Case] = &[
     ("trust", "Secure Boot refuses what is not signed; the TPM's log tells what was chosen", trust::trust),
     ("page", "the commands of uefi/README.md: installed, signed, started by systemd-boot", page::installed),
     ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
+    ("boot-entry", "the firmware starts the program by a boot entry with load options", starters::boot_entry),
+    ("refind", "rEFInd starts it, configured by uefi/README.md", starters::refind),
     ("layouts", "base initrds of either layout stay whole under an archive of ours", archives::layouts),
 ];
 

@@ -14,7 +14,7 @@ use depmod_tests::subset::Subset;
 use depmod_tests::{command, efi, product, workspace};
 
 /// What the `initrd` of the page does: load what is listed, then look.
-const LOAD: &str = "while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n";
+pub(super) const LOAD: &str = "while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n";
 
 /// Installed on the system partition, signed, and started by a signed systemd-boot with Secure Boot on.
 pub(super) fn installed() -> Result<()> {
@@ -52,14 +52,14 @@ pub(super) fn stick() -> Result<()> {
 }
 
 /// Someone with a system to boot, an empty system partition, and the page.
-struct User<'s> {
+pub(super) struct User<'s> {
     work: tempfile::TempDir,
     system: &'s Path,
 }
 
 impl<'s> User<'s> {
     /// The system's `/boot` gets this kernel and an initrd without modules.
-    fn new(modules: &'s Subset, image: &[u8], script: &str) -> Result<Self> {
+    pub(super) fn new(modules: &'s Subset, image: &[u8], script: &str) -> Result<Self> {
         let user = Self { work: tempfile::tempdir()?, system: modules.root() };
         let boot = user.system.join("boot");
         fs::create_dir(&boot)?;
@@ -73,12 +73,12 @@ impl<'s> User<'s> {
         Ok(user)
     }
 
-    fn esp(&self) -> std::path::PathBuf {
+    pub(super) fn esp(&self) -> std::path::PathBuf {
         self.work.path().join("esp")
     }
 
     /// Runs the commands of the page under these marks, in this order.
-    fn follow(&self, marks: &[&str], version: &str, certificate: &Path) -> Result<()> {
+    pub(super) fn follow(&self, marks: &[&str], version: &str, certificate: &Path) -> Result<()> {
         let page = fs::read_to_string(workspace().join("uefi/README.md"))?;
         let path = std::env::var("PATH")?;
         for mark in marks {

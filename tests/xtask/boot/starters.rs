@@ -1,0 +1,80 @@
+//! Who starts the program beside systemd-boot, each with the entry file named in the load options.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Result;
+use depmod_tests::base_initrd::END;
+use depmod_tests::debian;
+use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
+use depmod_tests::subset::Subset;
+
+use super::page::{LOAD, User};
+
+/// Not the entry file that the program would find by itself.
+const ENTRY: &str = "linux/chosen.conf";
+
+/// Names it, and has the program tell what it does.
+const OPTIONS: &str = "\\linux\\chosen.conf -v";
+
+/// A starter that waits for a key has failed.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A `Boot####` variable with the program's path and load options, made by the shell in a first run. The
+/// second has neither shell script nor anything in `\EFI\BOOT`.
+pub(super) fn boot_entry() -> Result<()> {
+    let volume = installed(&["install"])?;
+    // No NUL at the end: efibootmgr writes none. This shell cannot give options to entry 0.
+    let options: Vec<u8> = OPTIONS.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let add = "@echo -off\nfs0:\n\
+        bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"Linux (depmod)\"\n\
+        bcfg boot -opt 1 \\options\n\
+        bcfg boot mv 1 0\n\
+        echo TEST: added\nreset -s\n";
+    let added = volume.clone().file("startup.nsh", add).file("options", options).run("TEST: added")?;
+    let outcome = volume.with_variables(&added.variables).run(END)?;
+    let first = outcome.lines.iter().find(|line| line.starts_with("BdsDxe: starting "));
+    outcome.ensure(
+        first.is_some_and(|line| line.contains("\"Linux (depmod)\"")),
+        "the firmware starts something else",
+    )?;
+    started(&outcome)
+}
+
+/// rEFInd with the page's lines in its configuration.
+pub(super) fn refind() -> Result<()> {
+    let mut volume = installed(&["install", "refind"])?;
+    let config = String::from_utf8(volume.take_file("EFI/refind/refind.conf"))?;
+    let config = config.replace("\\EFI\\depmod\\depmod.conf", OPTIONS);
+    let path = volume.boot_path();
+    let outcome = volume
+        .file(&path, fs::read(debian::refind()?)?)
+        .file("EFI/BOOT/refind.conf", format!("{REFIND}{config}"))
+        .run(END)?;
+    started(&outcome)
+}
+
+/// The first entry at once, without pictures and without looking for other systems.
+const REFIND: &str = "timeout -1\ntextonly\nscanfor manual\ndefault_selection 1\nuse_nvram false\n";
+
+fn started(outcome: &Outcome) -> Result<()> {
+    // The load options ask for it.
+    outcome.expect("depmod: time: ")?;
+    outcome.expect(HANDED_OVER)?;
+    outcome.expect("TEST: disk vda")
+}
+
+/// A machine whose disk has what the commands of the page under these marks put there; but the entry file is
+/// where only load options can name it.
+fn installed(marks: &[&str]) -> Result<Machine> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let modules = Subset::of(&kernel, &["virtio_pci", "virtio_blk"])?;
+    let script = format!("{LOAD}say disk $(ls /sys/block)\n");
+    let user = User::new(&modules, &fs::read(kernel.image())?, &script)?;
+    fs::create_dir_all(user.esp().join("EFI/refind"))?;
+    user.follow(marks, &kernel.version, "".as_ref())?;
+    let mut machine = Machine::new("x86_64")?.directory("", &user.esp())?;
+    machine.timeout = TIMEOUT;
+    let entry = machine.take_file("EFI/depmod/depmod.conf");
+    Ok(machine.file(ENTRY, entry))
+}
