@@ -1,4 +1,4 @@
-//! Figures for the page: how large, how fast, how small.
+//! Figures for the main page, `README.md`: how large, how fast, how small.
 
 use anyhow::{Context, Result};
 use depmod_tests::base_initrd::END;
@@ -6,6 +6,10 @@ use depmod_tests::subset::Subset;
 use depmod_tests::{debian, efi};
 
 use super::stage::Stage;
+
+/// Kernels, and what to call them.
+const KERNELS: &[(&str, &str)] =
+    &[("bookworm-cloud-amd64", "6.1 (plain)"), ("trixie-cloud-amd64", "6.12 (`.ko.xz`)")];
 
 /// What a virtual machine needs.
 const NEEDED: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "sr_mod"];
@@ -15,22 +19,21 @@ const RUNS: usize = 3;
 
 /// Prints Markdown tables. The times are of an emulated processor; what counts is how they compare.
 pub(super) fn print() -> Result<()> {
-    println!("\n| Program | Size |\n|---|---|");
+    println!("\n| program | size |\n|---|--:|");
     for arch in efi::architectures()? {
-        println!("| {arch} | {} KiB |", efi::build(&arch)?.metadata()?.len() >> 10);
+        println!("| {arch} | {} KiB |", efi::build(&arch)?.metadata()?.len().div_ceil(1024));
     }
     println!(
-        "\n| Modules | Archive | Index files | Start to StartImage | Preload initrd |\n|---|---|---|---|---|"
+        "\n| modules | their archive | index files | start to StartImage | generated cpio |\n|---|--:|---|--:|--:|"
     );
-    for label in ["bookworm-cloud-amd64", "trixie-cloud-amd64"] {
+    for (label, name) in KERNELS {
         let kernel = debian::kernel(label)?;
         let whole = Subset::whole(&kernel)?;
         let part = Subset::of(&kernel, NEEDED)?;
         let base = Stage::new("x86_64", &kernel, "")?;
-        let version = &kernel.version;
-        row(&format!("{version}, all"), "none", &base, &whole.archive()?)?;
-        row(&format!("{version}, all"), "verified", &base, &whole.index()?.archive()?)?;
-        row(&format!("{version}, what the machine needs"), "none", &base, &part.archive()?)?;
+        row(&format!("{name}, all"), "none", &base, &whole.archive()?)?;
+        row(&format!("{name}, all"), "verified", &base, &whole.index()?.archive()?)?;
+        row(&format!("{name}, what the machine needs"), "none", &base, &part.archive()?)?;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         for (name, about, _) in CASES {
             println!("{name:18} {about}");
         }
-        println!("{FIGURES:18} sizes and times for the page");
+        println!("{FIGURES:18} sizes and times, as README.md has them");
         return Ok(());
     }
     if args == [FIGURES] {
