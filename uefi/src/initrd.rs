@@ -3,6 +3,17 @@
 //! The stub looks for a handle with the device path "vendor media, `LINUX_EFI_INITRD_MEDIA_GUID`" and
 //! asks the `LoadFile2` protocol on it for the initrd, once for its size and once for its bytes
 //! (Linux `Documentation/admin-guide/efi-stub.rst`, `drivers/firmware/efi/libstub`).
+//!
+//! The parts are one file to the kernel, which unpacks archive after archive. Zeros between them do not
+//! matter to it, with two exceptions: a plain archive begins at a multiple of four, and an LZ4 stream has no
+//! end of its own but ends where a chunk has the size zero. So at least four zeros stand between two parts:
+//!
+//! ```text
+//! 02 21 4c 18 … 05   a base initrd of 5 + 4n bytes, LZ4
+//! 00 00 00 00        its end
+//! 00 00 00           up to a multiple of four
+//! 30 37 30 37 30 31  our archive
+//! ```
 
 use alloc::{boxed::Box, vec::Vec};
 use core::ffi::c_void;
@@ -40,7 +51,7 @@ struct Provider {
 }
 
 impl Initrd {
-    /// Publishes the parts as one initrd, each starting at a multiple of four.
+    /// Publishes the parts as one initrd, with zeros between them as the kernel wants it.
     ///
     /// # Errors
     /// When someone else provides an initrd, or the firmware refuses. Nothing is published then,
@@ -48,7 +59,7 @@ impl Initrd {
     pub fn publish(parts: Vec<Vec<u8>>) -> Result<Self> {
         ensure_no_other()?;
         let path = device_path();
-        let size = parts.iter().map(|part| part.len().next_multiple_of(ALIGN)).sum();
+        let size = parts.iter().fold(0, |size, part| size_with(size, part));
         let protocol = LoadFile2Protocol { load_file };
         let provider = Box::into_raw(Box::new(Provider { protocol, path, parts, size }));
         // SAFETY: the provider stays where it is until it is withdrawn.
@@ -81,7 +92,7 @@ impl Initrd {
     pub fn push(&mut self, part: Vec<u8>) {
         // SAFETY: the provider lives as long as `self`, and firmware reads it only when a kernel runs.
         let provider = unsafe { &mut *self.provider };
-        provider.size = provider.size.saturating_add(part.len().next_multiple_of(ALIGN));
+        provider.size = size_with(provider.size, &part);
         provider.parts.push(part);
     }
 
@@ -133,6 +144,18 @@ pub fn ensure_no_other() -> Result<()> {
     }
 }
 
+/// Ends an LZ4 stream.
+const LZ4_END: usize = 4;
+
+/// Zeros between what ends after `size` bytes and the next part.
+fn zeros_after(size: usize) -> usize {
+    if size == 0 { 0 } else { size.saturating_add(LZ4_END).next_multiple_of(ALIGN).saturating_sub(size) }
+}
+
+fn size_with(size: usize, part: &[u8]) -> usize {
+    size.saturating_add(zeros_after(size)).saturating_add(part.len())
+}
+
 fn device_path() -> [u8; 24] {
     let mut path = [0; 24];
     let guid = LINUX_EFI_INITRD_MEDIA_GUID.to_bytes();
@@ -162,15 +185,17 @@ unsafe extern "efiapi" fn load_file(
         return Status::BUFFER_TOO_SMALL;
     }
     let mut to = buffer.cast::<u8>();
+    let mut size = 0;
     for part in &provider.parts {
-        let padding = part.len().next_multiple_of(ALIGN) - part.len();
-        // SAFETY: the buffer has room for all parts with their padding.
+        let zeros = zeros_after(size);
+        // SAFETY: the buffer has room for all parts with the zeros between them.
         unsafe {
+            to.write_bytes(0, zeros);
+            to = to.add(zeros);
             to.copy_from_nonoverlapping(part.as_ptr(), part.len());
             to = to.add(part.len());
-            to.write_bytes(0, padding);
-            to = to.add(padding);
         }
+        size = size_with(size, part);
     }
     Status::SUCCESS
 }
@@ -189,8 +214,10 @@ mod tests {
     #[test]
     fn asked_for_the_size_then_for_the_bytes() {
         let protocol = LoadFile2Protocol { load_file };
-        let parts = vec![vec![1; 5], vec![2; 4]];
-        let mut provider = Provider { protocol, path: device_path(), parts, size: 12 };
+        let parts = vec![vec![1; 5], vec![2; 4], vec![3; 1]];
+        let size = parts.iter().fold(0, |size, part| size_with(size, part));
+        assert_eq!(size, 5 + 7 + 4 + 4 + 1);
+        let mut provider = Provider { protocol, path: device_path(), parts, size };
         let this = (&raw mut provider).cast::<LoadFile2Protocol>();
         let path = (&raw const provider.path).cast::<DevicePathProtocol>();
         let ask = |policy, mut size, buffer: *mut u8| {
@@ -198,12 +225,12 @@ mod tests {
             let status = unsafe { load_file(this, path, Boolean(policy), &mut size, buffer.cast()) };
             (status, size)
         };
-        let mut out = [9; 13];
-        assert_eq!(ask(1, 13, out.as_mut_ptr()), (Status::UNSUPPORTED, 13));
-        assert_eq!(ask(0, 0, core::ptr::null_mut()), (Status::BUFFER_TOO_SMALL, 12));
-        assert_eq!(ask(0, 11, out.as_mut_ptr()), (Status::BUFFER_TOO_SMALL, 12));
-        assert_eq!(out, [9; 13]);
-        assert_eq!(ask(0, 13, out.as_mut_ptr()), (Status::SUCCESS, 12));
-        assert_eq!(out, [1, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2, 2, 9]);
+        let mut out = [9; 22];
+        assert_eq!(ask(1, 22, out.as_mut_ptr()), (Status::UNSUPPORTED, 22));
+        assert_eq!(ask(0, 0, core::ptr::null_mut()), (Status::BUFFER_TOO_SMALL, 21));
+        assert_eq!(ask(0, 20, out.as_mut_ptr()), (Status::BUFFER_TOO_SMALL, 21));
+        assert_eq!(out, [9; 22]);
+        assert_eq!(ask(0, 22, out.as_mut_ptr()), (Status::SUCCESS, 21));
+        assert_eq!(out, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 0, 0, 0, 0, 3, 9]);
     }
 }
