@@ -42,6 +42,11 @@ pub(super) struct VersionTable {
     /// Positions in the module's list; the first entry of each name.
     by_name: HashTable<usize>,
     hasher: DefaultHashBuilder,
+    /// No two entries have the same name.
+    distinct: bool,
+    /// Behind the entry found last. Linkers keep both tables in nearly the same order, so that
+    /// the entry looked for next mostly stands here.
+    next: usize,
 }
 
 impl VersionTable {
@@ -54,15 +59,21 @@ impl VersionTable {
             let same = |&other: &usize| name(other) == version.name;
             self.by_name.entry(hash, same, |&other| hasher.hash_one(name(other))).or_insert(at);
         }
+        self.distinct = self.by_name.len() == versions.len();
+        self.next = 0;
     }
 
     fn find<'list, 'data>(
-        &self,
+        &mut self,
         versions: &'list mut [Version<'data>],
         name: &[u8],
     ) -> Option<&'list mut Version<'data>> {
         let same = |&at: &usize| versions.get(at).is_some_and(|version| version.name == name);
-        let at = *self.by_name.find(self.hasher.hash_one(name), same)?;
+        let at = match self.distinct && same(&self.next) {
+            true => self.next,
+            false => *self.by_name.find(self.hasher.hash_one(name), same)?,
+        };
+        self.next = at.saturating_add(1);
         versions.get_mut(at)
     }
 }
@@ -113,5 +124,31 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
             return;
         }
         facts.need(version.name, version.crc, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_entry_of_a_name_is_found(
+            versions in prop::collection::vec("[ab]{1,3}", 0..12),
+            wanted in prop::collection::vec("[ab]{1,3}", 0..30),
+        ) {
+            let mut list: Vec<Version<'_>> = (0..).zip(&versions)
+                .map(|(crc, name)| Version { name: name.as_bytes(), ends: true, crc, used: false })
+                .collect();
+            let mut table = VersionTable::default();
+            table.fill(&list);
+            // In the order of the entries, too, where each is expected behind the one before.
+            for name in wanted.iter().chain(&versions) {
+                let found = table.find(&mut list, name.as_bytes()).map(|version| version.crc);
+                let first = versions.iter().position(|version| version == name);
+                prop_assert_eq!(found, first.map(|at| at as u64));
+            }
+        }
     }
 }
