@@ -65,6 +65,13 @@ impl core::fmt::Display for UnmatchedBracket {
 
 impl core::error::Error for UnmatchedBracket {}
 
+/// Whether an alias is its own index key; most are.
+pub(crate) fn is_normal_alias(raw: &[u8]) -> bool {
+    // Without an early end this is a loop that a compiler can vectorise.
+    let is_special = |byte: &u8| matches!(byte, b'-' | b'[' | b']');
+    raw.len() <= MAX_LEN && !raw.iter().fold(false, |special, byte| special | is_special(byte))
+}
+
 /// An alias as an index key: `-` outside of brackets as `_`, cut to [`MAX_LEN`].
 ///
 /// ```
@@ -99,4 +106,26 @@ pub fn normalize_alias(raw: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, U
         }
         b
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn normal_aliases_are_their_own_keys(alias in r"[ab_*?]{0,9}[a\-\[\]]{0,2}") {
+            let alias = alias.as_bytes();
+            let same = normalize_alias(alias).is_ok_and(|key| key.eq(alias.iter().copied()));
+            let brackets = alias.contains(&b'[');
+            prop_assert_eq!(is_normal_alias(alias), same && !brackets);
+        }
+    }
+
+    #[test]
+    fn a_long_alias_is_cut() {
+        let alias = [b'a'; MAX_LEN + 1];
+        assert!(is_normal_alias(&alias[1..]) && !is_normal_alias(&alias));
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     inputs::{builtin_aliases, builtin_paths},
     limits::Limits,
     module::Facts,
-    name::{module_name, normalize_alias},
+    name::{is_normal_alias, module_name, normalize_alias},
     pipeline::Stopped,
     symbols::{ModuleIndex, SymbolTable},
 };
@@ -45,14 +45,20 @@ pub(crate) fn alias_index(
     let mut bad = None;
     'modules: for (priority, (file, facts)) in (0..).zip(catalog.modules().iter().zip(facts)) {
         for alias in facts.iter().flat_map(Facts::aliases) {
-            match normalize_alias(alias) {
-                Err(_) => unmatched.push((builder.len(), alias)),
-                Ok(key) => {
-                    if let Err(error) = builder.insert(key, file.name(), priority) {
-                        bad = Some(error);
-                        break 'modules;
+            let inserted = if is_normal_alias(alias) {
+                builder.insert(alias.iter().copied(), file.name(), priority)
+            } else {
+                match normalize_alias(alias) {
+                    Ok(key) => builder.insert(key, file.name(), priority),
+                    Err(_) => {
+                        unmatched.push((builder.len(), alias));
+                        continue;
                     }
                 }
+            };
+            if let Err(error) = inserted {
+                bad = Some(error);
+                break 'modules;
             }
         }
     }
