@@ -85,12 +85,13 @@ impl Catalog {
     }
 
     /// Every module below `directory` and the configured external directories; of several files
-    /// with one name the one that the configuration prefers.
+    /// with one name the one that the configuration prefers. `found` hears of each.
     pub(crate) fn of_directory<S: Source>(
         request: &Request,
         config: &Config,
         source: &S,
         reporter: &mut impl Reporter,
+        mut found: impl FnMut(&[u8]),
     ) -> Result<Self, Stopped> {
         let (directory, limits) = (&*request.directory, &request.limits);
         let mut modules: Vec<ModuleFile> = Vec::new();
@@ -101,6 +102,7 @@ impl Catalog {
                 foreign.push(path.to_vec());
                 return;
             }
+            found(path);
             let file = ModuleFile::new(directory, path);
             match by_name.entry(file.name.clone()) {
                 Entry::Vacant(slot) => {

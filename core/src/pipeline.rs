@@ -149,6 +149,21 @@ impl Gathered {
         source: &S,
         reporter: &mut impl Reporter,
     ) -> Result<Self, Stopped> {
+        Self::while_finding(request, source, reporter, |_| {})
+    }
+
+    /// As [`Gathered::new`]; `found` hears the path of each module file of a directory as soon as it is
+    /// found, so that another thread can begin to read it. Not all of them end in the catalog:
+    /// another file may turn out to be preferred.
+    ///
+    /// # Errors
+    /// As [`Gathered::new`].
+    pub fn while_finding<S: Source>(
+        request: &Request,
+        source: &S,
+        reporter: &mut impl Reporter,
+        found: impl FnMut(&[u8]),
+    ) -> Result<Self, Stopped> {
         let limits = &request.limits;
         if request.unresolved != Unresolved::Ignore && request.kernel_symbols.is_none() {
             reporter.report(Diagnostic::ErrsymsAlone {});
@@ -175,7 +190,7 @@ impl Gathered {
             Selection::All => {
                 let paths = &request.config_paths;
                 let config = Config::load(source, paths, &request.version, limits, reporter);
-                Catalog::of_directory(request, &config, source, reporter)?
+                Catalog::of_directory(request, &config, source, reporter, found)?
             }
             Selection::Files(files) => Catalog::of_files(request, files, source, reporter)?,
         };

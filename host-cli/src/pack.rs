@@ -20,7 +20,7 @@ use depmod_core::tree::{IndexFiles, Place};
 
 use crate::args::{Args, Color, Stop};
 use crate::codecs::{self, HostDecoder};
-use crate::load::load_all;
+use crate::load::Loading;
 use crate::report::Report;
 use crate::run::{DONE, FAILED, request};
 use crate::settings::{Environment, Settings};
@@ -193,9 +193,17 @@ fn settings(args: &PackArgs) -> Result<Settings, Stop> {
 fn archive(settings: &Settings, report: &mut Report) -> Result<Vec<u8>, Failure> {
     let request = request(settings);
     let source = DiskSource;
-    let gathered = Gathered::new(&request, &source, report)?;
+    let loading = Loading {
+        source: &source,
+        jobs: settings.jobs,
+        decoder: HostDecoder::default,
+        limits: &request.limits,
+    };
+    let (gathered, early) =
+        loading.while_finding(|found| Gathered::while_finding(&request, &source, report, found));
+    let gathered = gathered?;
     let catalog = gathered.catalog();
-    let results = load_all(catalog, &source, settings.jobs, HostDecoder::default, &request.limits, || ());
+    let results = loading.load_all(catalog, early, || ());
     let loaded = Loaded::new(catalog, results, report);
     let tables = Tables::new(&request, &gathered, &loaded);
     let resolved = Resolved::new(&tables, &mut Vec::new(), report)?;

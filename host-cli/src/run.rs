@@ -15,7 +15,7 @@ use depmod_core::pipeline::{
 
 use crate::cache::Cache;
 use crate::codecs::HostDecoder;
-use crate::load::load_all;
+use crate::load::{Early, Loading};
 use crate::publish::Publisher;
 use crate::settings::{Mode, Settings};
 use crate::source::{DiskSource, from_io};
@@ -57,10 +57,17 @@ fn try_run(
         true => None,
         false => Publisher::lock(&settings.outdirname).unwrap_or_default(),
     };
-    // The process ends after its run: giving back so many pieces of memory one by one is left out.
-    let gathered = ManuallyDrop::new(Gathered::new(&request, &source, reporter)?);
-    let (catalog, jobs, limits) = (gathered.catalog(), settings.jobs, &request.limits);
+    let (jobs, limits) = (settings.jobs, &request.limits);
+    let loading = Loading { source: &source, jobs, decoder: HostDecoder::default, limits };
     let dir = settings.cache.as_ref();
+    let (gathered, early) = match dir {
+        None => loading.while_finding(|found| Gathered::while_finding(&request, &source, reporter, found)),
+        // Few modules will have to be read.
+        Some(_) => (Gathered::new(&request, &source, reporter), Early::default()),
+    };
+    // The process ends after its run: giving back so many pieces of memory one by one is left out.
+    let gathered = ManuallyDrop::new(gathered?);
+    let catalog = gathered.catalog();
     let mut cache = dir.and_then(|dir| Cache::open(dir, &request.directory, catalog, jobs, reporter));
     progress.begin(catalog.modules().len());
     let step = || progress.step();
@@ -75,7 +82,7 @@ fn try_run(
     }
     let results = match &mut cache {
         Some(cache) => cache.load(catalog, jobs, limits, step),
-        None => load_all(catalog, &source, jobs, HostDecoder::default, limits, step),
+        None => loading.load_all(catalog, early, step),
     };
     progress.end();
     let mut heard = Heard { reporter, anything: false };

@@ -102,7 +102,7 @@ impl Cache {
             directory: directory.to_vec(),
             stored: None,
             result: None,
-            stamps: stamps.into_iter().map(Option::flatten).collect(),
+            stamps: stamps.into_iter().map(|(_, stamp)| stamp).collect(),
             stale: true,
         };
         if let Some(stored) = this.place.read()
@@ -170,7 +170,7 @@ impl Cache {
             };
             queue.map(loaded).collect()
         });
-        let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().flatten().unzip();
+        let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().map(|(_, result)| result).unzip();
         let same = |(file, stamp): (&depmod_core::catalog::ModuleFile, &Option<Stamp>)| {
             stamp.is_none_or(|stamp| known.get(file.path()).is_some_and(|entry| entry.stamp == stamp))
         };
