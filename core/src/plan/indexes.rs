@@ -110,23 +110,21 @@ impl<'a> Indexes<'a> {
         Ok(if self.is_builtin(&query)? { Found::Builtin([query].into()) } else { Found::Nobody })
     }
 
-    /// Modules whose name a glob fits; or, where the glob has a `:` in it, one of whose aliases it fits
-    /// as text: `usb:v*p*d*dc*dsc*dp*ic08*` gives the drivers of USB storage.
+    /// Modules whose name a glob fits; where there are none or the glob has a `:` in it, those with an alias
+    /// that it fits as text: `usb:v*p*d*dc*dsc*dp*ic08*` gives the drivers of USB storage, `fs-x*`
+    /// those of file systems.
     ///
     /// # Errors
     /// When an index is corrupt.
     pub fn find_glob(&self, glob: &[u8]) -> Result<Found, IndexError> {
         let Ok(glob) = normalize_alias(glob) else { return Ok(Found::Nobody) };
         let glob: Vec<u8> = glob.collect();
-        let of_alias = glob.contains(&b':');
-        let index = if of_alias { &self.aliases } else { &self.modules };
-        let mut scratch = Box::new(Scratch::new());
-        let mut entries = index.entries(&mut scratch);
         let mut found = Vec::new();
-        while let Some((key, value)) = entries.next_entry()? {
-            if fnmatch(&glob, key) {
-                found.push((value.priority, if of_alias { value.bytes.to_vec() } else { key.to_vec() }));
-            }
+        if !glob.contains(&b':') {
+            found = matching(&self.modules, &glob, |name, _| name.to_vec())?;
+        }
+        if found.is_empty() {
+            found = matching(&self.aliases, &glob, |_, module| module.to_vec())?;
         }
         found.sort();
         let names = names(found.iter().map(|(_, name)| &**name));
@@ -158,6 +156,23 @@ impl<'a> Indexes<'a> {
     pub(super) fn weak(&self, name: &[u8]) -> &[&'a [u8]] {
         self.weakdeps.get(name).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What `pick` takes of each entry whose key a glob fits, with its priority.
+fn matching(
+    index: &Index<'_>,
+    glob: &[u8],
+    pick: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+) -> Result<Vec<(u32, Vec<u8>)>, IndexError> {
+    let mut scratch = Box::new(Scratch::new());
+    let mut entries = index.entries(&mut scratch);
+    let mut found = Vec::new();
+    while let Some((key, value)) = entries.next_entry()? {
+        if fnmatch(glob, key) {
+            found.push((value.priority, pick(key, value.bytes)));
+        }
+    }
+    Ok(found)
 }
 
 /// Names as module names, each once, in order of first appearance.

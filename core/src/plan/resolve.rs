@@ -350,6 +350,7 @@ mod tests {
         assert_eq!(found("loop"), (vec![], builtin("loop")));
         assert_eq!(found("block-major-7-0"), (vec![], builtin("loop")));
         assert_eq!(found("n*").0, ["nvme", "net"]);
+        assert_eq!(found("fs-*").0, ["ext4"], "aliases where no name fits");
         assert_eq!(found("pci:v[1]*").0, ["net"]);
         for nobody in ["gone", "zz*", "a]"] {
             let query = nobody.as_bytes().to_vec();
