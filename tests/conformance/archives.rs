@@ -210,6 +210,15 @@ fn index_files_that_do_not_fit_are_made_anew() {
     assert_eq!(mixed, Provenance::Computed(Stale::Foreign(Output::Dep)));
     let foreign = provenance(&write("modules.softdep", b"softdep alien pre: crc\n"));
     assert_eq!(foreign, Provenance::Computed(Stale::Foreign(Output::Softdep)));
+    for (name, output) in [("modules.softdep", Output::Softdep), ("modules.weakdep", Output::Weakdep)] {
+        for cut in [0, 1] {
+            let change = |dir: &Path| {
+                let text = fs::read(dir.join(name)).unwrap();
+                fs::write(dir.join(name), &text[..(text.len() - 1) * cut]).unwrap();
+            };
+            assert_eq!(provenance(&change), Provenance::Computed(Stale::Cut(output)), "{name}");
+        }
+    }
     for name in ["kernel/gone.ko", "kernel/other.ko"] {
         let change = |dir: &Path| match name {
             "kernel/gone.ko" => fs::write(dir.join(name), Elf::new().build()).unwrap(),

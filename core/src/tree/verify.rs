@@ -20,6 +20,8 @@ pub enum Stale {
     Missing(Output),
     /// This index is broken.
     Corrupt(Output, IndexError),
+    /// This text does not end with a line's end.
+    Cut(Output),
     /// This file is about other modules than those that are there.
     Foreign(Output),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Stale {
         match self {
             Self::Missing(output) => write!(f, "no {}", output.file_name()),
             Self::Corrupt(output, _) => write!(f, "{} is corrupt", output.file_name()),
+            Self::Cut(output) => write!(f, "{} is cut short", output.file_name()),
             Self::Foreign(output) => write!(f, "{} is about other modules", output.file_name()),
         }
     }
@@ -63,7 +66,9 @@ pub(super) fn verify(files: &IndexFiles, catalog: &Catalog, builtin: Option<&[u8
         every(files, output, &mut scratch, known)?;
     }
     for (output, command) in [(Output::Softdep, &b"softdep"[..]), (Output::Weakdep, b"weakdep")] {
-        for line in files.get(output).split(|&b| b == b'\n') {
+        // Even without a single dependency it has a heading.
+        let text = files.get(output).strip_suffix(b"\n").ok_or(Stale::Cut(output))?;
+        for line in text.split(|&b| b == b'\n') {
             let mut words = line.split(|&b| b == b' ');
             if words.next() == Some(command) && !words.next().is_some_and(|name| present.names.contains(name))
             {
