@@ -19,6 +19,8 @@ use crate::{command, target_dir};
 pub enum Packing {
     /// As Debian ships it.
     AsIs,
+    /// Not compressed.
+    Plain,
     /// zstd, level 3.
     Zst3,
     /// zstd, level 19.
@@ -38,6 +40,7 @@ impl Packing {
     fn tool(self) -> Option<(&'static [&'static str], &'static str)> {
         match self {
             Self::AsIs | Self::NamedXz => None,
+            Self::Plain => Some((&["xz", "--decompress", "--force"], "plain")),
             Self::Zst3 => Some((&["zstd", "-3", "--rm", "--force", "--quiet"], "zst3")),
             Self::Zst19 => Some((&["zstd", "-19", "--rm", "--force", "--quiet"], "zst19")),
             Self::Gz => Some((&["gzip", "--no-name", "--force"], "gz")),
@@ -68,6 +71,10 @@ pub fn tree(label: &str, packing: Packing) -> Result<Kernel> {
         Packing::NamedXz => "named-xz",
         _ => packing.tool().map_or("", |(_, name)| name),
     };
+    let mut stored = modules(&kernel.modules())?.into_iter();
+    if packing == Packing::Plain && stored.all(|path| path.extension().is_some_and(|ext| ext == "ko")) {
+        return Ok(kernel);
+    }
     let packed =
         Kernel { root: directory()?.join(format!("{label}-{name}")), version: kernel.version.clone() };
     if packed.root.is_dir() {
@@ -77,7 +84,11 @@ pub fn tree(label: &str, packing: Packing) -> Result<Kernel> {
     let part =
         Kernel { root: directory()?.join(format!("part-{label}-{name}")), version: kernel.version.clone() };
     let _ = fs::remove_dir_all(&part.root);
-    mirror(&kernel.modules(), &part.modules())?;
+    let unpacked = match packing {
+        Packing::Plain => kernel,
+        _ => tree(label, Packing::Plain)?,
+    };
+    mirror(&unpacked.modules(), &part.modules())?;
     let modules = modules(&part.modules())?;
     match packing.tool() {
         Some((tool, _)) => pack(tool, &modules)?,

@@ -64,7 +64,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         missed.push("growth");
     }
     if chosen("instructions") {
-        let twins = Twins::new(&corpus::tree(LARGE, Packing::AsIs)?)?;
+        let twins = Twins::new(&corpus::tree(LARGE, Packing::Plain)?)?;
         let root = twins.ours.root.to_string_lossy();
         let args = ["--jobs", "1", "-b", &root, &twins.ours.version];
         let count = callgrind::instructions(&depmod, &args, twins.scratch.path())?;
