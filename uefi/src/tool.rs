@@ -1,6 +1,6 @@
 //! The tool for the UEFI shell: the Linux command's index files, on any volume.
 
-use alloc::{format, string::String, string::ToString, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use depmod_core::decompress::PureDecoder;
 use depmod_core::diagnostic::Diagnostic;
@@ -10,7 +10,7 @@ use depmod_core::output::Output;
 use depmod_core::pipeline::{Gathered, Loaded, Request, Resolved, Stopped, Tables};
 use depmod_core::tree::{TreeError, locate};
 
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::modules::{Modules, Stored};
 use crate::options::Index;
@@ -86,10 +86,9 @@ fn outputs(
     Ok((files, links))
 }
 
-/// Piece by piece: the console converts all that it gets at once.
+/// Line by line, so that the copy stays small.
 fn print(text: &[u8]) {
     for line in text.split_inclusive(|&b| b == b'\n') {
-        let line: String = String::from_utf8_lossy(line).to_string();
-        uefi::print!("{line}");
+        console::print(format_args!("{}", String::from_utf8_lossy(line)));
     }
 }
