@@ -2,8 +2,9 @@
 
 use core::panic::PanicInfo;
 
-use depmod_uefi::console::Console;
-use depmod_uefi::options::{Command, USAGE, words_of_program};
+use depmod_uefi::console::{self, Console};
+use depmod_uefi::memory::Allocator;
+use depmod_uefi::options::{Command, DEFAULT_ENTRY, USAGE, words_of_program};
 use depmod_uefi::stage::Stage;
 use depmod_uefi::{Chain, fallback, tool};
 use uefi::{Status, boot};
@@ -12,6 +13,9 @@ use uefi::{Status, boot};
 #[unsafe(link_section = ".sbat")]
 #[used]
 static SBAT: [u8; include_bytes!("sbat.csv").len()] = *include_bytes!("sbat.csv");
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[uefi::entry]
 fn main() -> Status {
@@ -23,7 +27,7 @@ fn main() -> Status {
         }
         Ok(Command::Index(index)) => tool::run(&index, Console { verbose: index.verbose }),
         Ok(Command::Help) => {
-            uefi::println!("{USAGE}");
+            console::print(format_args!("{USAGE}\n"));
             Ok(())
         }
         Err(error) => {
@@ -51,8 +55,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         let (file, line) = place.map_or(("?", 0), |place| (place.file(), place.line()));
         Console::default().error(format_args!("{} (at {file}:{line}); {next}", info.message()));
     }
-    fallback::start();
-    // SAFETY: no event of ours is pending; what we allocated is lost, nothing points to it.
+    // SAFETY: nothing is used after this, neither here nor by the frames above, which never run again.
+    unsafe { fallback::recover() };
+    // SAFETY: no event of ours is pending, and nothing points to what we allocated.
     let _ = unsafe { boot::exit(boot::image_handle(), Status::ABORTED, 0, core::ptr::null_mut()) };
     loop {
         boot::stall(core::time::Duration::from_secs(1));

@@ -17,6 +17,8 @@
 
 use alloc::{boxed::Box, vec::Vec};
 use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use depmod_core::cpio::ALIGN;
 use uefi::proto::device_path::{DevicePath, FfiDevicePath};
@@ -27,6 +29,7 @@ use uefi_raw::protocol::device_path::DevicePathProtocol;
 use uefi_raw::protocol::media::LoadFile2Protocol;
 
 use crate::error::{Doing, Error, Result};
+use crate::memory;
 
 /// Names the device path that the kernel's stub looks for.
 pub const LINUX_EFI_INITRD_MEDIA_GUID: Guid = guid!("5568e427-68fc-4f3d-ac74-ca555231cc68");
@@ -34,10 +37,12 @@ pub const LINUX_EFI_INITRD_MEDIA_GUID: Guid = guid!("5568e427-68fc-4f3d-ac74-ca5
 const VENDOR_MEDIA: [u8; 4] = [4, 3, 20, 0];
 const END: [u8; 4] = [0x7f, 0xff, 4, 0];
 
+/// What is published, for [`withdraw`]: there is never more than one.
+static PUBLISHED: AtomicPtr<Provider> = AtomicPtr::new(ptr::null_mut());
+
 /// Initrds that are published until this is dropped.
 #[derive(Debug)]
 pub struct Initrd {
-    handle: Handle,
     provider: *mut Provider,
 }
 
@@ -46,6 +51,7 @@ pub struct Initrd {
 struct Provider {
     protocol: LoadFile2Protocol,
     path: [u8; 24],
+    handle: Option<Handle>,
     parts: Vec<Vec<u8>>,
     size: usize,
 }
@@ -61,7 +67,10 @@ impl Initrd {
         let path = device_path();
         let size = parts.iter().fold(0, |size, part| size_with(size, part));
         let protocol = LoadFile2Protocol { load_file };
-        let provider = Box::into_raw(Box::new(Provider { protocol, path, parts, size }));
+        memory::keep(parts.as_ptr());
+        parts.iter().for_each(|part| memory::keep(part.as_ptr()));
+        let provider = Box::into_raw(Box::new(Provider { protocol, path, handle: None, parts, size }));
+        memory::keep(provider);
         // SAFETY: the provider stays where it is until it is withdrawn.
         let path = unsafe { &raw const (*provider).path };
         // SAFETY: the GUID belongs to this interface, which outlives its installation.
@@ -75,7 +84,10 @@ impl Initrd {
                 return Err(error);
             }
         };
-        let initrd = Self { handle, provider };
+        // SAFETY: nobody else looks at it.
+        unsafe { (*provider).handle = Some(handle) };
+        PUBLISHED.store(provider, Ordering::SeqCst);
+        let initrd = Self { provider };
         // SAFETY: as above; on failure `initrd` takes the device path away again.
         unsafe {
             boot::install_protocol_interface(
@@ -92,8 +104,11 @@ impl Initrd {
     pub fn push(&mut self, part: Vec<u8>) {
         // SAFETY: the provider lives as long as `self`, and firmware reads it only when a kernel runs.
         let provider = unsafe { &mut *self.provider };
-        provider.size = size_with(provider.size, &part);
+        memory::keep(part.as_ptr());
+        let size = size_with(provider.size, &part);
+        // A failed allocation may start the kernel from here: size and parts always fit.
         provider.parts.push(part);
+        provider.size = size;
     }
 
     /// Size as the kernel sees it, in bytes.
@@ -106,28 +121,40 @@ impl Initrd {
 
 impl Drop for Initrd {
     fn drop(&mut self) {
-        // SAFETY: these are the interfaces that `publish` installed; nobody holds on to them.
-        let removed = unsafe {
-            let path = &raw const (*self.provider).path;
-            let file = boot::uninstall_protocol_interface(
-                self.handle,
-                &LoadFile2Protocol::GUID,
-                self.provider.cast::<c_void>(),
-            );
-            let path =
-                boot::uninstall_protocol_interface(self.handle, &DevicePath::GUID, path.cast::<c_void>());
-            let gone = |result: uefi::Result| match result {
-                Ok(()) => true,
-                Err(error) => error.status() == Status::NOT_FOUND,
-            };
-            gone(file) && gone(path)
-        };
         // What the firmware still points at must stay.
-        if removed {
+        if withdraw() {
             // SAFETY: it comes from `Box::into_raw` and is not reachable any more.
             drop(unsafe { Box::from_raw(self.provider) });
         }
     }
+}
+
+/// For the handler of panics, which cannot drop the [`Initrd`]: takes away what is published, and says whether
+/// nothing is any more.
+#[must_use]
+pub fn withdraw() -> bool {
+    let provider = PUBLISHED.load(Ordering::SeqCst);
+    // SAFETY: what stands there is live.
+    let Some(handle) = (unsafe { provider.as_ref() }).and_then(|provider| provider.handle) else {
+        return true;
+    };
+    // SAFETY: these are the interfaces that `publish` installed; nobody holds on to them.
+    let (file, path) = unsafe {
+        let path = (&raw const (*provider).path).cast::<c_void>();
+        (
+            boot::uninstall_protocol_interface(handle, &LoadFile2Protocol::GUID, provider.cast::<c_void>()),
+            boot::uninstall_protocol_interface(handle, &DevicePath::GUID, path),
+        )
+    };
+    let gone = |result: uefi::Result| match result {
+        Ok(()) => true,
+        Err(error) => error.status() == Status::NOT_FOUND,
+    };
+    let gone = gone(file) && gone(path);
+    if gone {
+        PUBLISHED.store(ptr::null_mut(), Ordering::SeqCst);
+    }
+    gone
 }
 
 /// Looks whether somebody else provides an initrd: two with one device path would be a matter of luck.
@@ -217,7 +244,7 @@ mod tests {
         let parts = vec![vec![1; 5], vec![2; 4], vec![3; 1]];
         let size = parts.iter().fold(0, |size, part| size_with(size, part));
         assert_eq!(size, 5 + 7 + 4 + 4 + 1);
-        let mut provider = Provider { protocol, path: device_path(), parts, size };
+        let mut provider = Provider { protocol, path: device_path(), handle: None, parts, size };
         let this = (&raw mut provider).cast::<LoadFile2Protocol>();
         let path = (&raw const provider.path).cast::<DevicePathProtocol>();
         let ask = |policy, mut size, buffer: *mut u8| {
@@ -227,7 +254,7 @@ mod tests {
         };
         let mut out = [9; 22];
         assert_eq!(ask(1, 22, out.as_mut_ptr()), (Status::UNSUPPORTED, 22));
-        assert_eq!(ask(0, 0, core::ptr::null_mut()), (Status::BUFFER_TOO_SMALL, 21));
+        assert_eq!(ask(0, 0, ptr::null_mut()), (Status::BUFFER_TOO_SMALL, 21));
         assert_eq!(ask(0, 20, out.as_mut_ptr()), (Status::BUFFER_TOO_SMALL, 21));
         assert_eq!(out, [9; 22]);
         assert_eq!(ask(0, 22, out.as_mut_ptr()), (Status::SUCCESS, 21));

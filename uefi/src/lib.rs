@@ -4,7 +4,7 @@
 //! * [`volume`] reads files through the firmware, [`modules`] module trees on volumes and in archives;
 //! * [`initrd`] hands initrds to a Linux kernel, [`kernel`] loads and starts it;
 //! * [`stage`] puts these together: a boot entry in, a running kernel out; [`fallback`] is what starts
-//!   when it fails;
+//!   when it fails, [`memory`] what goes back then;
 //! * [`tool`] writes index files for people at the shell.
 //!
 //! A boot loader that wants the hand-over alone:
@@ -68,6 +68,7 @@ mod error;
 pub mod fallback;
 pub mod initrd;
 pub mod kernel;
+pub mod memory;
 pub mod modules;
 pub mod options;
 pub mod pci;

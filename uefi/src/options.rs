@@ -37,7 +37,7 @@ pub enum Command {
 pub enum Defect {
     /// `panic`: a broken promise in the code.
     Panic,
-    /// `memory`: an allocation that nobody expected to fail.
+    /// `memory`: no memory is left at all.
     Memory,
 }
 

@@ -66,7 +66,7 @@ impl Stage {
         let stop = entry.on_error == OnError::Stop;
 
         let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
-        let armed = (!stop).then(|| fallback::arm(kernel.image()));
+        let armed = fallback::arm(kernel.image(), !stop);
         let base = self.base_initrds(&entry, &volume)?;
         let whole = base.len() == entry.initrds.len();
         let mut initrd = None;
@@ -229,7 +229,14 @@ impl Stage {
             None => {}
             Some(Defect::Panic) => panic!("provoked"),
             Some(Defect::Memory) => {
-                drop(core::hint::black_box(Vec::<u8>::with_capacity(isize::MAX as usize)));
+                let mut all = Vec::new();
+                for size in [1 << 20, 1 << 12] {
+                    let mut block = Vec::<u8>::new();
+                    while block.try_reserve_exact(size).is_ok() {
+                        all.push(core::mem::take(&mut block));
+                    }
+                }
+                drop(core::hint::black_box((Vec::<u8>::with_capacity(1 << 12), all)));
             }
         }
     }
@@ -254,6 +261,7 @@ fn beside_program(name: &str) -> Result<String> {
             // The firmware begins the first part with a slash.
             path.push_str(from_firmware(&part).trim_matches('/'));
         }
+            // Everything is taken, then little enough that nobody expects it to fail.
     }
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
     Ok(format!("{dir}/{name}"))

@@ -5,7 +5,8 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use depmod_tests::base_initrd::END;
+use depmod_core::cpio::Builder;
+use depmod_tests::base_initrd::{END, Layout, base_initrd};
 use depmod_tests::compress::Format;
 use depmod_tests::debian::{self, Kernel};
 use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
@@ -168,17 +169,85 @@ pub(super) fn next_option() -> Result<()> {
 pub(super) fn from_the_shell() -> Result<()> {
     let files = Files::new()?;
     let good = "x-depmod-modules /good.cpio";
+    let foreign = base_initrd("amd64", Layout::UsrMerged, &format!("say foreign initrd\n{SCRIPT}"))?;
     let cases = [
-        ("provider", "initrd \\base.img\n", "", "another program provides an initrd already"),
+        ("provider", "initrd \\foreign.img\n", "", "another program provides an initrd already"),
         ("panic", "", "--defect panic", "provoked"),
-        ("allocation", "", "--defect memory", ""),
+        ("allocation", "", "--defect memory", "memory allocation of 4096 bytes failed"),
     ];
     two_at_a_time(&cases, |(name, before, options, line)| {
         let start = format!("@echo -off\nfs0:\n{before}\\EFI\\BOOT\\depmod.efi {options}\n");
-        let outcome = files.stage()?.keys(good).in_shell(&start)?.run(END)?;
+        let stage = files.stage()?.keys(good).file("foreign.img", &foreign);
+        let outcome = stage.in_shell(&start)?.run(END)?;
         files.told(&outcome, name, line, WITHOUT)?;
+        let theirs = outcome.has_line("TEST: foreign initrd");
+        ensure!(theirs == (*name == "provider"), "{name}: the initrd is the foreign one: {theirs}");
         without_preload(&outcome, name)
     })
+}
+
+/// Archives that fit into the machine, but not with all that is made of them: one that is large, and a crowd of
+/// files, whose list grows piece by piece. The kernel gets the memory.
+pub(super) fn out_of_memory() -> Result<()> {
+    let files = Files::new()?;
+    let large = large_archive(LARGE, 130_000)?;
+    let crowd = large_archive(0, 500_000)?;
+    let cases = [("large", &large), ("crowd", &crowd)];
+    two_at_a_time(&cases, |(name, archive)| {
+        let path = format!("{name}.cpio");
+        let stage = files.stage()?.file(&path, archive).keys(&format!("x-depmod-modules /{path}"));
+        let mut machine = stage.put_on(Machine::new("x86_64")?)?;
+        machine.memory = LITTLE;
+        let outcome = machine.run(END)?;
+        let line = outcome.lines.iter().find(|line| line.contains(" memory") && line.ends_with(WITHOUT));
+        outcome.ensure(line.is_some(), &format!("{name}: memory did not run out"))?;
+        println!("{name}: {}", line.map_or("", String::as_str));
+        without_preload(&outcome, name)
+    })
+}
+
+/// The program's own failures with `stop`: nothing of it is left in the firmware, and any kernel starts then.
+pub(super) fn nothing_left() -> Result<()> {
+    let files = Files::new()?;
+    let stage = files.stage()?;
+    let entry = |path: &str| format!("{}x-depmod-modules {path}\nx-depmod-on-error stop\n", stage.entry);
+    let (good, large) = (entry("/good.cpio"), entry("/large.cpio"));
+    let script = "@echo -off\nfs0:\nmemmap\n\
+        \\EFI\\BOOT\\depmod.efi --defect panic \\good.conf\necho TEST: panic %lasterror%\n\
+        \\EFI\\BOOT\\depmod.efi --defect memory \\good.conf\necho TEST: allocation %lasterror%\n\
+        \\EFI\\BOOT\\depmod.efi \\large.conf\necho TEST: large %lasterror%\n\
+        memmap\n\\vmlinuz initrd=\\base.img console=ttyS0 panic=-1\n";
+    let stage = stage.file("good.conf", good.as_bytes()).file("large.conf", large.as_bytes());
+    let mut machine = stage.file("large.cpio", &large_archive(LARGE, 130_000)?).in_shell(script)?;
+    machine.memory = LITTLE;
+    let outcome = machine.run(END)?;
+    let said: Vec<&String> = outcome.lines.iter().filter(|line| line.ends_with(STOPPED)).collect();
+    println!("{said:#?}");
+    ensure!(said.len() == 3, "three runs say one line each");
+    for ((name, why), said) in
+        [("panic", "provoked"), ("allocation", "memory"), ("large", "memory")].iter().zip(said)
+    {
+        outcome.ensure(said.contains(why), &format!("{name}: `{said}` does not say {why}"))?;
+        let failed = outcome.after(&format!("TEST: {name} ")).any(|status| status != "0x0");
+        outcome.ensure(failed, &format!("{name}: the shell saw no failure"))?;
+    }
+    outcome.expect("TEST: no preload")?;
+    memory_is_back(&outcome)
+}
+
+/// Memory of a machine, in MiB, that has enough for a kernel and its initrd.
+const LITTLE: u32 = 250;
+/// Bytes that fit into it beside these, but leave no room for more.
+const LARGE: usize = 90 << 20;
+
+/// One file of so many bytes, and files in directories of their own.
+fn large_archive(size: usize, directories: u32) -> Result<Vec<u8>> {
+    let names: Vec<String> = (0..directories).map(|number| format!("{number:x}/a")).collect();
+    let zeros = vec![0; size];
+    let mut builder = Builder::new();
+    builder.file(b"zeros", &zeros);
+    names.iter().for_each(|name| builder.file(name.as_bytes(), b""));
+    Ok(builder.build()?)
 }
 
 /// With `stop`, each failure goes back to the shell and leaves no memory behind; then the last entry boots.
@@ -212,8 +281,12 @@ pub(super) fn stop_if_asked() -> Result<()> {
     let handed = outcome.lines.iter().filter(|line| line.starts_with(HANDED_OVER)).count();
     ensure!(handed == 1, "{handed} kernels were started");
     outcome.expect("TEST: preload")?;
-    let free = free_pages(&outcome)?;
-    println!("free pages before and after {} failures: {free:?}", FAILURES.len() + 1);
+    memory_is_back(&outcome)
+}
+
+fn memory_is_back(outcome: &Outcome) -> Result<()> {
+    let free = free_pages(outcome)?;
+    println!("free pages before and after the failures: {free:?}");
     // The firmware keeps a little for itself, and drivers' buffers grow.
     ensure!(free[1] + PAGES_KEPT >= free[0], "memory is lost: {free:?} pages");
     Ok(())

@@ -59,6 +59,16 @@ const CASES: &[Case] = &[
         failures::stop_if_asked,
     ),
     (
+        "failures-memory",
+        "an archive that is too large for the machine leaves the kernel its memory",
+        failures::out_of_memory,
+    ),
+    (
+        "failures-exit",
+        "after a panic with x-depmod-on-error stop nothing of the program is left",
+        failures::nothing_left,
+    ),
+    (
         "same-stack",
         "index files as shipped or computed, an archive or a directory: one stack",
         failures::same_stack,
