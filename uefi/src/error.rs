@@ -79,7 +79,7 @@ pub enum Error {
     Volume(String),
     /// Someone else hands an initrd to the kernel already.
     InitrdProvider,
-    /// A text that UCS-2 cannot hold.
+    /// A text that cannot be handed over.
     Text(String),
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Error {
             Self::Write { path, status } => write!(f, "cannot write {path}: {status}"),
             Self::Volume(name) => write!(f, "no volume {name}:"),
             Self::InitrdProvider => f.write_str("another program provides an initrd already"),
-            Self::Text(text) => write!(f, "not possible in UCS-2: {text}"),
+            Self::Text(text) => write!(f, "cannot be kernel options: {text}"),
         }
     }
 }
