@@ -18,7 +18,9 @@ pub struct Limits {
     pub text_size: u64,
     /// One archive of modules, as stored and after decompression. It is held in memory as a whole.
     pub archive_size: u64,
-    /// One boot entry file.
+    /// Files, directories and links of one archive of modules. Debian's largest kernel has about 5,000.
+    pub archive_entries: usize,
+    /// What is read of one boot entry file.
     pub entry_size: u64,
     /// One kernel image or base initrd.
     pub boot_file_size: u64,
@@ -43,6 +45,7 @@ impl Limits {
         sections_size: 512 << 20,
         text_size: 256 << 20,
         archive_size: 1 << 30,
+        archive_entries: 1 << 18,
         entry_size: 64 << 10,
         boot_file_size: 1 << 30,
         depth: 512,

@@ -45,6 +45,10 @@ pub enum ArchiveError {
     Format(Error),
     /// The entry at this offset cannot be put at its path: through a file, a loop of links, or too deep.
     Path(usize),
+    /// More than so many files, directories and links.
+    Entries(usize),
+    /// The list of them does not fit into memory.
+    Memory,
 }
 
 impl fmt::Display for ArchiveError {
@@ -52,6 +56,8 @@ impl fmt::Display for ArchiveError {
         match self {
             Self::Format(_) => f.write_str("cannot read cpio archive"),
             Self::Path(offset) => write!(f, "no way to the path of the cpio entry at offset {offset:#x}"),
+            Self::Entries(most) => write!(f, "more than {most} files in cpio archive"),
+            Self::Memory => f.write_str("Cannot allocate memory"),
         }
     }
 }
@@ -60,7 +66,7 @@ impl core::error::Error for ArchiveError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Format(error) => Some(error),
-            Self::Path(_) => None,
+            Self::Path(_) | Self::Entries(_) | Self::Memory => None,
         }
     }
 }
@@ -71,6 +77,8 @@ enum Lost {
     NotDirectory,
     TooManyLinks,
     TooDeep,
+    TooMany,
+    NoMemory,
 }
 
 impl From<Lost> for IoError {
@@ -80,6 +88,8 @@ impl From<Lost> for IoError {
             Lost::NotDirectory => Self::other("Not a directory"),
             Lost::TooManyLinks => Self::other("Too many levels of symbolic links"),
             Lost::TooDeep => Self::other("File name too long"),
+            Lost::TooMany => Self::other("Too many files"),
+            Lost::NoMemory => Self::other("Cannot allocate memory"),
         }
     }
 }
@@ -88,7 +98,7 @@ impl<'a> Archive<'a> {
     /// Reads all headers of archives standing back to back.
     ///
     /// # Errors
-    /// When an archive is broken, or an entry cannot be put where its name says.
+    /// When an archive is broken, an entry cannot be put where its name says, or there are too many.
     pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, ArchiveError> {
         let root = Node { parent: ROOT, kind: Kind::Directory(BTreeMap::new()) };
         let mut archive = Self { nodes: vec![root], detours: 0 };
@@ -96,7 +106,11 @@ impl<'a> Archive<'a> {
         let mut linked: BTreeMap<[u32; 3], Vec<(usize, bool)>> = BTreeMap::new();
         for entry in Entries::new(bytes) {
             let entry = entry.map_err(ArchiveError::Format)?;
-            let node = archive.insert(&entry, limits).map_err(|_| ArchiveError::Path(entry.offset))?;
+            let node = archive.insert(&entry, limits).map_err(|lost| match lost {
+                Lost::TooMany => ArchiveError::Entries(limits.archive_entries),
+                Lost::NoMemory => ArchiveError::Memory,
+                _ => ArchiveError::Path(entry.offset),
+            })?;
             if entry.is_file() && entry.links > 1 {
                 linked.entry(entry.identity).or_default().push((node, entry.data.is_empty()));
             }
@@ -176,11 +190,16 @@ impl<'a> Archive<'a> {
                 return Err(Lost::NotDirectory);
             }
         }
-        self.add(parent, last, kind)
+        self.add(parent, last, kind, limits)
     }
 
-    fn add(&mut self, parent: usize, name: &'a [u8], kind: Kind<'a>) -> Result<usize, Lost> {
+    fn add(&mut self, parent: usize, name: &'a [u8], kind: Kind<'a>, limits: &Limits) -> Result<usize, Lost> {
         let new = self.nodes.len();
+        // The root is nobody's entry.
+        if new > limits.archive_entries {
+            return Err(Lost::TooMany);
+        }
+        self.nodes.try_reserve(1).map_err(|_| Lost::NoMemory)?;
         match self.nodes.get_mut(parent).map(|node| &mut node.kind) {
             Some(Kind::Directory(children)) => children.insert(name, new),
             _ => return Err(Lost::NotDirectory),
@@ -198,7 +217,7 @@ impl<'a> Archive<'a> {
                     if walk.depth(self) >= limits.depth {
                         return Err(Lost::TooDeep);
                     }
-                    walk.at = self.add(walk.at, part, Kind::Directory(BTreeMap::new()))?;
+                    walk.at = self.add(walk.at, part, Kind::Directory(BTreeMap::new()), limits)?;
                 }
                 other => other?,
             }
@@ -413,5 +432,13 @@ mod tests {
         assert_eq!(error(&[("l", MODE_LINK, "l/l/l/l/", 0), ("l/b", MODE_FILE, "", 0)]), second);
         assert_eq!(error(&[("1/2/3/4/5/6/7/8/9/10", MODE_FILE, "", 0)]), ArchiveError::Path(0));
         assert!(matches!(Archive::parse(b"x", &Limits::DEFAULT), Err(ArchiveError::Format(_))));
+    }
+
+    #[test]
+    fn a_crowd_is_refused() {
+        let bytes = archive(&[("d/a", MODE_FILE, "", 0), ("d/b", MODE_FILE, "", 0)]);
+        let parse = |archive_entries| Archive::parse(&bytes, &Limits { archive_entries, ..Limits::DEFAULT });
+        assert_eq!(parse(3).map(|archive| archive.files().len()), Ok(2));
+        assert_eq!(parse(2).map(drop), Err(ArchiveError::Entries(2)));
     }
 }
