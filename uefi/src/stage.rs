@@ -60,9 +60,10 @@ impl Stage {
         let limits = Limits::DEFAULT;
         let (volume, path) = self.entry_file()?;
         let bytes = volume
-            .read(path.as_bytes(), limits.entry_size)
+            // One more tells that there is more.
+            .read_head(path.as_bytes(), limits.entry_size.saturating_add(1))
             .map_err(|cause| Error::File { path: path.clone().into_bytes(), cause })?;
-        let entry = BootEntry::parse(&bytes).map_err(|cause| Error::Entry { path, cause })?;
+        let entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
         let stop = entry.on_error == OnError::Stop;
 
         let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;

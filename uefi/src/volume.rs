@@ -157,6 +157,20 @@ impl Volume {
             .map_err(|cause| Error::File { path: path.as_bytes().to_vec(), cause })
     }
 
+    /// The first `most` bytes of a file, or all of a shorter one.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read_head(&self, path: &[u8], most: u64) -> Result<Vec<u8>, IoError> {
+        let mut file = self.open(path)?;
+        let size = usize::try_from(file.size().min(most)).map_err(|_| IoError::too_large())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(|_| IoError::other("Cannot allocate memory"))?;
+        bytes.resize(size, 0);
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
     fn handle(&self, path: &[u8]) -> Result<FileHandle, IoError> {
         let path = to_ucs2(path)?;
         // Nobody else borrows: no method here calls back.

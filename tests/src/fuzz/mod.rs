@@ -216,7 +216,7 @@ pub fn cpio(data: &[u8]) {
 
 /// A boot entry on the EFI system partition.
 pub fn boot_entry(data: &[u8]) {
-    let _ = BootEntry::parse(data);
+    let _ = BootEntry::parse(data, &limits());
 }
 
 /// A load order out of index files, for the names in the lines of `queries`. See [`split_files`].
