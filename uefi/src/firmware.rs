@@ -6,7 +6,7 @@ use depmod_uefi::console::{self, Console};
 use depmod_uefi::memory::Allocator;
 use depmod_uefi::options::{Command, DEFAULT_ENTRY, USAGE, words_of_program};
 use depmod_uefi::stage::Stage;
-use depmod_uefi::{Chain, fallback, tool};
+use depmod_uefi::{Chain, fallback, shell, tool};
 use uefi::{Status, boot};
 
 /// Generation numbers by which Secure Boot can revoke old programs.
@@ -19,7 +19,15 @@ static ALLOCATOR: Allocator = Allocator;
 
 #[uefi::entry]
 fn main() -> Status {
-    let done = match Command::parse(&words_of_program()) {
+    let command = Command::parse(&words_of_program()).or_else(|error| {
+        if shell::is_there() {
+            return Err(error);
+        }
+        // Nobody typed this: firmware may append data of its own to a boot entry.
+        Console::default().warning(format_args!("load options: {error}; taking {DEFAULT_ENTRY}"));
+        Command::parse(&[])
+    });
+    let done = match command {
         Ok(Command::Boot { entry, verbose, defect }) => {
             let error = Stage { entry, defect, console: Console { verbose } }.run();
             Console::default().error(format_args!("{}; stopped", Chain(&error)));

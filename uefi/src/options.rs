@@ -125,8 +125,8 @@ fn split(options: &[u8]) -> Vec<String> {
 }
 
 impl Command {
-    /// Understands the program's words. An operand that begins with a digit is a version, any other
-    /// the name of an entry file.
+    /// Understands the program's words. An operand that begins with a digit is a version, unless
+    /// [`is_entry_name`]; any other is the name of an entry file.
     ///
     /// ```
     /// use depmod_uefi::options::Command;
@@ -168,7 +168,7 @@ impl Command {
         }
         let plain = Index { verbose: index.verbose, ..Index::default() };
         match operand {
-            Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => {
+            Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) && !is_entry_name(version) => {
                 index.version = version.into();
                 Ok(Self::Index(index))
             }
@@ -179,6 +179,13 @@ impl Command {
             None => Err(OptionsError::NoVersion),
         }
     }
+}
+
+/// Whether a word is the name of an entry file beyond doubt: it ends in `.conf`, as the Boot Loader
+/// Specification asks. Others may be one, or garbage in the load options.
+#[must_use]
+pub fn is_entry_name(word: &str) -> bool {
+    word.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("conf"))
 }
 
 fn path(word: &str) -> String {
@@ -217,6 +224,20 @@ mod tests {
         );
         assert!(index.dry_run && index.verbose);
         assert_eq!(parse("-b x --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn versions_and_entries() {
+        let entry = |name: &str| {
+            let entry = Some(name.into());
+            Ok(Command::Boot { entry, verbose: false, defect: None })
+        };
+        assert_eq!(parse("6.1.conf"), entry("6.1.conf"));
+        assert_eq!(parse(r"12\DEBIAN.CONF"), entry("12/DEBIAN.CONF"));
+        assert_eq!(parse("debian"), entry("debian"));
+        let index = Index { version: "6.1.config".into(), ..Index::default() };
+        assert_eq!(parse("6.1.config"), Ok(Command::Index(index)));
+        assert_eq!(split(b"RC"), ["\u{4352}"], "some firmware appends these bytes");
     }
 
     #[test]

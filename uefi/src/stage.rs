@@ -28,7 +28,7 @@ use crate::error::{Chain, Doing, Error, Result};
 use crate::initrd::{self, Initrd};
 use crate::kernel::Kernel;
 use crate::modules::Stored;
-use crate::options::{DEFAULT_ENTRY, Defect};
+use crate::options::{DEFAULT_ENTRY, Defect, is_entry_name};
 use crate::volume::{Volume, from_firmware};
 use crate::{fallback, pci, shell, tcg, usb};
 
@@ -65,6 +65,7 @@ impl Stage {
             .map_err(|cause| Error::File { path: path.clone().into_bytes(), cause })?;
         let entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
         let stop = entry.on_error == OnError::Stop;
+        self.remark(&entry);
 
         let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
         let armed = fallback::arm(kernel.image(), !stop);
@@ -96,11 +97,35 @@ impl Stage {
     }
 
     fn entry_file(&self) -> Result<(Volume, String)> {
-        match &self.entry {
-            Some(path) if shell::is_there() => shell::locate(path),
-            Some(path) if path.starts_with('/') => Ok((Volume::of_program()?, path.clone())),
-            Some(path) => Ok((Volume::of_program()?, beside_program(path)?)),
-            None => Ok((Volume::of_program()?, beside_program(DEFAULT_ENTRY)?)),
+        let named = self.entry.as_deref();
+        if let Some(path) = named.filter(|_| shell::is_there()) {
+            return shell::locate(path);
+        }
+        let volume = Volume::of_program()?;
+        let path = match named {
+            Some(path) if path.starts_with('/') => path.to_owned(),
+            Some(name) => beside_program(name)?,
+            None => beside_program(DEFAULT_ENTRY)?,
+        };
+        // Firmware may append data of its own to a boot entry, which read as a name.
+        if let Some(name) = named.filter(|name| !is_entry_name(name))
+            && volume.stat(path.as_bytes()).is_err()
+        {
+            self.console.warning(format_args!("no entry file {name}; taking {DEFAULT_ENTRY}"));
+            return Ok((volume, beside_program(DEFAULT_ENTRY)?));
+        }
+        Ok((volume, path))
+    }
+
+    /// What of an entry means nothing.
+    fn remark(&self, entry: &BootEntry) {
+        for warning in &entry.warnings {
+            self.console.warning(format_args!("boot entry {warning}; ignored"));
+        }
+        if !entry.ignored.is_empty() {
+            let keys: Vec<_> =
+                entry.ignored.iter().map(|(line, key)| format!("{key} (line {line})")).collect();
+            self.console.info(format_args!("boot entry: ignored {}", keys.join(", ")));
         }
     }
 
@@ -229,6 +254,7 @@ impl Stage {
         match self.defect {
             None => {}
             Some(Defect::Panic) => panic!("provoked"),
+            // Everything is taken, then little enough that nobody expects it to fail.
             Some(Defect::Memory) => {
                 let mut all = Vec::new();
                 for size in [1 << 20, 1 << 12] {
@@ -262,7 +288,6 @@ fn beside_program(name: &str) -> Result<String> {
             // The firmware begins the first part with a slash.
             path.push_str(from_firmware(&part).trim_matches('/'));
         }
-            // Everything is taken, then little enough that nobody expects it to fail.
     }
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
     Ok(format!("{dir}/{name}"))
