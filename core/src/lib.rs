@@ -42,14 +42,15 @@
 //! | emit | [`output`], [`index`] | → bytes of the eleven files |
 //!
 //! [`pipeline`] is all of it in order. A boot loader reads an [`entry`], turns [`hardware`] into requests,
-//! finds a [`plan`] in a module [`tree`] and makes the initrd of it with [`preload`]; [`pack`] makes a tree
+//! finds a [`plan`] in a module [`tree`] and makes the initrd of it with [`preload`], which goes with the
+//! [`base`] initrds; [`pack`] makes a tree
 //! one archive, and [`cpio`] is the format of both.
 //!
 //! # Features
 //!
 //! * `alloc` (default): everything. Without it there remain the index reader with wildcard lookup, [`name`]s
 //!   and [`hardware`] modaliases, for boot loaders that have no allocator.
-//! * `gz`, `xz`, `zst` (default): decoders in Rust alone. A host that brings its own, as the Linux command
+//! * `gz`, `lz4`, `xz`, `zst` (default): decoders in Rust alone. A host that brings its own, as the Linux command
 //!   does, can leave them out.
 //!
 //! References to `reference/page.md §n` in these pages name the project's notes on what kmod does.
@@ -74,6 +75,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod base;
 #[cfg(feature = "alloc")]
 pub mod catalog;
 #[cfg(feature = "alloc")]

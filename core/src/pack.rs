@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What is only read by `depmod`, and taken along as it is.
-const SIDE_FILES: [&str; 3] = ["modules.builtin", "modules.builtin.modinfo", "modules.order"];
+pub(crate) const SIDE_FILES: [&str; 3] = ["modules.builtin", "modules.builtin.modinfo", "modules.order"];
 
 /// Why there is no archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,26 +76,38 @@ pub fn collect<'m, S: Source>(
     limits: &Limits,
 ) -> Result<Builder<'static>, PackError> {
     let inside = [b"lib/modules/", place.version.as_bytes(), b"/"].concat();
+    collect_below(&inside, source, place, modules, files, limits)
+}
+
+/// The same below another directory of the archive, which ends in a slash.
+pub(crate) fn collect_below<'m, S: Source>(
+    inside: &[u8],
+    source: &S,
+    place: &Place,
+    modules: impl Iterator<Item = &'m [u8]>,
+    files: &IndexFiles,
+    limits: &Limits,
+) -> Result<Builder<'static>, PackError> {
     let mut builder = Builder::new();
-    builder.directory(&inside);
+    builder.directory(inside);
     for path in modules {
         let external = path.starts_with(b"/");
         let (from, to) = if external {
             (path.to_vec(), path.to_vec())
         } else {
-            ([&*place.directory, b"/", path].concat(), [&*inside, path].concat())
+            ([&*place.directory, b"/", path].concat(), [inside, path].concat())
         };
         let bytes =
             source.read(&from, limits.file_size).map_err(|cause| PackError::Read { path: from, cause })?;
         builder.file(&to, bytes);
     }
     for (output, bytes) in files.iter() {
-        builder.file(&[&*inside, output.file_name().as_bytes()].concat(), bytes.to_vec());
+        builder.file(&[inside, output.file_name().as_bytes()].concat(), bytes.to_vec());
     }
     for name in SIDE_FILES {
         let path = [&*place.directory, b"/", name.as_bytes()].concat();
         match source.read(&path, limits.text_size) {
-            Ok(bytes) => builder.file(&[&*inside, name.as_bytes()].concat(), bytes),
+            Ok(bytes) => builder.file(&[inside, name.as_bytes()].concat(), bytes),
             Err(error) if error.kind() == IoErrorKind::NotFound => {}
             Err(cause) => return Err(PackError::Read { path, cause }),
         }

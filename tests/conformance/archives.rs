@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use depmod_core::base::Base;
 use depmod_core::cpio::Archive;
 use depmod_core::decompress::PureDecoder;
 use depmod_core::host::Source;
@@ -17,10 +18,10 @@ use depmod_tests::oracle::Oracle;
 use depmod_tests::tree::{Tree, VERSION};
 use depmod_tests::{command, product};
 
-const NVME: &str = "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02";
+pub(super) const NVME: &str = "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02";
 
 /// `nvme` needs `nvme-core` and wants `crc`; `other` and `late` have nothing to do with them.
-fn tree() -> Tree {
+pub(super) fn tree() -> Tree {
     Tree::new()
         .module("kernel/nvme.ko", Elf::new().need("core").modinfo("alias=pci:v*d*sv*sd*bc01sc08i02*"))
         .module(
@@ -35,19 +36,19 @@ fn tree() -> Tree {
         .order(&["kernel/other.ko", "kernel/nvme.ko", "kernel/nvme-core.ko"])
 }
 
-fn pack(root: &Path, more: &[&str]) -> Vec<u8> {
+pub(super) fn pack(root: &Path, more: &[&str]) -> Vec<u8> {
     let mut depmod = product::depmod();
     depmod.args(["pack", "-C", "/dev/null", "-k", VERSION, "-b"]).arg(root).args(more);
     command::output(&mut depmod).unwrap()
 }
 
-fn laid_out(tree: &Tree) -> tempfile::TempDir {
+pub(super) fn laid_out(tree: &Tree) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     tree.lay_out(root.path());
     root
 }
 
-fn wishes(queries: &[&str]) -> Wishes {
+pub(super) fn wishes(queries: &[&str]) -> Wishes {
     let requests = queries.iter().map(|query| Request::new(*query, "test")).collect();
     Wishes { requests, ..Wishes::default() }
 }
@@ -59,11 +60,11 @@ fn preload(archive: &[u8], queries: &[&str]) -> Result<Preload, PreloadError> {
     let archive = open_archive(archive.to_vec(), &mut decoder, &limits).unwrap();
     let archive = Archive::parse(&archive, &limits).unwrap();
     let place = locate(&archive, b"/", Some(VERSION)).unwrap();
-    prepare(&archive, &place, &wishes(queries), &mut decoder, &limits, &mut Vec::new())
+    prepare(&archive, &place, &wishes(queries), &Base::default(), &mut decoder, &limits, &mut Vec::new())
 }
 
 /// GNU cpio's archive of a directory.
-fn gnu_cpio(root: &Path) -> Vec<u8> {
+pub(super) fn gnu_cpio(root: &Path) -> Vec<u8> {
     let list = tempfile::NamedTempFile::new().unwrap();
     let names = command::output(Command::new("find").current_dir(root).arg(".")).unwrap();
     fs::write(list.path(), names).unwrap();
@@ -85,7 +86,7 @@ fn unpack(archive: &[u8]) -> tempfile::TempDir {
     root
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub(super) fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap()
 }
 

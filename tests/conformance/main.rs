@@ -39,3 +39,6 @@ mod plan;
 
 // Archives of trees, and initrds of stacks.
 mod archives;
+
+// Initrds of stacks on top of others.
+mod base_initrds;

@@ -46,6 +46,19 @@ busybox poweroff -f
 /// # Errors
 /// When busybox or kmod cannot be had, or the archive cannot be made.
 pub fn base_initrd(architecture: &str, layout: Layout, script: &str) -> Result<Vec<u8>> {
+    base_initrd_with(architecture, layout, script, |_| Ok(()))
+}
+
+/// The same with what `add` puts into its root directory.
+///
+/// # Errors
+/// As there, or when `add` fails.
+pub fn base_initrd_with(
+    architecture: &str,
+    layout: Layout,
+    script: &str,
+    add: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Vec<u8>> {
     let packages = debian::userland(architecture)?;
     let dir = tempfile::tempdir()?;
     let root = dir.path();
@@ -77,6 +90,7 @@ pub fn base_initrd(architecture: &str, layout: Layout, script: &str) -> Result<V
     fs::write(root.join("init"), INIT)?;
     fs::set_permissions(root.join("init"), Permissions::from_mode(0o755))?;
     fs::write(root.join("test.sh"), script)?;
+    add(root)?;
     pack(root)
 }
 

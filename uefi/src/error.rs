@@ -3,6 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use depmod_core::base::BaseError;
 use depmod_core::cpio::ArchiveError;
 use depmod_core::decompress::DecodeError;
 use depmod_core::entry::{EntryError, Problem};
@@ -62,6 +63,13 @@ pub enum Error {
         /// Why.
         cause: DecodeError,
     },
+    /// A base initrd cannot be looked into.
+    Base {
+        /// Its path.
+        path: String,
+        /// Why.
+        cause: BaseError,
+    },
     /// The modules give no initrd.
     Preload(PreloadError),
     /// Index files cannot be made; why has been said.
@@ -94,6 +102,7 @@ impl fmt::Display for Error {
             Self::NoModules => f.write_str("x-depmod-preload without x-depmod-modules"),
             Self::Archive { path, .. } => write!(f, "bad archive {path}"),
             Self::Decode { path, .. } => write!(f, "cannot decompress {path}"),
+            Self::Base { path, .. } => write!(f, "cannot look into {path}"),
             Self::Preload(error) => error.fmt(f),
             Self::Stopped => f.write_str("no index files made"),
             Self::NoOutput(path) => write!(f, "say with -o where index files for {path} shall go"),
@@ -112,6 +121,7 @@ impl core::error::Error for Error {
             Self::Entry { cause, .. } => Some(cause),
             Self::Archive { cause, .. } => Some(cause),
             Self::Decode { cause, .. } => Some(cause),
+            Self::Base { cause, .. } => Some(cause),
             Self::Preload(error) => error.source(),
             _ => None,
         }

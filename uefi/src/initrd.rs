@@ -111,6 +111,13 @@ impl Initrd {
         provider.size = size;
     }
 
+    /// The parts, in order.
+    #[must_use]
+    pub fn parts(&self) -> &[Vec<u8>] {
+        // SAFETY: the provider lives as long as `self`, and `push` borrows all of it.
+        unsafe { &(*self.provider).parts }
+    }
+
     /// Size as the kernel sees it, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

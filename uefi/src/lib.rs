@@ -2,7 +2,7 @@
 //!
 //! * [`pci`] and [`usb`] list the hardware as modaliases;
 //! * [`volume`] reads files through the firmware, [`modules`] module trees on volumes and in archives;
-//! * [`initrd`] hands initrds to a Linux kernel, [`kernel`] loads and starts it;
+//! * [`initrd`] hands initrds to a Linux kernel, [`base`] looks into them before, [`kernel`] loads and starts it;
 //! * [`stage`] puts these together: a boot entry in, a running kernel out; [`fallback`] is what starts
 //!   when it fails, [`memory`] what goes back then;
 //! * [`tool`] writes index files for people at the shell.
@@ -28,7 +28,7 @@
 //! ```no_run
 //! use depmod_core::{decompress::PureDecoder, hardware::children, limits::Limits, plan::Request};
 //! use depmod_core::{preload::{Wishes, prepare}, tree::locate};
-//! use depmod_uefi::{modules::Stored, pci, volume::Volume};
+//! use depmod_uefi::{base::Initrds, modules::Stored, pci, volume::Volume};
 //!
 //! # fn main() -> Result<(), depmod_uefi::Error> {
 //! let mut wishes = Wishes::default();
@@ -44,8 +44,12 @@
 //! let place = locate(&modules, stored.root().as_bytes(), Some("6.1.0-50-cloud-amd64"))?;
 //! let mut messages = Vec::new();
 //! let mut decoder = PureDecoder::default();
-//! let preload = prepare(&modules, &place, &wishes, &mut decoder, &limits, &mut messages)?;
-//! let initrds = vec![volume.read_file("/initrd.img")?, preload.archive];
+//! let initrds = [volume.read_file("/initrd.img")?];
+//! let paths = ["/initrd.img".to_string()];
+//! let plain = Initrds::read(&paths, &initrds, &limits)?; // what goes on top depends on what is there
+//! let base = plain.unpack(&limits)?;
+//! let preload = prepare(&modules, &place, &wishes, &base, &mut decoder, &limits, &mut messages)?;
+//! let initrds = [&*initrds, &[preload.archive]].concat();
 //! # let _ = initrds; Ok(()) }
 //! ```
 //!
@@ -62,6 +66,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod base;
 pub mod clock;
 pub mod console;
 mod error;

@@ -22,6 +22,7 @@ use depmod_core::tree::{Provenance, locate};
 use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
 
+use crate::base::Initrds;
 use crate::clock::Clock;
 use crate::console::Console;
 use crate::error::{Chain, Doing, Error, Result};
@@ -76,7 +77,8 @@ impl Stage {
             if !whole {
                 return Ok(());
             }
-            let preload = self.preload(&entry, &volume, &limits)?;
+            let base = initrd.as_ref().map_or(&[][..], Initrd::parts);
+            let preload = self.preload(&entry, &volume, base, &limits)?;
             self.add(preload, &mut initrd)
         });
         if let Err(error) = added {
@@ -157,7 +159,13 @@ impl Stage {
     }
 
     /// The stack for this machine and entry, or nothing where nothing is asked for.
-    fn preload(&self, entry: &BootEntry, volume: &Volume, limits: &Limits) -> Result<Option<Preload>> {
+    fn preload(
+        &self,
+        entry: &BootEntry,
+        volume: &Volume,
+        base: &[Vec<u8>],
+        limits: &Limits,
+    ) -> Result<Option<Preload>> {
         if let Some((first, more)) = entry.problems.split_first() {
             return Err(Error::Problem { first: first.clone(), more: more.len() });
         }
@@ -177,8 +185,11 @@ impl Stage {
         let stored = Stored::open(volume, path, limits)?;
         let modules = stored.modules(limits)?;
         let place = locate(&modules, stored.root().as_bytes(), version)?;
+        let plain = Initrds::read(&entry.initrds, base, limits)?;
+        let base = plain.unpack(limits)?;
         let mut said = Vec::new();
-        let prepared = prepare(&modules, &place, &wishes, &mut PureDecoder::default(), limits, &mut said);
+        let prepared =
+            prepare(&modules, &place, &wishes, &base, &mut PureDecoder::default(), limits, &mut said);
         said.into_iter().for_each(|message| { self.console }.report(message));
         let preload = prepared?;
         self.tell(&preload, &wishes.requests);
@@ -197,15 +208,18 @@ impl Stage {
             Provenance::Shipped => "index files as shipped".to_string(),
             Provenance::Computed(stale) => format!("index files computed: {}", Chain(stale)),
         };
+        let base = match preload.base_modules {
+            0 => String::new(),
+            count => format!("; {count} modules in base initrds"),
+        };
         self.console.say(format_args!(
-            "preload: {load} modules to load, {carried} carried along, {} bytes; {from}",
+            "preload: {load} modules to load, {carried} carried along, {} bytes; {from}{base}",
             preload.archive.len()
         ));
         preload.report.lines().for_each(|line| self.console.info(format_args!("{line}")));
     }
 
-    /// Logs what was chosen and adds it to what the kernel gets. Index files without modules would only
-    /// hide those of a base initrd.
+    /// Logs what was chosen and adds it to what the kernel gets.
     fn add(&self, preload: Option<Preload>, initrd: &mut Option<Initrd>) -> Result<()> {
         let Some(preload) = preload.filter(|preload| !preload.stack.modules.is_empty()) else {
             return Ok(());

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use depmod_core::decompress::PureDecoder;
 use depmod_core::diagnostic::Diagnostic;
-use depmod_core::host::{Reporter, Source};
+use depmod_core::host::{AnySource, Reporter, Source};
 use depmod_core::limits::Limits;
 use depmod_core::output::Output;
 use depmod_core::pipeline::{Gathered, Loaded, Request, Resolved, Stopped, Tables};
@@ -12,7 +12,7 @@ use depmod_core::tree::{TreeError, locate};
 
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
-use crate::modules::{Modules, Stored};
+use crate::modules::Stored;
 use crate::options::Index;
 use crate::shell;
 
@@ -44,7 +44,7 @@ pub fn run(index: &Index, mut console: Console) -> Result<()> {
         directory
     };
     let mut said = Vec::new();
-    let made = outputs(&modules, &directory, index, &mut said);
+    let made = outputs(&AnySource::new(&modules), &directory, index, &mut said);
     said.into_iter().for_each(|message| console.report(message));
     let (files, links) = made?;
     if index.dry_run {
@@ -67,7 +67,7 @@ type Files = Vec<(Output, Vec<u8>)>;
 
 /// All files, and the links that `-v` shows.
 fn outputs(
-    source: &Modules<'_>,
+    source: &AnySource<'_>,
     directory: &[u8],
     index: &Index,
     said: &mut Vec<Diagnostic>,

@@ -100,36 +100,58 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// When an archive is broken, an entry cannot be put where its name says, or there are too many.
     pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, ArchiveError> {
-        let root = Node { parent: ROOT, kind: Kind::Directory(BTreeMap::new()) };
-        let mut archive = Self { nodes: vec![root], detours: 0 };
+        let mut archive = Self::empty();
+        archive.put_all(bytes, limits, false)?;
+        Ok(archive)
+    }
+
+    /// A file system without files.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { nodes: vec![Node { parent: ROOT, kind: Kind::Directory(BTreeMap::new()) }], detours: 0 }
+    }
+
+    /// Puts further archives on top, as Linux does: entries that cannot be put where their names say are
+    /// left out.
+    ///
+    /// # Errors
+    /// When an archive is broken, the links on the way to its entries take too long to follow, or there are
+    /// too many.
+    pub fn unpack(&mut self, bytes: &'a [u8], limits: &Limits) -> Result<(), ArchiveError> {
+        self.put_all(bytes, limits, true)
+    }
+
+    fn put_all(&mut self, bytes: &'a [u8], limits: &Limits, lenient: bool) -> Result<(), ArchiveError> {
         // Hard links: the data stand at one name only, usually the last.
         let mut linked: BTreeMap<[u32; 3], Vec<(usize, bool)>> = BTreeMap::new();
         for entry in Entries::new(bytes) {
             let entry = entry.map_err(ArchiveError::Format)?;
-            let node = archive.insert(&entry, limits).map_err(|lost| match lost {
-                Lost::TooMany => ArchiveError::Entries(limits.archive_entries),
-                Lost::NoMemory => ArchiveError::Memory,
-                _ => ArchiveError::Path(entry.offset),
-            })?;
+            let node = match self.insert(&entry, limits) {
+                Ok(node) => node,
+                Err(Lost::NotDirectory | Lost::Missing | Lost::TooDeep) if lenient => continue,
+                Err(Lost::TooMany) => return Err(ArchiveError::Entries(limits.archive_entries)),
+                Err(Lost::NoMemory) => return Err(ArchiveError::Memory),
+                Err(_) => return Err(ArchiveError::Path(entry.offset)),
+            };
             if entry.is_file() && entry.links > 1 {
                 linked.entry(entry.identity).or_default().push((node, entry.data.is_empty()));
             }
         }
         for names in linked.values() {
             let full = names.iter().find(|(_, empty)| !empty);
-            let data = full.and_then(|&(node, _)| match archive.kind(node) {
+            let data = full.and_then(|&(node, _)| match self.kind(node) {
                 Some(&Kind::File(data)) => Some(data),
                 _ => None,
             });
             for &(node, _) in names.iter().filter(|(_, empty)| *empty) {
                 if let (Some(data), Some(Node { kind: Kind::File(empty), .. })) =
-                    (data, archive.nodes.get_mut(node))
+                    (data, self.nodes.get_mut(node))
                 {
                     *empty = data;
                 }
             }
         }
-        Ok(archive)
+        Ok(())
     }
 
     /// Paths and contents of all regular files in byte order of their paths, links not followed.

@@ -67,8 +67,21 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// For a name or file that newc cannot hold, or too little memory.
     pub fn build(&self) -> Result<Vec<u8>, BuildError> {
+        self.build_onto(&|_| false)
+    }
+
+    /// Writes the archive for a place where directories are already: those for which `is_there` says so
+    /// get no entry, and so keep their modes and owners. It is asked for paths without a slash at the end.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_onto(&self, is_there: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, BuildError> {
         let mut out = Vec::new();
-        self.append_to(&mut out)?;
+        let mut plan = self.plan()?;
+        plan.retain(|(name, content)| {
+            content.is_some() || !is_there(name.strip_suffix(b"/").unwrap_or(name))
+        });
+        write(&plan, &mut out)?;
         Ok(out)
     }
 
@@ -77,29 +90,7 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// As [`Self::build`].
     pub fn append_to(&self, out: &mut Vec<u8>) -> Result<(), BuildError> {
-        let plan = self.plan()?;
-        let sizes = plan.iter().try_fold(padding(out.len()), |sum: usize, (name, content)| {
-            sum.checked_add(entry_size(name.len(), content.map_or(0, <[u8]>::len))?)
-        });
-        let size = sizes.and_then(|sum| sum.checked_add(entry_size(TRAILER.len(), 0)?));
-        let size = size.ok_or(BuildError::Memory(usize::MAX))?;
-        out.try_reserve_exact(size).map_err(|_| BuildError::Memory(size))?;
-
-        pad(out);
-        for (ino, (name, content)) in (1..).zip(plan) {
-            let (mode, nlink) = match content {
-                Some(_) => (MODE_FILE | 0o644, 1),
-                None => (MODE_DIRECTORY | 0o755, 2),
-            };
-            write_entry(
-                out,
-                &name,
-                content.unwrap_or_default(),
-                Header { ino, mode, nlink, ..Header::default() },
-            );
-        }
-        write_entry(out, TRAILER, b"", Header { nlink: 1, ..Header::default() });
-        Ok(())
+        write(&self.plan()?, out)
     }
 
     /// Entries in order, parents made explicit.
@@ -141,6 +132,26 @@ impl<'a> Builder<'a> {
         plan.dedup_by(|(a, _), (b, _)| a == b);
         Ok(plan)
     }
+}
+
+fn write(plan: &[Planned<'_>], out: &mut Vec<u8>) -> Result<(), BuildError> {
+    let sizes = plan.iter().try_fold(padding(out.len()), |sum: usize, (name, content)| {
+        sum.checked_add(entry_size(name.len(), content.map_or(0, <[u8]>::len))?)
+    });
+    let size = sizes.and_then(|sum| sum.checked_add(entry_size(TRAILER.len(), 0)?));
+    let size = size.ok_or(BuildError::Memory(usize::MAX))?;
+    out.try_reserve_exact(size).map_err(|_| BuildError::Memory(size))?;
+
+    pad(out);
+    for (ino, (name, content)) in (1..).zip(plan) {
+        let (mode, nlink) = match content {
+            Some(_) => (MODE_FILE | 0o644, 1),
+            None => (MODE_DIRECTORY | 0o755, 2),
+        };
+        write_entry(out, name, content.unwrap_or_default(), Header { ino, mode, nlink, ..Header::default() });
+    }
+    write_entry(out, TRAILER, b"", Header { nlink: 1, ..Header::default() });
+    Ok(())
 }
 
 fn is_below(path: &[u8], dir: &[u8]) -> bool {

@@ -46,6 +46,17 @@ impl Inflater {
         }
     }
 
+    /// Decodes the first member alone; returns what follows it.
+    pub(super) fn first<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<&'a [u8], DecodeError> {
+        grow(Compression::Gzip, input, 0, limits, out)?;
+        self.member(input, limits, out)
+    }
+
     /// Decodes one member; returns what follows it.
     fn member<'a>(
         &mut self,

@@ -34,6 +34,37 @@ impl PureDecoder {
     }
 }
 
+impl PureDecoder {
+    /// Decodes the first member, stream or frame alone, as [`Decoder::decode`] would a file that ends with
+    /// it; returns what follows it.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg_attr(
+        not(all(feature = "gz", feature = "xz", feature = "zst")),
+        allow(unused_variables, reason = "a build without codecs reads none of them")
+    )]
+    pub fn decode_first<'a>(
+        &mut self,
+        format: Compression,
+        input: &'a [u8],
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<&'a [u8], DecodeError> {
+        out.clear();
+        match format {
+            #[cfg(feature = "gz")]
+            Compression::Gzip => self.gz.first(input, limits, out),
+            #[cfg(feature = "xz")]
+            Compression::Xz => super::xz::first(input, limits, out),
+            #[cfg(feature = "zst")]
+            Compression::Zstd => self.zst.first(input, limits, out),
+            #[cfg(not(all(feature = "gz", feature = "xz", feature = "zst")))]
+            _ => Err(DecodeError::not_supported(format)),
+        }
+    }
+}
+
 impl core::fmt::Debug for PureDecoder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PureDecoder").finish_non_exhaustive()

@@ -20,8 +20,26 @@ use super::{Compression, DecodeError, grow};
 use crate::limits::Limits;
 
 pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    streams(input, true, limits, out).map(|_| ())
+}
+
+/// Decodes the first stream alone; returns what follows it.
+pub(super) fn first<'a>(
+    input: &'a [u8],
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> Result<&'a [u8], DecodeError> {
+    streams(input, false, limits, out)
+}
+
+fn streams<'a>(
+    input: &'a [u8],
+    all: bool,
+    limits: &Limits,
+    out: &mut Vec<u8>,
+) -> Result<&'a [u8], DecodeError> {
     let memory = u32::try_from(limits.decoder_memory >> 10).unwrap_or(u32::MAX);
-    let mut reader = XzReader::new_mem_limit(input, true, memory);
+    let mut reader = XzReader::new_mem_limit(input, all, memory);
     let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
     let mut written = out.len();
     loop {
@@ -35,7 +53,7 @@ pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result
                 return if u64::try_from(written).is_ok_and(|size| size > limits.module_size) {
                     Err(DecodeError::too_large(Compression::Xz, limits))
                 } else {
-                    Ok(())
+                    Ok(reader.into_inner())
                 };
             }
         }

@@ -53,6 +53,19 @@ impl Frames {
         }
     }
 
+    /// Decodes the first frame alone; returns what follows it.
+    pub(super) fn first<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<&'a [u8], DecodeError> {
+        let frame = Frame::measure(input)?;
+        let (bytes, rest) = input.split_at_checked(frame.size).ok_or_else(cut)?;
+        self.frame(bytes, &frame, limits, out)?;
+        Ok(rest)
+    }
+
     fn frame(
         &mut self,
         mut bytes: &[u8],

@@ -4,8 +4,10 @@
 //! Paths are `/`-separated bytes. [`MemoryHost`] is the implementation that lives in memory: it
 //! serves documentation, tests and fuzzing.
 
+mod any;
 mod memory;
 
+pub use any::AnySource;
 pub use memory::MemoryHost;
 
 use alloc::{borrow::Cow, vec::Vec};

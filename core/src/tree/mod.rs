@@ -145,7 +145,7 @@ impl<'s, S: Source> ModuleTree<'s, S> {
         decoder: &mut dyn Decoder,
         reporter: &mut impl Reporter,
     ) -> Result<IndexFiles, TreeError> {
-        compute(&self.request, self.source, decoder, reporter)
+        compute(&self.request, self.source, &|_| false, decoder, reporter)
     }
 
     /// Index files for exactly these modules, given by path below the directory or absolute, as `depmod`
@@ -160,8 +160,21 @@ impl<'s, S: Source> ModuleTree<'s, S> {
         reporter: &mut impl Reporter,
     ) -> Result<IndexFiles, TreeError> {
         let files = paths.map(|path| self.absolute(path)).collect();
+        self.computed_from(self.source, files, &|_| false, decoder, reporter)
+    }
+
+    /// The same for files of another source that has them at such absolute paths. Those for which
+    /// `may_be_broken` says so stay in the list even if nothing is known about them, as in kmod.
+    pub(crate) fn computed_from<T: Source>(
+        &self,
+        source: &T,
+        files: Vec<Vec<u8>>,
+        may_be_broken: &dyn Fn(&[u8]) -> bool,
+        decoder: &mut dyn Decoder,
+        reporter: &mut impl Reporter,
+    ) -> Result<IndexFiles, TreeError> {
         let request = Request { selection: Selection::Files(files), ..self.request.clone() };
-        compute(&request, self.source, decoder, reporter)
+        compute(&request, source, may_be_broken, decoder, reporter)
     }
 
     /// Reports every module that `modules.order` names and that is not there, as happens where a file
@@ -211,6 +224,7 @@ fn gather<S: Source>(
 fn compute<S: Source>(
     request: &Request,
     source: &S,
+    may_be_broken: &dyn Fn(&[u8]) -> bool,
     decoder: &mut dyn Decoder,
     reporter: &mut impl Reporter,
 ) -> Result<IndexFiles, TreeError> {
@@ -220,7 +234,7 @@ fn compute<S: Source>(
     let mut said = Vec::new();
     let loaded = Loaded::new(gathered.catalog(), results, &mut said);
     let broken = |message: &Diagnostic| match message {
-        Diagnostic::LoadModule { path, cause } => {
+        Diagnostic::LoadModule { path, cause } if !may_be_broken(path) => {
             Some(TreeError::Module { path: path.clone(), cause: cause.clone() })
         }
         _ => None,

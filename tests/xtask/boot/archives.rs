@@ -1,16 +1,22 @@
 //! Archives of ours on top of base initrds.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use depmod_core::cpio::{Archive, Builder};
 use depmod_core::host::Source;
 use depmod_core::limits::Limits;
-use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
-use depmod_tests::debian;
+use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd, base_initrd_with};
+use depmod_tests::compress::Format;
 use depmod_tests::qemu::Machine;
+use depmod_tests::subset::Subset;
+use depmod_tests::{command, debian};
 
-use super::program;
+use super::stage::Stage;
+use super::{program, two_at_a_time};
 
 const SCRIPT: &str = "say lib $(readlink /lib)\nsay read $(cat /lib/modules/6.1/modules.order)\n\
     say modprobe $(modprobe --version | grep -c kmod)\nls -l /lib/modules /conf\n";
@@ -46,4 +52,87 @@ pub(super) fn layouts() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What Linux decompresses, the command that makes it, and whether the program can look into it.
+const COMPRESSIONS: &[(&str, &[&str], bool)] = &[
+    ("gzip", &["gzip", "-1"], true),
+    ("xz", &["xz", "-0", "--check=crc32"], true),
+    ("zstd", &["zstd", "-1"], true),
+    ("lz4", &["lz4", "-l"], true),
+    ("bzip2", &["bzip2", "-1"], false),
+    ("lzma", &["lzma", "-1"], false),
+];
+
+/// However a base initrd is compressed, it arrives; ours comes after it, unless the program cannot know what
+/// it would replace.
+pub(super) fn compressions() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let modules = Subset::of(&kernel, &["virtio_blk"])?.index()?.archive()?;
+    let script = "say list $(cat /conf/modules)\n";
+    let stage = Stage::new("x86_64", &kernel, script)?.modules(&modules).keys(ONLY_BLK);
+    let (_, base) = stage.files.iter().find(|(name, _)| name == "base.img").context("no base initrd")?;
+    two_at_a_time(COMPRESSIONS, |&(name, tool, known)| {
+        let compressed = pipe(tool, base)?;
+        let mut stage = stage.clone();
+        stage.files.retain(|(name, _)| name != "base.img");
+        let outcome = stage.file("base.img", &compressed).put_on(Machine::new("x86_64")?)?.run(END)?;
+        if known {
+            outcome.expect("TEST: list virtio")?;
+        } else {
+            let line = format!("cannot look into /base.img: {name} is not supported");
+            outcome.expect(&format!("depmod: ERROR: {line}; booting without preload"))?;
+        }
+        println!("{name}: {} bytes, {:.1} s", compressed.len(), outcome.time.as_secs_f64());
+        Ok(())
+    })
+}
+
+const ONLY_BLK: &str = "x-depmod-hardware off\nx-depmod-preload virtio_blk";
+
+fn pipe(tool: &[&'static str], bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut input = tempfile::tempfile()?;
+    input.write_all(bytes)?;
+    input.rewind()?;
+    let (&program, options) = tool.split_first().context("no program")?;
+    let output = Command::new(program).args(options).arg("-c").stdin(input).output().context(program)?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}
+
+const OWN_MODULES: &str = "say etc $(ls -ld /etc | cut -c1-10)\nsay list $(cat /conf/modules)\n\
+    for name in dm-crypt virtio_blk; do modprobe $name || say failed $name; done\n\
+    sed -n 's/ .*//; s/^/TEST: loaded /p' /proc/modules\n";
+
+/// A base initrd with modules of its own: with ours on top, both are found, its list goes on, and its
+/// directories keep their modes.
+pub(super) fn own_modules() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let theirs = Subset::of(&kernel, &["dm_mod", "dm_crypt"])?.index()?;
+    let ours = Subset::of(&kernel, &["virtio_blk"])?.index()?.archive()?;
+    let mut early = Builder::new();
+    early.file(b"kernel/x86/microcode/AuthenticAMD.bin", b"none");
+    let early = [&*early.build()?, &[0; 512]].concat();
+    let ways = [(Layout::UsrMerged, &*early, Format::Zst), (Layout::Split, &[], Format::Plain)];
+    two_at_a_time(&ways, |&(layout, early, format)| {
+        let base = base_initrd_with("amd64", layout, OWN_MODULES, |root| {
+            let modules = theirs.root().join("lib/modules");
+            command::run(Command::new("cp").arg("-r").arg(modules).arg(root.join("lib")))?;
+            fs::create_dir(root.join("etc"))?;
+            fs::set_permissions(root.join("etc"), Permissions::from_mode(0o700))?;
+            fs::create_dir(root.join("conf"))?;
+            Ok(fs::write(root.join("conf/modules"), "dm-crypt\n")?)
+        })?;
+        let base = [early, &format.compress(&base)].concat();
+        let mut stage = Stage::new("x86_64", &kernel, "")?.modules(&ours).keys(ONLY_BLK);
+        stage.files.retain(|(name, _)| name != "base.img");
+        let outcome = stage.file("base.img", &base).put_on(Machine::new("x86_64")?)?.run(END)?;
+        outcome.expect("depmod: preload: ")?;
+        for expected in ["etc drwx------", "list dm-crypt virtio", "loaded dm_crypt", "loaded virtio_blk"] {
+            outcome.expect(&format!("{MARK}{expected}"))?;
+        }
+        outcome.ensure(!outcome.has_line("TEST: failed"), "modprobe fails")?;
+        println!("{layout:?}, {format:?}: {:.1} s", outcome.time.as_secs_f64());
+        Ok(())
+    })
 }

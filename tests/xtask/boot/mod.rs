@@ -79,14 +79,22 @@ const CASES: &[Case] = &[
     ("boot-entry", "the firmware starts the program by a boot entry with load options", starters::boot_entry),
     ("refind", "rEFInd starts it, configured by uefi/README.md", starters::refind),
     ("layouts", "base initrds of either layout stay whole under an archive of ours", archives::layouts),
+    ("compressions", "so they do in every compression that Linux knows", archives::compressions),
+    (
+        "own-modules",
+        "modules of a base initrd are found beside ours, and its lists and modes stay",
+        archives::own_modules,
+    ),
 ];
 
 /// Named to be run, as it measures and proves nothing.
 const FIGURES: &str = "figures";
 
 /// Packages that every case needs.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 12] = [
+    "bzip2",
     "cpio",
+    "lz4",
     "qemu-system-x86",
     "ovmf",
     "qemu-system-arm",

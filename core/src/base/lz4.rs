@@ -1,0 +1,96 @@
+//! LZ4 as Linux knows it: the frame format of old (`lz4 -l`), a row of chunks of up to 8 MiB each.
+//!
+//! `printf depmod | lz4 -l`:
+//!
+//! ```text
+//! 02 21 4c 18             magic; may come again before any chunk
+//! 07 00 00 00             size of the chunk
+//! 60 64 65 70 6d 6f 64    LZ4 block: six literals
+//! ```
+//!
+//! Nothing ends it but the end of the file, or a chunk of size zero (`lib/decompress_unlz4.c`).
+
+use alloc::vec::Vec;
+
+use super::BaseError;
+use crate::limits::Limits;
+
+pub(super) const MAGIC: &[u8] = b"\x02\x21\x4c\x18";
+
+/// Decodes up to the end; returns what follows it.
+#[cfg(feature = "lz4")]
+pub(super) fn first<'a>(input: &'a [u8], limits: &Limits, out: &mut Vec<u8>) -> Result<&'a [u8], BaseError> {
+    /// What one chunk can hold.
+    const CHUNK: usize = 8 << 20;
+
+    let room = usize::try_from(limits.module_size).unwrap_or(usize::MAX);
+    let mut rest = input;
+    while let Some((size, after)) = rest.split_first_chunk::<4>() {
+        if size == MAGIC {
+            rest = after;
+            continue;
+        }
+        let size = usize::try_from(u32::from_le_bytes(*size)).map_err(|_| error(CUT))?;
+        if size == 0 {
+            break;
+        }
+        let (chunk, after) = after.split_at_checked(size).ok_or_else(|| error(CUT))?;
+        rest = after;
+        let written = out.len();
+        out.try_reserve(CHUNK).map_err(|_| error("Cannot allocate memory"))?;
+        out.resize(written.saturating_add(CHUNK), 0);
+        let window = out.get_mut(written..).unwrap_or_default();
+        let got = lz4_flex::block::decompress_into(chunk, window).map_err(|_| error("Decoding failed"))?;
+        out.truncate(written.saturating_add(got));
+        if out.len() > room {
+            return Err(error("too large when decompressed"));
+        }
+    }
+    Ok(rest)
+}
+
+#[cfg(feature = "lz4")]
+const CUT: &str = "Unexpected end of file";
+
+#[cfg(feature = "lz4")]
+fn error(cause: &'static str) -> BaseError {
+    BaseError::Stream { format: "lz4", cause }
+}
+
+/// This build has no decoder for it.
+#[cfg(not(feature = "lz4"))]
+pub(super) fn first<'a>(_: &'a [u8], _: &Limits, _: &mut Vec<u8>) -> Result<&'a [u8], BaseError> {
+    Err(BaseError::Unsupported("lz4"))
+}
+
+#[cfg(all(test, feature = "lz4"))]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+
+    const DEPMOD: &[u8] = b"\x02\x21\x4c\x18\x07\0\0\0\x60depmod";
+
+    fn decode(input: &[u8]) -> Result<(Vec<u8>, &[u8]), BaseError> {
+        let limits = Limits { module_size: 100, ..Limits::DEFAULT };
+        let mut out = Vec::new();
+        first(input, &limits, &mut out).map(|rest| (out, rest))
+    }
+
+    #[test]
+    fn a_row_of_chunks() {
+        assert_eq!(decode(DEPMOD).unwrap(), (b"depmod".to_vec(), &b""[..]));
+        let twice = [DEPMOD, DEPMOD, b"\0\0\0\0\0070701"].concat();
+        assert_eq!(decode(&twice).unwrap(), (b"depmoddepmod".to_vec(), &b"\0\0\0\0\0070701"[..]));
+        assert_eq!(decode(&[DEPMOD, b"\0\0\0"].concat()).unwrap().1, b"\0\0\0");
+    }
+
+    #[test]
+    fn broken_ones() {
+        let text = |input: &[u8]| decode(input).unwrap_err().to_string();
+        assert_eq!(text(&DEPMOD[..DEPMOD.len() - 1]), "lz4: Unexpected end of file");
+        assert_eq!(text(&[DEPMOD, b"\0\x30\x37\x30\x37\x30"].concat()), "lz4: Unexpected end of file");
+        assert_eq!(text(b"\x02\x21\x4c\x18\x01\0\0\0\x60"), "lz4: Decoding failed");
+        let long = vec![DEPMOD; 20].concat();
+        assert_eq!(text(&long), "lz4: too large when decompressed");
+    }
+}

@@ -1,0 +1,167 @@
+//! Initrds that firmware makes, on top of base initrds that have modules of their own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use depmod_core::base::{Base, Plain};
+use depmod_core::cpio::{Archive, Entries, Entry};
+use depmod_core::decompress::PureDecoder;
+use depmod_core::limits::Limits;
+use depmod_core::output::Output;
+use depmod_core::preload::{Preload, prepare};
+use depmod_core::tree::locate;
+use depmod_tests::command;
+use depmod_tests::compress::Format;
+use depmod_tests::elf_builder::{Crc, Elf};
+use depmod_tests::oracle::Oracle;
+use depmod_tests::tree::{Tree, VERSION};
+
+use super::archives::{NVME, gnu_cpio, laid_out, pack, text, tree, wishes};
+
+/// `dm-crypt` needs `dm-mod`; `crc` is one of ours, too.
+fn base() -> Tree {
+    Tree::new()
+        .module("kernel/md/dm-mod.ko", Elf::new().export("dm", Crc::Absolute(1)))
+        .module("kernel/md/dm-crypt.ko", Elf::new().need("dm").modinfo("alias=dm-target-crypt"))
+        .module("kernel/crc.ko", Elf::new().modinfo("weakdep=late"))
+        .file("kernel/broken.ko", "no module")
+        .file("modules.dep", "kernel/md/dm-mod.ko:\n")
+        .file("modules.softdep", "softdep dm_crypt pre: crc\n")
+        .root_file("conf/modules", "dm-crypt\n# more\nnvme")
+        .root_file("etc/fstab", "")
+}
+
+/// The archive of [`tree`]'s stack for an NVMe disk, on top of these initrds.
+fn on_top_of(initrds: &[&[u8]], archive: &[u8]) -> Preload {
+    let limits = Limits::DEFAULT;
+    let mut decoder = PureDecoder::default();
+    let plain: Vec<Plain<'_>> =
+        initrds.iter().map(|initrd| Plain::read(initrd, &mut decoder, &limits).unwrap()).collect();
+    let mut base = Base::default();
+    plain.iter().for_each(|plain| base.unpack(plain, &limits).unwrap());
+    let archive = Archive::parse(archive, &limits).unwrap();
+    let place = locate(&archive, b"/", Some(VERSION)).unwrap();
+    prepare(&archive, &place, &wishes(&[NVME]), &base, &mut decoder, &limits, &mut Vec::new()).unwrap()
+}
+
+/// Unpacks over what is there, with GNU cpio.
+fn unpack_over(root: &Path, archive: &[u8]) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), archive).unwrap();
+    let mut cpio = Command::new("cpio");
+    cpio.current_dir(root).args(["--extract", "--quiet", "--unconditional", "--no-preserve-owner"]);
+    let status = cpio.stdin(fs::File::open(file.path()).unwrap()).status().unwrap();
+    assert!(status.success());
+}
+
+/// kmod, asked about all modules of a root directory, says the same.
+fn assert_indexed(root: &Path) {
+    let out = tempfile::tempdir().unwrap();
+    let mut kmod = Oracle::get().depmod(["-b"]);
+    command::run(kmod.arg(root).arg("-o").arg(out.path()).arg(VERSION)).unwrap();
+    let read = |root: &Path, output: Output| {
+        fs::read(root.join("lib/modules").join(VERSION).join(output.file_name())).unwrap()
+    };
+    for output in Output::ALL {
+        let (ours, kmods) = (read(root, output), read(out.path(), output));
+        assert!(ours == kmods, "{output:?}: {}\n{}", ours.escape_ascii(), kmods.escape_ascii());
+    }
+}
+
+#[test]
+fn the_modules_of_both_are_indexed_and_nothing_is_lost() {
+    let root = laid_out(&base());
+    let initrd = gnu_cpio(root.path());
+    let preload = on_top_of(&[&initrd], &pack(laid_out(&tree()).path(), &[]));
+    assert_eq!(preload.base_modules, 4);
+    unpack_over(root.path(), &preload.archive);
+    assert_indexed(root.path());
+    let read = |path: &str| fs::read(root.path().join(path)).unwrap();
+    assert_eq!(text(&read("conf/modules")), "dm-crypt\n# more\nnvme\ncrc\nnvme_core\n");
+    assert_eq!(text(&read("etc/modules-load.d/depmod.conf")), "crc\nnvme_core\nnvme\n");
+    for (path, content) in Archive::parse(&initrd, &Limits::DEFAULT).unwrap().files() {
+        let path = text(&path).trim_start_matches('/');
+        let name = path.rsplit('/').next().unwrap();
+        if !name.starts_with("modules") {
+            assert!(read(path) == content, "{path}");
+        }
+    }
+    let directories: Vec<&str> = Entries::new(&preload.archive)
+        .map(Result::unwrap)
+        .filter(Entry::is_directory)
+        .map(|entry| text(entry.name))
+        .collect();
+    assert_eq!(directories, ["etc/modules-load.d/"]);
+}
+
+#[test]
+fn compression_and_what_comes_before_do_not_matter() {
+    let archive = pack(laid_out(&tree()).path(), &[]);
+    let initrd = gnu_cpio(laid_out(&base()).path());
+    let early = Tree::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
+    let early = gnu_cpio(laid_out(&early).path());
+    let expected = on_top_of(&[&initrd], &archive);
+    for format in Format::ALL {
+        let compressed = format.compress(&initrd);
+        let joined = [&*early, &[0; 100], &*compressed].concat();
+        assert!(on_top_of(&[&joined], &archive).archive == expected.archive, "{format:?}");
+        assert!(on_top_of(&[&early, &compressed], &archive).archive == expected.archive, "{format:?}");
+    }
+}
+
+#[test]
+fn a_base_without_modules_changes_no_file() {
+    let archive = pack(laid_out(&tree()).path(), &[]);
+    let alone = on_top_of(&[], &archive).archive;
+    let other = Tree::bare().root_file("lib/modules/6.0.0/kernel/a.ko", "").root_file("etc/fstab", "");
+    let other = gnu_cpio(laid_out(&other).path());
+    let files = |archive: &[u8]| -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+        let entries = Entries::new(archive).map(Result::unwrap).filter(Entry::is_file);
+        entries.map(|entry| (entry.name.to_vec(), entry.data.to_vec())).collect()
+    };
+    let preload = on_top_of(&[&other], &archive);
+    assert_eq!(preload.base_modules, 0);
+    assert_eq!(files(&preload.archive), files(&alone));
+    let early = Tree::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
+    let early = gnu_cpio(laid_out(&early).path());
+    assert!(on_top_of(&[&early], &archive).archive == alone);
+}
+
+#[test]
+fn of_two_modules_with_one_name_ours_counts() {
+    let base = Tree::new().module("updates/nvme.ko", Elf::new()).module("updates/md.ko", Elf::new());
+    let root = laid_out(&base);
+    let preload = on_top_of(&[&gnu_cpio(root.path())], &pack(laid_out(&tree()).path(), &[]));
+    unpack_over(root.path(), &preload.archive);
+    let dep = fs::read(root.path().join("lib/modules").join(VERSION).join("modules.dep")).unwrap();
+    let mut lines: Vec<&str> = text(&dep).lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "kernel/crc.ko:",
+            "kernel/late.ko:",
+            "kernel/nvme-core.ko:",
+            "kernel/nvme.ko: kernel/nvme-core.ko",
+            "updates/md.ko:"
+        ]
+    );
+}
+
+#[test]
+fn lists_of_the_kernel_come_from_the_base_if_the_tree_has_none() {
+    let base = base().file("modules.builtin", "kernel/xfs.ko\n").file("modules.builtin.modinfo", "");
+    let root = laid_out(&base.order(&["kernel/md/dm-crypt.ko"]));
+    let initrd = gnu_cpio(root.path());
+    let ours = laid_out(&tree());
+    for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+        fs::remove_file(ours.path().join("lib/modules").join(VERSION).join(name)).unwrap();
+    }
+    let preload = on_top_of(&[&initrd], &gnu_cpio(ours.path()));
+    unpack_over(root.path(), &preload.archive);
+    assert_indexed(root.path());
+    let builtin = root.path().join("lib/modules").join(VERSION).join("modules.builtin");
+    assert_eq!(fs::read(builtin).unwrap(), b"kernel/xfs.ko\n");
+}
