@@ -18,7 +18,7 @@ pub struct Limits {
     pub text_size: u64,
     /// One archive of modules, as stored and after decompression. It is held in memory as a whole.
     pub archive_size: u64,
-    /// Files, directories and links of one archive of modules. Debian's largest kernel has about 5,000.
+    /// Files, directories and links of one archive of modules, or of all base initrds. Debian's largest kernel has about 5,000.
     pub archive_entries: usize,
     /// What is read of one boot entry file.
     pub entry_size: u64,

@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn a_row_of_chunks() {
         assert_eq!(decode(DEPMOD).unwrap(), (b"depmod".to_vec(), &b""[..]));
-        let twice = [DEPMOD, DEPMOD, b"\0\0\0\0\0070701"].concat();
-        assert_eq!(decode(&twice).unwrap(), (b"depmoddepmod".to_vec(), &b"\0\0\0\0\0070701"[..]));
+        let twice = [DEPMOD, DEPMOD, b"\0\0\0\0next"].concat();
+        assert_eq!(decode(&twice).unwrap(), (b"depmoddepmod".to_vec(), &b"\0\0\0\0next"[..]));
         assert_eq!(decode(&[DEPMOD, b"\0\0\0"].concat()).unwrap().1, b"\0\0\0");
     }
 

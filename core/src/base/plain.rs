@@ -83,7 +83,7 @@ fn first<'a>(
     Err(known.map_or(BaseError::Unknown(offset), |(_, name)| BaseError::Unsupported(name)))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gz", feature = "zst"))]
 mod tests {
     use super::*;
     use crate::cpio::Builder;

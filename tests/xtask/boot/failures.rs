@@ -54,6 +54,7 @@ const FAILURES: &[Failure] = &[
     ),
     ("initrd", "x-depmod-modules /good.cpio\ninitrd /none.img", "cannot read /none.img"),
     ("directory", "initrd /EFI\nx-depmod-modules /good.cpio", "cannot read /EFI"),
+    ("base", "x-depmod-modules /good.cpio\ninitrd /cut.cpio.xz", "cannot look into /cut.cpio.xz: xz: "),
     (
         "value",
         "x-depmod-modules /good.cpio\nx-depmod-hardware of",
