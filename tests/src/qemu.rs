@@ -2,7 +2,8 @@
 //!
 //! Only a positive end mark makes a run good. A time-out, or QEMU ending without the mark, is a
 //! failure; with one exception that is reported: old QEMU versions sometimes break the kernel itself
-//! under emulation, so a kernel that dies after it has loaded its initrd gets a second run.
+//! under emulation, so a kernel that panics, or takes the emulator with it, after it has loaded its initrd gets
+//! a second run. One that hangs does not.
 
 use core::time::Duration;
 use std::fs;
@@ -217,18 +218,17 @@ impl Machine {
     /// # Errors
     /// When it has not, with the last lines of the console.
     pub fn run(&self, end: &str) -> Result<Outcome> {
-        let outcome = match self.attempt(end)? {
-            Ok(outcome) => outcome,
-            Err(lines) if lines.iter().any(|line| line.starts_with(HANDED_OVER)) => {
-                println!("the kernel died after the hand-over, once more; its last lines:\n{}", tail(&lines));
-                self.attempt(end)?.map_err(|lines| failure(end, &lines))?
-            }
-            Err(lines) => return Err(failure(end, &lines)),
-        };
+        let (mut fate, mut outcome) = self.attempt(end)?;
+        if fate == Fate::Died {
+            println!("the kernel died, once more; its last lines:\n{}", tail(&outcome.lines));
+            (fate, outcome) = self.attempt(end)?;
+        }
+        let why = format!("no line `{end}` after {} s", outcome.time.as_secs());
+        outcome.ensure(fate == Fate::Good, &why)?;
         Ok(outcome)
     }
 
-    fn attempt(&self, end: &str) -> Result<Result<Outcome, Vec<String>>> {
+    fn attempt(&self, end: &str) -> Result<(Fate, Outcome)> {
         let dir = tempfile::tempdir()?;
         let at = |name: &str| dir.path().join(name);
         match &self.variables {
@@ -270,15 +270,41 @@ impl Machine {
         let time = start.elapsed();
         let (times, lines): (Vec<_>, Vec<_>) =
             reader.join().ok().context("the console's reader died")?.into_iter().unzip();
-        if ended && lines.iter().any(|line: &String| line.starts_with(end)) {
-            let files = fat::files(&mut fs::read(at("volume0.img"))?)?;
-            let variables = fs::read(at("variables.fd"))?;
-            return Ok(Ok(Outcome { lines, times, files, variables, time }));
-        }
         if !ended {
             println!("no end within {} s", self.timeout.as_secs());
         }
-        Ok(Err(lines))
+        let fate = Fate::of(ended, &lines, end);
+        // A bad run may leave anything.
+        let (files, variables) = if fate == Fate::Good {
+            (fat::files(&mut fs::read(at("volume0.img"))?)?, fs::read(at("variables.fd"))?)
+        } else {
+            (Files::new(), Vec::new())
+        };
+        Ok((fate, Outcome { lines, times, files, variables, time }))
+    }
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Good,
+    Failed,
+    /// The kernel broke, not what brought it up.
+    Died,
+}
+
+/// A kernel's last words.
+const PANIC: &str = "Kernel panic - not syncing";
+
+impl Fate {
+    /// `ended` says whether QEMU ended by itself: it does when the kernel reboots after a panic.
+    fn of(ended: bool, lines: &[String], end: &str) -> Self {
+        let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
+        if ended && has(end) {
+            return Self::Good;
+        }
+        let broke = ended || lines.iter().any(|line| line.contains(PANIC));
+        if has(HANDED_OVER) && broke { Self::Died } else { Self::Failed }
     }
 }
 
@@ -322,10 +348,6 @@ fn read_lines(mut console: impl Read, start: Instant) -> Vec<(Duration, String)>
     lines
 }
 
-fn failure(end: &str, lines: &[String]) -> anyhow::Error {
-    anyhow::anyhow!("no line `{end}` on the console, which ends:\n{}", tail(lines))
-}
-
 fn tail(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
@@ -355,6 +377,22 @@ fn plain(line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_death_is_no_failure_yet() {
+        let fate = |ended, lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            Fate::of(ended, &lines, "TEST: end")
+        };
+        let panic = "[    1.0] Kernel panic - not syncing: Fatal exception";
+        assert_eq!(fate(true, &[HANDED_OVER, "TEST: end"]), Fate::Good);
+        assert_eq!(fate(false, &[HANDED_OVER, "TEST: end"]), Fate::Failed, "it does not power off");
+        assert_eq!(fate(false, &[HANDED_OVER, "TEST: begin"]), Fate::Failed, "a time-out");
+        assert_eq!(fate(false, &[HANDED_OVER, panic]), Fate::Died);
+        assert_eq!(fate(true, &[HANDED_OVER]), Fate::Died);
+        assert_eq!(fate(true, &["BdsDxe: starting"]), Fate::Failed);
+        assert_eq!(fate(true, &[panic]), Fate::Failed, "without our initrd");
+    }
 
     #[test]
     fn control_sequences_go() {
