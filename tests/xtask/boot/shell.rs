@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use depmod_core::output::Output;
+use depmod_tests::compress::Format;
 use depmod_tests::qemu::{Machine, Outcome};
 use depmod_tests::subset::Subset;
 use depmod_tests::{command, debian, product};
@@ -17,13 +18,17 @@ const END: &str = "TEST: end";
 const SUBSET: &[&str] =
     &["virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ext4", "btrfs", "dm_crypt", "cifs"];
 
-/// The same eleven files as on Linux: from an archive of a whole kernel, and from a directory.
+/// What archives of the subset are compressed as, and how their names end.
+const COMPRESSED: [(&str, Format); 3] = [("gz", Format::Gz), ("xz", Format::Xz), ("zst", Format::Zst)];
+
+/// The same eleven files as on Linux: from an archive of a whole kernel, from a directory, and from compressed
+/// archives.
 pub(super) fn same_files() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let whole = Subset::whole(&kernel)?;
     let part = Subset::of(&kernel, SUBSET)?;
     let version = &kernel.version;
-    let machine = Machine::new("x86_64")?
+    let mut machine = Machine::new("x86_64")?
         .file("depmod.efi", program("x86_64")?)
         .file("whole.cpio", whole.archive()?)
         .file(
@@ -32,12 +37,18 @@ pub(super) fn same_files() -> Result<()> {
                 "@echo -off\nfs0:\n\
                  depmod.efi -b \\whole.cpio -o \\out\\whole {version}\n\
                  depmod.efi -b \\part -o \\out\\part {version}\n\
+                 depmod.efi -b \\part.cpio.gz -o \\out\\gz {version}\n\
+                 depmod.efi -b \\part.cpio.xz -o \\out\\xz {version}\n\
+                 depmod.efi -b \\part.cpio.zst -o \\out\\zst {version}\n\
                  depmod.efi -n -b \\part {version}\n\
                  echo {END}\nreset -s\n"
             ),
         )
         .directory("part", part.root())?
-        .room(16 << 20);
+        .room(32 << 20);
+    for (name, format) in COMPRESSED {
+        machine = machine.file(&format!("part.cpio.{name}"), format.compress(&part.archive()?));
+    }
     let outcome = machine.run(END)?;
     println!("{:.1} s", outcome.time.as_secs_f64());
     let index = |path: &&String| Output::ALL.iter().any(|output| path.ends_with(output.file_name()));
@@ -46,6 +57,7 @@ pub(super) fn same_files() -> Result<()> {
     compare(&outcome, &whole.index()?, "whole")?;
     let part = part.index()?;
     compare(&outcome, &part, "part")?;
+    COMPRESSED.iter().try_for_each(|(name, _)| compare(&outcome, &part, name))?;
     ensure!(touched.is_empty(), "-o and -n leave the tree alone, but there are {touched:?}");
     // What -n prints are the text outputs, as on Linux.
     let printed = command::text(product::depmod().arg("-n").arg("-b").arg(part.root()).arg(version))?;
