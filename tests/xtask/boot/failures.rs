@@ -104,6 +104,10 @@ impl Files {
         })
     }
 
+    fn file(&self, path: &str) -> &[u8] {
+        self.files.iter().find(|(name, _)| *name == path).map_or(&[], |(_, content)| content)
+    }
+
     /// Checks that a line says why.
     fn told(&self, outcome: &Outcome, name: &str, line: &str, end: &str) -> Result<()> {
         let start = format!("depmod: ERROR: {}", line.replace("VERSION", &self.kernel.version));
@@ -183,6 +187,40 @@ pub(super) fn from_the_shell() -> Result<()> {
         files.told(&outcome, name, line, WITHOUT)?;
         let theirs = outcome.has_line("TEST: foreign initrd");
         ensure!(theirs == (*name == "provider"), "{name}: the initrd is the foreign one: {theirs}");
+        without_preload(&outcome, name)
+    })
+}
+
+/// What is harmless in an entry: text that is none where nobody needs it, paths as in firmware, keys without a
+/// value or a meaning, any character in the options, and a name like a version's.
+pub(super) fn odd_entries() -> Result<()> {
+    let files = Files::new()?;
+    let script = format!("{SCRIPT}say line $(cat /proc/cmdline)\n");
+    let stage = Stage::new("x86_64", &files.kernel, &script)?;
+    let odd = stage.entry.replace('/', "\\").replace("panic=-1", "panic=-1 test=\u{1f600}");
+    let odd = format!("{odd}initrd\nsort-key x\noptoins quiet\nx-depmod-modules \\good.cpio\n");
+    let odd = [b"# caf\xe9\ntitle D\xe9bian\n", odd.as_bytes()].concat();
+    let script = "@echo -off\nfs0:\n\\EFI\\BOOT\\depmod.efi -v 6.1.conf\n";
+    let stage = stage.file("good.cpio", files.file("good.cpio")).file("6.1.conf", &odd);
+    let outcome = stage.in_shell(script)?.run(END)?;
+    outcome.expect("depmod: WARNING: boot entry line 8: initrd cannot be ''; ignored")?;
+    outcome.expect("depmod: boot entry: ignored sort-key (line 9), optoins (line 10)")?;
+    outcome.expect("TEST: preload")?;
+    let line = outcome.after("TEST: line ").any(|line| line.contains("test=\u{1f600}"));
+    outcome.ensure(line, "the kernel's options have lost a character")?;
+
+    // One line says why there is no preload; the entry is booted as far as it was read.
+    let long =
+        format!("{}x-depmod-preload \u{1f600}\n#{}\ninitrd /none.img\n", stage.entry, "#".repeat(65536));
+    let unknown = format!("{}x-depmod-\u{1f600} x\n", stage.entry);
+    let cases = [
+        ("long", long, "boot entry line 7: beyond the 65536 bytes that are read"),
+        ("unknown", unknown, "boot entry line 6: unknown key x-depmod-?"),
+    ];
+    two_at_a_time(&cases, |(name, entry, line)| {
+        let outcome =
+            stage.clone().file("EFI/BOOT/depmod.conf", entry.as_bytes()).put_on(small()?)?.run(END)?;
+        files.told(&outcome, name, line, WITHOUT)?;
         without_preload(&outcome, name)
     })
 }

@@ -59,6 +59,11 @@ const CASES: &[Case] = &[
         failures::stop_if_asked,
     ),
     (
+        "failures-entry",
+        "harmless flaws of an entry leave the preload, others are told",
+        failures::odd_entries,
+    ),
+    (
         "failures-memory",
         "an archive that is too large for the machine leaves the kernel its memory",
         failures::out_of_memory,

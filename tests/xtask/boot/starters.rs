@@ -24,20 +24,29 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// second has neither shell script nor anything in `\EFI\BOOT`.
 pub(super) fn boot_entry() -> Result<()> {
     let volume = installed(&["install"])?;
+    // What some firmware appends by itself leads to the entry beside the program. This one boots nothing, so
+    // that the next has its turn.
+    let volume = volume.file("EFI/depmod/depmod.conf", "linux /none\n").file("appended", "RC");
     // No NUL at the end: efibootmgr writes none. This shell cannot give options to entry 0.
     let options: Vec<u8> = OPTIONS.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let add = "@echo -off\nfs0:\n\
         bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"Linux (depmod)\"\n\
         bcfg boot -opt 1 \\options\n\
         bcfg boot mv 1 0\n\
+        bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"With appended data\"\n\
+        bcfg boot -opt 1 \\appended\n\
+        bcfg boot mv 1 0\n\
         echo TEST: added\nreset -s\n";
     let added = volume.clone().file("startup.nsh", add).file("options", options).run("TEST: added")?;
     let outcome = volume.with_variables(&added.variables).run(END)?;
-    let first = outcome.lines.iter().find(|line| line.starts_with("BdsDxe: starting "));
+    let starts = outcome.lines.iter().filter(|line| line.starts_with("BdsDxe: starting "));
+    let names = ["\"With appended data\"", "\"Linux (depmod)\""];
     outcome.ensure(
-        first.is_some_and(|line| line.contains("\"Linux (depmod)\"")),
+        starts.zip(names).filter(|(line, name)| line.contains(name)).count() == names.len(),
         "the firmware starts something else",
     )?;
+    outcome.expect("depmod: WARNING: no entry file ")?;
+    outcome.expect("depmod: ERROR: cannot read /none: No such file or directory; stopped")?;
     started(&outcome)
 }
 
