@@ -7,21 +7,28 @@ use anyhow::{Result, ensure};
 use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
 use depmod_tests::debian;
 use depmod_tests::qemu::{HANDED_OVER, Machine};
+use depmod_tests::subset::Subset;
 
 use super::program;
 
 /// Bridges, disks, network, sound, USB: each header type and class that QEMU has.
 const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-bridge,id=bridge,bus=rp1 \
     -device e1000,bus=bridge,addr=1 -device e1000e -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0 \
+    -drive if=none,id=stick,format=raw,file.driver=null-co,file.size=1M -device usb-storage,bus=usb.0,drive=stick \
     -device ich9-intel-hda -device virtio-rng-pci,disable-legacy=on -device virtio-scsi-pci,disable-modern=on \
     -drive if=none,id=nvme,format=raw,file.driver=null-co,file.size=1M -device nvme,drive=nvme,serial=1 \
     -device sdhci-pci";
 
-const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n";
+/// USB devices need a driver; the root hubs, which Linux makes itself, are not there for firmware.
+const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n\
+    usb() { grep -v usb:v1D6B /sys/bus/usb/devices/*:*/modalias; }\n\
+    while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n\
+    for i in 1 2 3 4 5 6 7 8 9 10; do [ $(usb | grep -c usb:) -ge 2 ] && break; sleep 1; done\n\
+    usb | sed 's/.*:usb:/TEST: usb usb:/'\n";
 
 /// On a PC, with Linux 6.1.
 pub(super) fn modaliases_x86_64() -> Result<()> {
-    modaliases("x86_64", "bookworm-cloud-amd64")
+    modaliases("x86_64", "bookworm-amd64")
 }
 
 /// On ARM, with Linux 6.12.
@@ -29,33 +36,39 @@ pub(super) fn modaliases_aarch64() -> Result<()> {
     modaliases("aarch64", "trixie-arm64")
 }
 
-/// The program's `-v` against `/sys/bus/pci/devices/*/modalias`.
+/// The program's `-v` against `/sys/bus/{pci,usb}/devices/*/modalias`.
 fn modaliases(arch: &str, label: &str) -> Result<()> {
     let kernel = debian::kernel(label)?;
     let machine = Machine::new(arch)?;
     let base = base_initrd(&machine.settings().debian, Layout::UsrMerged, SCRIPT)?;
     let console = &machine.settings().console;
-    let entry =
-        format!("title modaliases\nlinux /vmlinuz\ninitrd /base.img\noptions console={console} panic=-1\n");
+    let entry = format!(
+        "title modaliases\nversion {}\nlinux /vmlinuz\ninitrd /base.img\noptions console={console} panic=-1\n\
+         x-depmod-modules /modules.cpio\n",
+        kernel.version
+    );
     let outcome = machine
         .file("startup.nsh", "fs0:\\depmod.efi -v\n")
         .file("depmod.efi", program(arch)?)
         .file("depmod.conf", entry)
         .file("vmlinuz", fs::read(kernel.image())?)
         .file("base.img", base)
+        .file("modules.cpio", Subset::of(&kernel, &["xhci_pci"])?.archive()?)
         .with(DEVICES)
         .run(END)?;
     ensure!(outcome.has_line(HANDED_OVER), "the kernel did not take the initrd");
-    let firmware: BTreeSet<&str> = outcome.after("depmod: pci ").collect();
-    let mark = format!("{MARK}pci ");
-    let linux: BTreeSet<&str> = outcome.after(&mark).collect();
-    println!("{} functions in {:.1} s", linux.len(), outcome.time.as_secs_f64());
-    ensure!(
-        firmware == linux,
-        "firmware only: {:#?}\nLinux only: {:#?}",
-        firmware.difference(&linux).collect::<Vec<_>>(),
-        linux.difference(&firmware).collect::<Vec<_>>()
-    );
-    ensure!(linux.len() > 10, "only {} functions: devices are missing", linux.len());
+    for (bus, at_least) in [("pci", 11), ("usb", 2)] {
+        let (ours, theirs) = (format!("depmod: {bus} "), format!("{MARK}{bus} "));
+        let firmware: BTreeSet<&str> = outcome.after(&ours).collect();
+        let linux: BTreeSet<&str> = outcome.after(&theirs).collect();
+        println!("{bus}: {} in {:.1} s", linux.len(), outcome.time.as_secs_f64());
+        ensure!(
+            firmware == linux,
+            "firmware only: {:#?}\nLinux only: {:#?}",
+            firmware.difference(&linux).collect::<Vec<_>>(),
+            linux.difference(&firmware).collect::<Vec<_>>()
+        );
+        ensure!(linux.len() >= at_least, "{bus}: only {linux:?}: devices are missing");
+    }
     Ok(())
 }
