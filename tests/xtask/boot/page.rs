@@ -1,7 +1,6 @@
 //! `uefi/README.md` as a new user would follow it: its commands make the volume, firmware boots it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +10,7 @@ use depmod_tests::debian;
 use depmod_tests::qemu::{HANDED_OVER, Machine};
 use depmod_tests::signing::{decrypt_key, sign};
 use depmod_tests::subset::Subset;
-use depmod_tests::{command, efi, product, workspace};
+use depmod_tests::{command, workspace};
 
 /// What the `initrd` of the page does: load what is listed, then look.
 pub(super) const LOAD: &str = "while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n";
@@ -69,7 +68,6 @@ impl<'s> User<'s> {
         let initrd = base_initrd("amd64", Layout::UsrMerged, script)?;
         fs::write(boot.join(format!("initrd.img-{version}")), initrd)?;
         fs::create_dir(user.esp())?;
-        symlink(product::binary(), user.work.path().join("depmod"))?;
         Ok(user)
     }
 
@@ -80,25 +78,32 @@ impl<'s> User<'s> {
     /// Runs the commands of the page under these marks, in this order.
     pub(super) fn follow(&self, marks: &[&str], version: &str, certificate: &Path) -> Result<()> {
         let page = fs::read_to_string(workspace().join("uefi/README.md"))?;
-        let path = std::env::var("PATH")?;
+        let commands =
+            |mark: &str| commands(&page, mark).with_context(|| format!("the page has no commands {mark}"));
+        command::run(&mut shell(commands("build")?)).context("build does not work")?;
+        let words = |path: &Path| format!("'{}'", path.display());
+        // The names as the page has them, but for what is another system here.
+        let names = format!(
+            "{}ESP={} ROOT={} VERSION={version} OPTIONS='console=ttyS0 panic=-1 loglevel=4' KEY={} CERTIFICATE={}\n",
+            commands("names")?,
+            words(&self.esp()),
+            words(self.system),
+            words(&self.work.path().join("key")),
+            words(certificate),
+        );
         for mark in marks {
-            let commands =
-                commands(&page, mark).with_context(|| format!("the page has no commands {mark}"))?;
-            let mut shell = Command::new("sh");
-            shell
-                .args(["-e", "-u", "-c", commands])
-                .env("PATH", format!("{}:{path}", self.work.path().display()))
-                .env("ESP", self.esp())
-                .env("ROOT", self.system)
-                .env("VERSION", version)
-                .env("OPTIONS", "console=ttyS0 panic=-1 loglevel=4")
-                .env("PROGRAM", efi::build("x86_64")?)
-                .env("KEY", self.work.path().join("key"))
-                .env("CERTIFICATE", certificate);
-            command::run(&mut shell).with_context(|| format!("{mark} does not work"))?;
+            let script = format!("{names}{}", commands(mark)?);
+            command::run(&mut shell(&script)).with_context(|| format!("{mark} does not work"))?;
         }
         Ok(())
     }
+}
+
+/// A shell in the directory of the sources, with the system's own `depmod` in its path, if there is one.
+fn shell(commands: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-u", "-c", commands]).current_dir(workspace()).env_remove("CARGO_TARGET_DIR");
+    shell
 }
 
 /// The shell commands of a page after the comment `<!-- run: MARK -->`.
