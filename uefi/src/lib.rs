@@ -53,6 +53,8 @@
 //! # let _ = initrds; Ok(()) }
 //! ```
 //!
+//! The program chooses its allocator: [`memory::Allocator`], or any other.
+//!
 //! On other systems than UEFI the crate builds, so that lints and tests reach it, but whatever asks
 //! the firmware panics there.
 #![no_std]

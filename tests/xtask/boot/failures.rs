@@ -245,28 +245,40 @@ pub(super) fn out_of_memory() -> Result<()> {
     })
 }
 
-/// The program's own failures with `stop`: nothing of it is left in the firmware, and any kernel starts then.
+/// The program's own failures with `stop`, or with a kernel that comes back: nothing of it is left in the
+/// firmware, and any kernel starts then.
 pub(super) fn nothing_left() -> Result<()> {
     let files = Files::new()?;
     let stage = files.stage()?;
     let entry = |path: &str| format!("{}x-depmod-modules {path}\nx-depmod-on-error stop\n", stage.entry);
     let (good, large) = (entry("/good.cpio"), entry("/large.cpio"));
+    // No kernel, but an image that comes back.
+    let back = "linux /EFI/BOOT/depmod.efi\ninitrd /base.img\noptions --help\n";
     let script = "@echo -off\nfs0:\nmemmap\n\
         \\EFI\\BOOT\\depmod.efi --defect panic \\good.conf\necho TEST: panic %lasterror%\n\
         \\EFI\\BOOT\\depmod.efi --defect memory \\good.conf\necho TEST: allocation %lasterror%\n\
         \\EFI\\BOOT\\depmod.efi \\large.conf\necho TEST: large %lasterror%\n\
+        \\EFI\\BOOT\\depmod.efi --defect panic \\back.conf\necho TEST: back %lasterror%\n\
         memmap\n\\vmlinuz initrd=\\base.img console=ttyS0 panic=-1\n";
     let stage = stage.file("good.conf", good.as_bytes()).file("large.conf", large.as_bytes());
+    let stage = stage.file("back.conf", back.as_bytes());
     let mut machine = stage.file("large.cpio", &large_archive(LARGE, 130_000)?).in_shell(script)?;
     machine.memory = LITTLE;
     let outcome = machine.run(END)?;
-    let said: Vec<&String> = outcome.lines.iter().filter(|line| line.ends_with(STOPPED)).collect();
+    let said: Vec<&String> =
+        outcome.lines.iter().filter(|line| line.starts_with("depmod: ERROR: ")).collect();
     println!("{said:#?}");
-    ensure!(said.len() == 3, "three runs say one line each");
-    for ((name, why), said) in
-        [("panic", "provoked"), ("allocation", "memory"), ("large", "memory")].iter().zip(said)
-    {
-        outcome.ensure(said.contains(why), &format!("{name}: `{said}` does not say {why}"))?;
+    ensure!(said.len() == 4, "four runs say one line each");
+    outcome.expect("usage: depmod.efi")?;
+    let runs = [
+        ("panic", "provoked", STOPPED),
+        ("allocation", "memory", STOPPED),
+        ("large", "memory", STOPPED),
+        ("back", "provoked", WITHOUT),
+    ];
+    for ((name, why, end), said) in runs.iter().zip(said) {
+        let right = said.contains(why) && said.ends_with(end);
+        outcome.ensure(right, &format!("{name}: `{said}` is not `{why}…{end}`"))?;
         let failed = outcome.after(&format!("TEST: {name} ")).any(|status| status != "0x0");
         outcome.ensure(failed, &format!("{name}: the shell saw no failure"))?;
     }

@@ -28,24 +28,29 @@ pub(super) fn boot_entry() -> Result<()> {
     // that the next has its turn.
     let volume = volume.file("EFI/depmod/depmod.conf", "linux /none\n").file("appended", "RC");
     // No NUL at the end: efibootmgr writes none. This shell cannot give options to entry 0.
-    let options: Vec<u8> = OPTIONS.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = |options: &str| options.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let volume = volume.file("unknown", utf16("-q x"));
     let add = "@echo -off\nfs0:\n\
         bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"Linux (depmod)\"\n\
         bcfg boot -opt 1 \\options\n\
+        bcfg boot mv 1 0\n\
+        bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"With unknown options\"\n\
+        bcfg boot -opt 1 \\unknown\n\
         bcfg boot mv 1 0\n\
         bcfg boot add 1 \\EFI\\depmod\\depmod.efi \"With appended data\"\n\
         bcfg boot -opt 1 \\appended\n\
         bcfg boot mv 1 0\n\
         echo TEST: added\nreset -s\n";
-    let added = volume.clone().file("startup.nsh", add).file("options", options).run("TEST: added")?;
+    let added = volume.clone().file("startup.nsh", add).file("options", utf16(OPTIONS)).run("TEST: added")?;
     let outcome = volume.with_variables(&added.variables).run(END)?;
     let starts = outcome.lines.iter().filter(|line| line.starts_with("BdsDxe: starting "));
-    let names = ["\"With appended data\"", "\"Linux (depmod)\""];
+    let names = ["\"With appended data\"", "\"With unknown options\"", "\"Linux (depmod)\""];
     outcome.ensure(
         starts.zip(names).filter(|(line, name)| line.contains(name)).count() == names.len(),
         "the firmware starts something else",
     )?;
     outcome.expect("depmod: WARNING: no entry file ")?;
+    outcome.expect("depmod: WARNING: load options: unknown option -q; taking depmod.conf")?;
     outcome.expect("depmod: ERROR: cannot read /none: No such file or directory; stopped")?;
     started(&outcome)
 }
