@@ -19,7 +19,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 #[uefi::entry]
 fn main() -> Status {
-    let command = Command::parse(&words_of_program()).or_else(|error| {
+    let command = words_of_program().and_then(|words| Command::parse(&words)).or_else(|error| {
         if shell::is_there() {
             return Err(error);
         }

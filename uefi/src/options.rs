@@ -70,6 +70,8 @@ pub enum OptionsError {
     Operand(String),
     /// Options for writing index files, but no version.
     NoVersion,
+    /// The load options are bytes of another kind.
+    NoText,
 }
 
 impl fmt::Display for OptionsError {
@@ -79,6 +81,7 @@ impl fmt::Display for OptionsError {
             Self::Value(word) => write!(f, "option {word} needs a value"),
             Self::Operand(word) => write!(f, "one operand is enough: {word}"),
             Self::NoVersion => f.write_str("which kernel version?"),
+            Self::NoText => f.write_str("no text"),
         }
     }
 }
@@ -87,25 +90,26 @@ impl core::error::Error for OptionsError {}
 
 /// The words that the program was started with, its own name not among them.
 ///
-/// From the shell they come parsed. Otherwise load options are one text, without a program name; a
-/// firmware that puts something else there (the specification allows any bytes) gives no words.
-#[must_use]
-pub fn words_of_program() -> Vec<String> {
+/// From the shell they come parsed. Otherwise load options are one text, without a program name.
+///
+/// # Errors
+/// When the firmware puts something else there: the specification allows any bytes.
+pub fn words_of_program() -> Result<Vec<String>, OptionsError> {
     let image = boot::image_handle();
     if let Ok(shell) = boot::open_protocol_exclusive::<ShellParameters>(image) {
-        return shell.args().skip(1).map(alloc::string::ToString::to_string).collect();
+        return Ok(shell.args().skip(1).map(alloc::string::ToString::to_string).collect());
     }
-    let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) else { return Vec::new() };
-    loaded.load_options_as_bytes().map_or_else(Vec::new, split)
+    let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) else { return Ok(Vec::new()) };
+    loaded.load_options_as_bytes().map_or(Ok(Vec::new()), split)
 }
 
 /// Words of load options: UTF-16, up to a NUL; `"` keeps spaces together.
-fn split(options: &[u8]) -> Vec<String> {
+fn split(options: &[u8]) -> Result<Vec<String>, OptionsError> {
     let units = options.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair));
     let text: Result<String, _> = char::decode_utf16(units.take_while(|&unit| unit != 0)).collect();
-    let Ok(text) = text else { return Vec::new() };
+    let text = text.map_err(|_| OptionsError::NoText)?;
     if text.contains(|c: char| c.is_control() && !c.is_whitespace()) {
-        return Vec::new();
+        return Err(OptionsError::NoText);
     }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -121,7 +125,7 @@ fn split(options: &[u8]) -> Vec<String> {
         }
     }
     words.extend(word);
-    words
+    Ok(words)
 }
 
 impl Command {
@@ -207,11 +211,12 @@ mod tests {
 
     #[test]
     fn load_options_become_words() {
-        assert_eq!(split(&utf16("  -b \"a b\"\\c  6.1\0junk")), ["-b", "a b\\c", "6.1"]);
-        assert_eq!(split(&utf16("\"\"")), [""]);
-        assert_eq!(split(b""), [""; 0]);
-        assert_eq!(split(b"\x00\xd8"), [""; 0], "no UTF-16");
-        assert_eq!(split(&utf16("\u{1}\u{2}")), [""; 0], "no text");
+        assert_eq!(split(&utf16("  -b \"a b\"\\c  6.1\0junk")).unwrap(), ["-b", "a b\\c", "6.1"]);
+        assert_eq!(split(&utf16("\"\"")).unwrap(), [""]);
+        assert_eq!(split(b"").unwrap(), [""; 0]);
+        assert_eq!(split(&[0; 16]).unwrap(), [""; 0]);
+        assert_eq!(split(b"\x00\xd8"), Err(OptionsError::NoText), "no UTF-16");
+        assert_eq!(split(&utf16("\u{1}\u{2}")), Err(OptionsError::NoText));
     }
 
     #[test]
@@ -237,7 +242,7 @@ mod tests {
         assert_eq!(parse("debian"), entry("debian"));
         let index = Index { version: "6.1.config".into(), ..Index::default() };
         assert_eq!(parse("6.1.config"), Ok(Command::Index(index)));
-        assert_eq!(split(b"RC"), ["\u{4352}"], "some firmware appends these bytes");
+        assert_eq!(split(b"RC").unwrap(), ["\u{4352}"], "some firmware appends these bytes");
     }
 
     #[test]
