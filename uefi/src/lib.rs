@@ -49,7 +49,7 @@
 //! let plain = Initrds::read(&paths, &initrds, &limits)?; // what goes on top depends on what is there
 //! let base = plain.unpack(&limits)?;
 //! let preload = prepare(&modules, &place, &wishes, &base, &mut decoder, &limits, &mut messages)?;
-//! let initrds = [&*initrds, &[preload.archive]].concat();
+//! let initrds = [&initrds[..], &[preload.archive]].concat();
 //! # let _ = initrds; Ok(()) }
 //! ```
 //!
