@@ -32,7 +32,7 @@ use crate::{
     name::module_name,
     pack::{PackError, SIDE_FILES, collect_below},
     plan::{Request, Stack, resolve},
-    tree::{IndexFiles, ModuleTree, Place, Provenance, TreeError},
+    tree::{IndexFiles, Known, ModuleTree, Place, Provenance, TreeError},
 };
 
 /// What is wanted.
@@ -168,8 +168,8 @@ fn index_files(
         }
     }
     // What there is to warn about has been said of the whole tree.
-    let may_be_broken = |path: &[u8]| merged.is_of_base(path);
-    tree.computed_from(&AnySource::new(&merged), files, &may_be_broken, decoder, &mut Vec::new())
+    let known = Known { paths: Some(merged.of_base()), facts: theirs.facts.as_ref() };
+    tree.computed_from(&AnySource::new(&merged), files, &known, decoder, &mut Vec::new())
 }
 
 fn archive(

@@ -1,6 +1,6 @@
 //! Initrds that firmware makes, on top of base initrds that have modules of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,11 +12,12 @@ use depmod_core::limits::Limits;
 use depmod_core::output::Output;
 use depmod_core::preload::{Preload, prepare};
 use depmod_core::tree::locate;
-use depmod_tests::command;
 use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
+use depmod_tests::subset::Subset;
 use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::{command, debian, product};
 
 use super::archives::{NVME, gnu_cpio, laid_out, pack, text, tree, wishes};
 
@@ -35,6 +36,10 @@ fn base() -> Tree {
 
 /// The archive of [`tree`]'s stack for an NVMe disk, on top of these initrds.
 fn on_top_of(initrds: &[&[u8]], archive: &[u8]) -> Preload {
+    on_top_of_version(initrds, archive, VERSION, &[NVME])
+}
+
+fn on_top_of_version(initrds: &[&[u8]], archive: &[u8], version: &str, queries: &[&str]) -> Preload {
     let limits = Limits::DEFAULT;
     let mut decoder = PureDecoder::default();
     let plain: Vec<Plain<'_>> =
@@ -42,8 +47,8 @@ fn on_top_of(initrds: &[&[u8]], archive: &[u8]) -> Preload {
     let mut base = Base::default();
     plain.iter().for_each(|plain| base.unpack(plain, &limits).unwrap());
     let archive = Archive::parse(archive, &limits).unwrap();
-    let place = locate(&archive, b"/", Some(VERSION)).unwrap();
-    prepare(&archive, &place, &wishes(&[NVME]), &base, &mut decoder, &limits, &mut Vec::new()).unwrap()
+    let place = locate(&archive, b"/", Some(version)).unwrap();
+    prepare(&archive, &place, &wishes(queries), &base, &mut decoder, &limits, &mut Vec::new()).unwrap()
 }
 
 /// Unpacks over what is there, with GNU cpio.
@@ -94,6 +99,65 @@ fn the_modules_of_both_are_indexed_and_nothing_is_lost() {
         .map(|entry| text(entry.name))
         .collect();
     assert_eq!(directories, ["etc/modules-load.d/"]);
+}
+
+#[test]
+fn index_files_of_the_base_spare_reading_its_modules() {
+    let archive = pack(laid_out(&tree()).path(), &[]);
+    let root = laid_out(&base());
+    let read = on_top_of(&[&gnu_cpio(root.path())], &archive);
+    command::run(product::depmod().args(["-C", "/dev/null", "-b"]).arg(root.path()).arg(VERSION)).unwrap();
+    let dir = root.path().join("lib/modules").join(VERSION);
+    for module in ["dm-mod.ko", "dm-crypt.ko"] {
+        fs::write(dir.join("kernel/md").join(module), "never read").unwrap();
+    }
+    // As of a kmod that knows no weak dependencies.
+    fs::remove_file(dir.join("modules.weakdep")).unwrap();
+    let believed = on_top_of(&[&gnu_cpio(root.path())], &archive);
+    assert!(believed.archive == read.archive);
+    fs::write(dir.join("modules.symbols"), "").unwrap();
+    fs::remove_file(dir.join("modules.dep")).unwrap();
+    assert!(on_top_of(&[&gnu_cpio(root.path())], &archive).archive != read.archive, "the modules are broken");
+}
+
+/// Index files by name; each line of `modules.dep` with what is needed sorted, for that order may differ, and
+/// without the index of these lines.
+fn comparable(archive: &[u8], version: &str) -> BTreeMap<String, Vec<u8>> {
+    let dir = format!("lib/modules/{version}/modules.");
+    let entries = Entries::new(archive).map(Result::unwrap);
+    let files = entries.filter_map(|entry| Some((text(entry.name).strip_prefix(&dir)?, entry.data)));
+    let sorted = |line: &[u8]| {
+        let mut words: Vec<&[u8]> = line.split(|&b| b == b' ').collect();
+        words[1..].sort_unstable();
+        words.join(&b' ')
+    };
+    files
+        .filter(|(name, _)| *name != "dep.bin")
+        .map(|(name, data)| match name {
+            "dep" => {
+                (name.to_owned(), data.split(|&b| b == b'\n').map(sorted).collect::<Vec<_>>().join(&b'\n'))
+            }
+            _ => (name.to_owned(), data.to_vec()),
+        })
+        .collect()
+}
+
+#[test]
+fn a_real_kernels_index_files_tell_what_its_modules_tell() {
+    let kernel = debian::kernel("bookworm-cloud-amd64").unwrap();
+    let ours = Subset::of(&kernel, &["nvme", "ext4"]).unwrap();
+    let archive = ours.archive().unwrap();
+    let base = Subset::whole(&kernel).unwrap();
+    let version = &kernel.version;
+    let read = on_top_of_version(&[&base.archive().unwrap()], &archive, version, &["nvme", "ext4"]);
+    let base = base.index().unwrap();
+    let believed = on_top_of_version(&[&base.archive().unwrap()], &archive, version, &["nvme", "ext4"]);
+    assert!(read.base_modules > 1000, "{}", read.base_modules);
+    let (read, believed) = (comparable(&read.archive, version), comparable(&believed.archive, version));
+    assert_eq!(read.keys().collect::<Vec<_>>(), believed.keys().collect::<Vec<_>>());
+    for (name, content) in read {
+        assert!(content == believed[&name], "modules.{name}");
+    }
 }
 
 #[test]

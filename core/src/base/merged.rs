@@ -32,12 +32,12 @@ impl<'m> Merged<'m> {
         self.of_base.insert(path);
     }
 
-    pub(crate) fn is_of_base(&self, path: &[u8]) -> bool {
-        self.of_base.contains(path)
+    pub(crate) fn of_base(&self) -> &BTreeSet<Vec<u8>> {
+        &self.of_base
     }
 
     fn look<'p>(&self, path: &'p [u8]) -> (AnySource<'m>, Cow<'p, [u8]>) {
-        match path.strip_prefix(self.directory).filter(|_| self.is_of_base(path)) {
+        match path.strip_prefix(self.directory).filter(|_| self.of_base.contains(path)) {
             Some(below) => (self.base, Cow::Owned([self.base_directory, below].concat())),
             None => (self.source, Cow::Borrowed(path)),
         }

@@ -12,7 +12,8 @@
 //!
 //! [`Plain`] is such an initrd without compression, [`Base`] what stands where when all are unpacked. Later
 //! archives replace files of earlier ones, so what comes on top has to know what is there: index files are for
-//! the modules of both, lists go on, directories stay as they are.
+//! the modules of both, lists go on, directories stay as they are. If the base's own index files fit its modules,
+//! they tell what is to be known of these; else the modules are read.
 //!
 //! ```
 //! use depmod_core::{base::{Base, Plain}, cpio::Builder, decompress::PureDecoder, limits::Limits};
@@ -42,7 +43,7 @@ use alloc::vec::Vec;
 use crate::cpio::Archive;
 use crate::host::{AnySource, FileKind, Source};
 use crate::limits::Limits;
-use crate::tree::{ModuleTree, Place};
+use crate::tree::{KnownFacts, ModuleTree, Place};
 
 /// Where modules of all versions can be.
 const PARENTS: [&str; 2] = ["/lib/modules/", "/usr/lib/modules/"];
@@ -54,12 +55,14 @@ pub struct Base<'p> {
 }
 
 /// The modules of one version in base initrds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct BaseModules {
     /// Their directory, absolute. Where there is none, the usual one.
     pub directory: Vec<u8>,
     /// Paths below it, in order; of several modules with one name the one that kmod prefers.
     pub paths: Vec<Vec<u8>>,
+    /// What their index files tell, if these fit.
+    pub(crate) facts: Option<KnownFacts>,
 }
 
 impl Default for Base<'_> {
@@ -104,10 +107,14 @@ impl<'p> Base<'p> {
         // What is odd there was said when the initrd was made.
         let files = self.source();
         let tree = ModuleTree::open(&files, &place, limits, &mut Vec::new());
-        let paths = tree.map(|tree| {
-            tree.catalog().modules().iter().map(|module| module.printed_path().to_vec()).collect()
-        });
-        BaseModules { paths: paths.unwrap_or_default(), directory: place.directory }
+        let (paths, facts) = tree.map_or_else(
+            |_| (Vec::new(), None),
+            |tree| {
+                let modules = tree.catalog().modules().iter();
+                (modules.map(|module| module.printed_path().to_vec()).collect(), tree.known_facts())
+            },
+        );
+        BaseModules { paths, facts, directory: place.directory }
     }
 }
 

@@ -30,23 +30,26 @@
 
 mod error;
 mod index_files;
+mod known;
 mod lost;
 mod place;
 mod verify;
 
 pub use error::TreeError;
 pub use index_files::{IndexFiles, Provenance};
+pub(crate) use known::KnownFacts;
 pub use place::{Place, locate};
 pub use verify::Stale;
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, ModuleFile},
     decompress::{Compression, DecodeError, Decoder},
     diagnostic::Diagnostic,
     host::{Reporter, Source},
     limits::Limits,
+    module::Loader,
     output::Output,
     pipeline::{Gathered, Loaded, Request, Resolved, Selection, Tables},
 };
@@ -120,13 +123,26 @@ impl<'s, S: Source> ModuleTree<'s, S> {
     /// # Errors
     /// Why they cannot be trusted.
     pub fn shipped(&self) -> Result<IndexFiles, Stale> {
+        self.shipped_but_for(None)
+    }
+
+    /// What such index files tell of the modules. Older kmods make no `modules.weakdep`.
+    pub(crate) fn known_facts(&self) -> Option<KnownFacts> {
+        KnownFacts::of(&self.shipped_but_for(Some(Output::Weakdep)).ok()?)
+    }
+
+    fn shipped_but_for(&self, missing: Option<Output>) -> Result<IndexFiles, Stale> {
         let limits = &self.request.limits;
         let read = |name: &str| {
             self.source.read(&[&*self.request.directory, b"/", name.as_bytes()].concat(), limits.text_size)
         };
         let mut files = Vec::new();
         for output in Output::ALL {
-            let bytes = read(output.file_name()).map_err(|_| Stale::Missing(output))?;
+            let bytes = match read(output.file_name()) {
+                Ok(bytes) => bytes,
+                Err(_) if missing == Some(output) => b"\n".to_vec(),
+                Err(_) => return Err(Stale::Missing(output)),
+            };
             files.push((output, bytes));
         }
         let files = IndexFiles::new(files);
@@ -145,7 +161,7 @@ impl<'s, S: Source> ModuleTree<'s, S> {
         decoder: &mut dyn Decoder,
         reporter: &mut impl Reporter,
     ) -> Result<IndexFiles, TreeError> {
-        compute(&self.request, self.source, &|_| false, decoder, reporter)
+        compute(&self.request, self.source, &Known::default(), decoder, reporter)
     }
 
     /// Index files for exactly these modules, given by path below the directory or absolute, as `depmod`
@@ -160,21 +176,20 @@ impl<'s, S: Source> ModuleTree<'s, S> {
         reporter: &mut impl Reporter,
     ) -> Result<IndexFiles, TreeError> {
         let files = paths.map(|path| self.absolute(path)).collect();
-        self.computed_from(self.source, files, &|_| false, decoder, reporter)
+        self.computed_from(self.source, files, &Known::default(), decoder, reporter)
     }
 
-    /// The same for files of another source that has them at such absolute paths. Those for which
-    /// `may_be_broken` says so stay in the list even if nothing is known about them, as in kmod.
+    /// The same for files of another source that has them at such absolute paths.
     pub(crate) fn computed_from<T: Source>(
         &self,
         source: &T,
         files: Vec<Vec<u8>>,
-        may_be_broken: &dyn Fn(&[u8]) -> bool,
+        known: &Known<'_>,
         decoder: &mut dyn Decoder,
         reporter: &mut impl Reporter,
     ) -> Result<IndexFiles, TreeError> {
         let request = Request { selection: Selection::Files(files), ..self.request.clone() };
-        compute(&request, source, may_be_broken, decoder, reporter)
+        compute(&request, source, known, decoder, reporter)
     }
 
     /// Reports every module that `modules.order` names and that is not there, as happens where a file
@@ -210,6 +225,19 @@ pub fn open_archive(
     Ok(plain)
 }
 
+/// Modules that belong to a base initrd: absolute paths, and what its index files tell of them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known<'k> {
+    pub(crate) paths: Option<&'k BTreeSet<Vec<u8>>>,
+    pub(crate) facts: Option<&'k KnownFacts>,
+}
+
+impl Known<'_> {
+    fn has(&self, path: &[u8]) -> bool {
+        self.paths.is_some_and(|paths| paths.contains(path))
+    }
+}
+
 fn gather<S: Source>(
     request: &Request,
     source: &S,
@@ -220,21 +248,30 @@ fn gather<S: Source>(
     settle(gathered, said, reporter)
 }
 
-/// The stages from reading on. What was said while gathering has been reported already.
+/// The stages from reading on; of the base's modules what is known is not read, and a broken one stays in the
+/// list as in kmod. What was said while gathering has been reported already.
 fn compute<S: Source>(
     request: &Request,
     source: &S,
-    may_be_broken: &dyn Fn(&[u8]) -> bool,
+    known: &Known<'_>,
     decoder: &mut dyn Decoder,
     reporter: &mut impl Reporter,
 ) -> Result<IndexFiles, TreeError> {
     let mut unheard = Vec::new();
     let gathered = gather(request, source, &mut unheard)?;
-    let results = gathered.load(source, decoder, &request.limits);
+    let mut loader = Loader::new(&request.limits, decoder);
+    let load = |module: &ModuleFile| {
+        let facts = known.facts.filter(|_| known.has(module.path()));
+        match facts.and_then(|facts| facts.get(module.name())) {
+            Some(facts) => Ok(facts.clone()),
+            None => loader.load(&mut source.open(module.path())?),
+        }
+    };
+    let results = gathered.catalog().modules().iter().map(load).collect();
     let mut said = Vec::new();
     let loaded = Loaded::new(gathered.catalog(), results, &mut said);
     let broken = |message: &Diagnostic| match message {
-        Diagnostic::LoadModule { path, cause } if !may_be_broken(path) => {
+        Diagnostic::LoadModule { path, cause } if !known.has(path) => {
             Some(TreeError::Module { path: path.clone(), cause: cause.clone() })
         }
         _ => None,
