@@ -74,9 +74,7 @@ pub(super) fn compressions() -> Result<()> {
     let (_, base) = stage.files.iter().find(|(name, _)| name == "base.img").context("no base initrd")?;
     two_at_a_time(COMPRESSIONS, |&(name, tool, known)| {
         let compressed = pipe(tool, base)?;
-        let mut stage = stage.clone();
-        stage.files.retain(|(name, _)| name != "base.img");
-        let outcome = stage.file("base.img", &compressed).put_on(Machine::new("x86_64")?)?.run(END)?;
+        let outcome = stage.clone().base(&compressed).put_on(Machine::new("x86_64")?)?.run(END)?;
         if known {
             outcome.expect("TEST: list virtio")?;
         } else {
@@ -124,9 +122,8 @@ pub(super) fn own_modules() -> Result<()> {
             Ok(fs::write(root.join("conf/modules"), "dm-crypt\n")?)
         })?;
         let base = [early, &format.compress(&base)].concat();
-        let mut stage = Stage::new("x86_64", &kernel, "")?.modules(&ours).keys(ONLY_BLK);
-        stage.files.retain(|(name, _)| name != "base.img");
-        let outcome = stage.file("base.img", &base).put_on(Machine::new("x86_64")?)?.run(END)?;
+        let stage = Stage::new("x86_64", &kernel, "")?.modules(&ours).keys(ONLY_BLK).base(&base);
+        let outcome = stage.put_on(Machine::new("x86_64")?)?.run(END)?;
         outcome.expect("depmod: preload: ")?;
         for expected in ["etc drwx------", "list dm-crypt virtio", "loaded dm_crypt", "loaded virtio_blk"] {
             outcome.expect(&format!("{MARK}{expected}"))?;

@@ -1,9 +1,15 @@
 //! Figures for the main page, `README.md`: how large, how fast, how small.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context, Result};
-use depmod_tests::base_initrd::END;
+use depmod_tests::base_initrd::{END, Layout, base_initrd_with};
+use depmod_tests::compress::Format;
+use depmod_tests::debian::Kernel;
 use depmod_tests::subset::Subset;
-use depmod_tests::{debian, efi};
+use depmod_tests::{command, debian, efi};
 
 use super::stage::Stage;
 
@@ -32,10 +38,66 @@ pub(super) fn print() -> Result<()> {
         let part = Subset::of(&kernel, NEEDED)?;
         let base = Stage::new("x86_64", &kernel, "")?;
         row(&format!("{name}, all"), "none", &base, &whole.archive()?)?;
-        row(&format!("{name}, all"), "verified", &base, &whole.index()?.archive()?)?;
+        let whole = whole.index()?.archive()?;
+        row(&format!("{name}, all"), "verified", &base, &whole)?;
         row(&format!("{name}, what the machine needs"), "none", &base, &part.archive()?)?;
+        let (count, initrd) = usual_initrd(&kernel)?;
+        let row = |modules: &str, index, archive: &[u8]| {
+            let name = format!("{name}, {modules}; {count} in the initrd");
+            row(&name, index, &base.clone().base(&initrd), archive)
+        };
+        row("all", "verified", &whole)?;
+        row("what the machine needs", "verified", &part.index()?.archive()?)?;
     }
     Ok(())
+}
+
+/// Directories of modules that initramfs-tools takes by default, about.
+const USUAL: &[&str] = &[
+    "arch",
+    "crypto",
+    "drivers/ata",
+    "drivers/block",
+    "drivers/bus",
+    "drivers/dax",
+    "drivers/gpio",
+    "drivers/hid",
+    "drivers/i2c",
+    "drivers/infiniband",
+    "drivers/input",
+    "drivers/md",
+    "drivers/message",
+    "drivers/mmc",
+    "drivers/net/ethernet",
+    "drivers/nvdimm",
+    "drivers/nvme",
+    "drivers/pci",
+    "drivers/scsi",
+    "drivers/usb",
+    "drivers/virtio",
+    "fs",
+    "lib",
+];
+
+/// How many modules, and a base initrd with them. As Debian's, it is compressed with zstd; modules that are
+/// compressed already are so once more, which makes no difference.
+fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
+    let mut count = 0;
+    let initrd = base_initrd_with("amd64", Layout::UsrMerged, "", |root| {
+        let to = root.join("lib/modules").join(&kernel.version);
+        for directory in USUAL.iter().map(|directory| Path::new("kernel").join(directory)) {
+            let from = kernel.modules().join(&directory);
+            if from.exists() {
+                let to = to.join(directory.parent().unwrap_or(&directory));
+                fs::create_dir_all(&to)?;
+                command::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
+            }
+        }
+        let found = command::output(Command::new("find").arg(&to).args(["-name", "*.ko*"]))?;
+        count = found.split(|&b| b == b'\n').count() - 1;
+        Ok(())
+    })?;
+    Ok((count, Format::Zst.compress(&initrd)))
 }
 
 fn row(modules: &str, index: &str, base: &Stage, archive: &[u8]) -> Result<()> {

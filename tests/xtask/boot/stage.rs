@@ -52,6 +52,12 @@ impl Stage {
         self
     }
 
+    /// Puts another base initrd in the place of the first.
+    pub(super) fn base(mut self, initrd: &[u8]) -> Self {
+        self.files.retain(|(name, _)| name != "base.img");
+        self.file("base.img", initrd)
+    }
+
     /// Adds modules.
     pub(super) fn modules(self, archive: &[u8]) -> Self {
         self.file("modules.cpio", archive).keys("x-depmod-modules /modules.cpio")
