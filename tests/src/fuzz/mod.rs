@@ -7,6 +7,7 @@
 mod files;
 mod seeds;
 
+use depmod_core::base::{Base, Plain};
 use depmod_core::cpio::Archive;
 use depmod_core::decompress::{Compression, Decoder, PureDecoder};
 use depmod_core::entry::BootEntry;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("names", names),
     ("hardware", hardware_config),
     ("cpio", cpio),
+    ("base_initrd", base_initrd),
     ("boot_entry", boot_entry),
     ("tree", tree),
     ("plan", plan),
@@ -212,6 +214,18 @@ pub fn cpio(data: &[u8]) {
     }
     let _ = archive.list(b"/");
     let _ = archive.stat(b"/lib/modules/6.1");
+}
+
+/// An initrd that preload comes on top of.
+pub fn base_initrd(data: &[u8]) {
+    let limits = Limits { archive_size: 1 << 22, ..limits() };
+    let Ok(plain) = Plain::read(data, &mut PureDecoder::new(), &limits) else { return };
+    let mut base = Base::default();
+    if base.unpack(&plain, &limits).is_ok() {
+        let modules = base.modules("6.1", &limits);
+        assert!(modules.paths.is_empty() || base.has_directory(&modules.directory));
+        let _ = base.file(b"/conf/modules", limits.text_size);
+    }
 }
 
 /// A boot entry on the EFI system partition.

@@ -41,6 +41,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "names" => vec![b"kernel/drivers/snd-hda.ko.xz".to_vec(), b"a-b[c-d]-e*".to_vec(), b"x]".to_vec()],
         "hardware" => vec![pci()],
         "cpio" => vec![archive()],
+        "base_initrd" => base_initrds(),
         "boot_entry" => vec![
             b"title Debian\nversion 6.1\nlinux /vmlinuz\ninitrd /a.img\noptions quiet root=/dev/sda1\n\
               x-depmod-modules /lib/modules/6.1\nx-depmod-on-error stop\n"
@@ -112,6 +113,16 @@ fn archive() -> Vec<u8> {
     builder.file(b"lib/modules/6.1/a.ko", &b"\x7fELF"[..]);
     builder.file(b"lib/modules/6.1/modules.order", &b"a.ko\n"[..]);
     builder.build().expect("a small archive")
+}
+
+/// An early archive, zeros and another one in each compression; `lz4 -l` of `depmod`.
+fn base_initrds() -> Vec<Vec<u8>> {
+    let plain = archive();
+    let mut initrds: Vec<Vec<u8>> = [Format::Gz, Format::Xz, Format::Zst]
+        .map(|format| [&plain[..], &[0; 8], &format.compress(&plain)].concat())
+        .to_vec();
+    initrds.push(b"\x02\x21\x4c\x18\x07\0\0\0\x60depmod".to_vec());
+    initrds
 }
 
 fn tree() -> Vec<u8> {
