@@ -32,13 +32,14 @@ pub struct ModuleFile {
     name: Vec<u8>,
     /// Where the printed path begins in `path`.
     printed: usize,
+    found: usize,
 }
 
 impl ModuleFile {
-    fn new(directory: &[u8], path: &[u8]) -> Self {
+    fn new(directory: &[u8], path: &[u8], found: usize) -> Self {
         let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
         let printed = below.map_or(0, |rest| path.len().saturating_sub(rest.len()));
-        Self { path: path.to_vec(), name: module_name(path).collect(), printed }
+        Self { path: path.to_vec(), name: module_name(path).collect(), printed, found }
     }
 
     /// Its absolute path, as it was found.
@@ -57,6 +58,12 @@ impl ModuleFile {
     #[must_use]
     pub fn printed_path(&self) -> &[u8] {
         self.path.get(self.printed..).unwrap_or_default()
+    }
+
+    /// How many files were found before it, those included that are not in the catalog.
+    #[must_use]
+    pub fn found(&self) -> usize {
+        self.found
     }
 
     /// The path by which `modules.order` names it, had it no compression.
@@ -91,19 +98,21 @@ impl Catalog {
         config: &Config,
         source: &S,
         reporter: &mut impl Reporter,
-        mut found: impl FnMut(&[u8]),
+        found: &mut dyn FnMut(&[u8]),
     ) -> Result<Self, Stopped> {
         let (directory, limits) = (&*request.directory, &request.limits);
         let mut modules: Vec<ModuleFile> = Vec::new();
         let mut by_name: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut foreign: Vec<Vec<u8>> = Vec::new();
+        let mut count: usize = 0;
         let mut add = |path: &[u8]| {
             if request.root_owned_only && source.stat(path).is_ok_and(|stat| !stat.root_owned) {
                 foreign.push(path.to_vec());
                 return;
             }
             found(path);
-            let file = ModuleFile::new(directory, path);
+            let file = ModuleFile::new(directory, path, count);
+            count = count.saturating_add(1);
             match by_name.entry(file.name.clone()) {
                 Entry::Vacant(slot) => {
                     slot.insert(modules.len());
@@ -144,12 +153,12 @@ impl Catalog {
         let (directory, limits) = (&*request.directory, &request.limits);
         let mut modules: Vec<ModuleFile> = Vec::new();
         let mut by_name: HashMap<Vec<u8>, usize> = HashMap::new();
-        for path in files {
+        for (found, path) in files.iter().enumerate() {
             if path.first() != Some(&b'/') {
                 reporter.report(Diagnostic::NotAbsolute { path: path.clone() });
                 return Err(Stopped);
             }
-            let file = ModuleFile::new(directory, path);
+            let file = ModuleFile::new(directory, path, found);
             if let Err(error) = source.stat(path) {
                 let (path, cause) = (path.clone(), error.text().into());
                 reporter.report(Diagnostic::CreateModule { path, cause });

@@ -149,12 +149,12 @@ impl Gathered {
         source: &S,
         reporter: &mut impl Reporter,
     ) -> Result<Self, Stopped> {
-        Self::while_finding(request, source, reporter, |_| {})
+        Self::while_finding(request, source, reporter, &mut |_| {})
     }
 
     /// As [`Gathered::new`]; `found` hears the path of each module file of a directory as soon as it is
     /// found, so that another thread can begin to read it. Not all of them end in the catalog:
-    /// another file may turn out to be preferred.
+    /// another file may turn out to be preferred. [`ModuleFile::found`] tells which.
     ///
     /// # Errors
     /// As [`Gathered::new`].
@@ -162,7 +162,7 @@ impl Gathered {
         request: &Request,
         source: &S,
         reporter: &mut impl Reporter,
-        found: impl FnMut(&[u8]),
+        found: &mut dyn FnMut(&[u8]),
     ) -> Result<Self, Stopped> {
         let limits = &request.limits;
         if request.unresolved != Unresolved::Ignore && request.kernel_symbols.is_none() {

@@ -5,15 +5,14 @@
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
+    mem,
     num::NonZero,
     panic::resume_unwind,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, ScopedJoinHandle},
+    thread,
 };
 
 use depmod_core::{
@@ -30,6 +29,9 @@ const MAX_THREADS: usize = 256;
 /// What loading one module gave.
 pub(crate) type Load = Result<Facts, LoadError>;
 
+/// Something that finds modules, and is given what wants to hear of each one's path.
+pub(crate) type Find<'run> = &'run mut dyn FnMut(&mut dyn FnMut(&[u8]));
+
 /// How modules are loaded: by how many threads, from where, with what.
 pub(crate) struct Loading<'run, S, D> {
     pub(crate) source: &'run S,
@@ -39,46 +41,43 @@ pub(crate) struct Loading<'run, S, D> {
 }
 
 impl<S: Source + Sync, D: Decoder> Loading<'_, S, D> {
-    /// Loads modules while `find` is still finding them, which it tells to what it is given. Returns what `find`
-    /// returned, and the modules that other threads had loaded by then.
-    pub(crate) fn while_finding<T>(&self, find: impl FnOnce(&mut dyn FnMut(&[u8])) -> T) -> (T, Early) {
-        let (sender, receiver) = mpsc::channel::<Vec<u8>>();
-        let receiver = Mutex::new(receiver);
-        let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-        let all_found = AtomicBool::new(false);
+    /// Loads modules while `find` is still finding them, which it tells to what it is given. Returns what
+    /// other threads had loaded by then.
+    pub(crate) fn while_finding(&self, find: Find<'_>) -> Early {
+        let (queue, loaded) = (Found::default(), Mutex::new(Early::new()));
         let work = || {
             let mut decoder = (self.decoder)();
             let mut loader = Loader::new(self.limits, &mut decoder);
-            let mut loaded = Vec::new();
-            // What is left then is better divided among all threads.
-            while let Some(path) = next().filter(|_| !all_found.load(Ordering::Relaxed)) {
+            while let Some((found, path)) = queue.next() {
                 let load = self.load_one(&mut loader, &path);
-                loaded.push((path, load));
+                let mut loaded = lock(&loaded);
+                let length = loaded.len().max(found + 1);
+                loaded.resize_with(length, || None);
+                loaded[found] = Some(load);
             }
-            loaded
         };
-        thread::scope(|scope| {
-            let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-            let helpers: Vec<_> = (1..self.jobs.get().min(MAX_THREADS)).map_while(spawn).collect();
+        with_helpers(self.jobs.get() - 1, &work, &mut |helpers| {
             // Without a thread to load them, they are not needed.
-            let result = find(&mut |path| drop((!helpers.is_empty()).then(|| sender.send(path.to_vec()))));
-            all_found.store(true, Ordering::Relaxed);
-            drop(sender);
-            let join =
-                |helper: ScopedJoinHandle<'_, _>| helper.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (result, helpers.into_iter().flat_map(join).collect())
-        })
+            find(&mut |path| {
+                if helpers > 0 {
+                    queue.push(path);
+                }
+            });
+            queue.close();
+        });
+        loaded.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Loads every module of the catalog but those that have been loaded `early`, and gives the results
     /// in its order. `done` is called for each module, on any thread.
     pub(crate) fn load_all(&self, catalog: &Catalog, mut early: Early, done: impl Fn() + Sync) -> Vec<Load> {
         let modules = catalog.modules();
-        let mut results: Vec<Option<Load>> = modules.iter().map(|file| early.remove(file.path())).collect();
+        let mut results: Vec<Option<Load>> =
+            modules.iter().map(|file| early.get_mut(file.found()).and_then(Option::take)).collect();
         results.iter().flatten().for_each(|_| done());
         let left = (0..modules.len()).filter(|&at| results[at].is_none()).collect();
         let order = self.schedule(modules, left);
-        let loads = on_threads(&order, self.jobs, |queue| {
+        let loads = on_threads(modules.len(), &order, self.jobs, |queue| {
             let mut decoder = (self.decoder)();
             let mut loader = Loader::new(self.limits, &mut decoder);
             let mut load = |at: usize| {
@@ -88,8 +87,8 @@ impl<S: Source + Sync, D: Decoder> Loading<'_, S, D> {
             };
             queue.map(&mut load).collect()
         });
-        for (at, load) in loads {
-            results[at] = Some(load);
+        for (result, load) in results.iter_mut().zip(loads) {
+            *result = result.take().or(load);
         }
         results.into_iter().flatten().collect()
     }
@@ -104,38 +103,98 @@ impl<S: Source + Sync, D: Decoder> Loading<'_, S, D> {
     fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
         if self.jobs.get() > 1 && modules.iter().any(|file| !file.path().ends_with(b".ko")) {
             let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
-            let mut sizes = on_threads(&order, self.jobs, |queue| queue.map(|at| (at, size(at))).collect());
-            sizes.sort_unstable_by_key(|&(at, size)| (Reverse(size), at));
-            order = sizes.into_iter().map(|(at, _)| at).collect();
+            let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
+                queue.map(|at| (at, size(at))).collect()
+            });
+            order.sort_by_cached_key(|&at| Reverse(sizes[at]));
         }
         order
     }
 }
 
-/// Modules that were loaded before all were found, by their path.
-pub(crate) type Early = HashMap<Vec<u8>, Load>;
+/// Modules that were loaded before all were found, in the order in which they were.
+pub(crate) type Early = Vec<Option<Load>>;
 
-/// Does something for each of these places. Every thread takes places from a common queue, which gives
-/// them in this order, and returns what it made of them. The results come in the order of the places' numbers.
+/// Paths of modules, in the order in which they are found.
+#[derive(Default)]
+struct Found {
+    state: Mutex<FoundState>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct FoundState {
+    paths: Vec<Vec<u8>>,
+    /// How many of them have been taken.
+    taken: usize,
+    closed: bool,
+}
+
+impl Found {
+    fn push(&self, path: &[u8]) {
+        lock(&self.state).paths.push(path.to_vec());
+        self.more.notify_one();
+    }
+
+    /// Waits for the next one, and gives its number with it. What is left when all have been found is
+    /// better divided among all threads.
+    fn next(&self) -> Option<(usize, Vec<u8>)> {
+        let mut state = lock(&self.state);
+        while !state.closed {
+            let at = state.taken;
+            if let Some(path) = state.paths.get_mut(at) {
+                let path = mem::take(path);
+                state.taken += 1;
+                return Some((at, path));
+            }
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.more.notify_all();
+    }
+}
+
+/// Does something for each of these places of a list. Every thread takes places from a common queue, which
+/// gives them in this order, and returns what it made of them; the results stand at their places.
 pub(crate) fn on_threads<T: Send>(
+    list: usize,
     order: &[usize],
     jobs: NonZero<usize>,
     work: impl Fn(Queue<'_>) -> Vec<(usize, T)> + Sync,
-) -> Vec<(usize, T)> {
+) -> Vec<Option<T>> {
     let next = AtomicUsize::new(0);
-    let work = || work(Queue { order, next: &next });
-    let helpers = jobs.get().min(order.len()).min(MAX_THREADS);
-    thread::scope(|scope| {
-        // Where the system gives no more threads, those that there are do the work.
-        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-        let others: Vec<_> = (1..helpers).map_while(spawn).collect();
-        let mut results = work();
-        for other in others {
-            results.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    let mut places: Vec<Option<T>> = Vec::new();
+    places.resize_with(list, || None);
+    let results = Mutex::new(places);
+    let work = || {
+        let part = work(Queue { order, next: &next });
+        let mut results = lock(&results);
+        for (at, result) in part {
+            results[at] = Some(result);
         }
-        results.sort_unstable_by_key(|&(at, _)| at);
-        results
-    })
+    };
+    with_helpers(jobs.get().min(order.len()).saturating_sub(1), &work, &mut |_| work());
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets so many threads work beside this one, or as many as the system gives; `main` gets their number.
+fn with_helpers(helpers: usize, work: &(dyn Fn() + Sync), main: &mut dyn FnMut(usize)) {
+    thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let helpers: Vec<_> = (0..helpers.min(MAX_THREADS - 1)).map_while(spawn).collect();
+        main(helpers.len());
+        for helper in helpers {
+            helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Places that are still to be worked on.

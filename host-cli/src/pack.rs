@@ -199,8 +199,10 @@ fn archive(settings: &Settings, report: &mut Report) -> Result<Vec<u8>, Failure>
         decoder: HostDecoder::default,
         limits: &request.limits,
     };
-    let (gathered, early) =
-        loading.while_finding(|found| Gathered::while_finding(&request, &source, report, found));
+    let mut gathered = Err(Stopped);
+    let early = loading.while_finding(&mut |found| {
+        gathered = Gathered::while_finding(&request, &source, report, found);
+    });
     let gathered = gathered?;
     let catalog = gathered.catalog();
     let results = loading.load_all(catalog, early, || ());

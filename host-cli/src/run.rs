@@ -60,10 +60,17 @@ fn try_run(
     let (jobs, limits) = (settings.jobs, &request.limits);
     let loading = Loading { source: &source, jobs, decoder: HostDecoder::default, limits };
     let dir = settings.cache.as_ref();
-    let (gathered, early) = match dir {
-        None => loading.while_finding(|found| Gathered::while_finding(&request, &source, reporter, found)),
-        // Few modules will have to be read.
-        Some(_) => (Gathered::new(&request, &source, reporter), Early::default()),
+    let mut gathered = Err(Stopped);
+    let mut gather = |found: &mut dyn FnMut(&[u8])| {
+        gathered = Gathered::while_finding(&request, &source, reporter, found);
+    };
+    let early = match dir {
+        None => loading.while_finding(&mut gather),
+        // With a cache few modules have to be read.
+        Some(_) => {
+            gather(&mut |_| {});
+            Early::default()
+        }
     };
     // The process ends after its run: giving back so many pieces of memory one by one is left out.
     let gathered = ManuallyDrop::new(gathered?);

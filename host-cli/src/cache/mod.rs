@@ -92,7 +92,7 @@ impl Cache {
         };
         let modules = catalog.modules();
         let order: Vec<usize> = (0..modules.len()).collect();
-        let stamps = on_threads(&order, jobs, |queue| {
+        let stamps = on_threads(order.len(), &order, jobs, |queue| {
             queue.map(|at| (at, DiskSource.stamp(modules[at].path()).ok())).collect()
         });
         let mut this = Self {
@@ -102,7 +102,7 @@ impl Cache {
             directory: directory.to_vec(),
             stored: None,
             result: None,
-            stamps: stamps.into_iter().map(|(_, stamp)| stamp).collect(),
+            stamps: stamps.into_iter().map(Option::flatten).collect(),
             stale: true,
         };
         if let Some(stored) = this.place.read()
@@ -145,7 +145,7 @@ impl Cache {
             None => (false, u64::MAX - self.stamps[at].map_or(0, |stamp| stamp.size())),
         });
         let now = SystemTime::now();
-        let results = on_threads(&order, jobs, |queue| {
+        let results = on_threads(order.len(), &order, jobs, |queue| {
             let mut decoder = HostDecoder::default();
             let mut loader = Loader::new(limits, &mut decoder);
             let mut load = |at: usize| -> (Load, Option<Stamp>) {
@@ -170,7 +170,7 @@ impl Cache {
             };
             queue.map(loaded).collect()
         });
-        let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().map(|(_, result)| result).unzip();
+        let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().flatten().unzip();
         let same = |(file, stamp): (&depmod_core::catalog::ModuleFile, &Option<Stamp>)| {
             stamp.is_none_or(|stamp| known.get(file.path()).is_some_and(|entry| entry.stamp == stamp))
         };
