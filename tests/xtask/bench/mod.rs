@@ -30,7 +30,7 @@ const ROUNDS: usize = 7;
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let extra = ["growth", "instructions"];
     let known: Vec<&str> = ROWS.iter().map(|row| row.name).chain(extra).collect();
-    if args.iter().any(|arg| arg == "--list") {
+    if args.iter().any(|arg| ["--list", "--help"].contains(&&**arg)) {
         println!("{}", known.join("\n"));
         return Ok(());
     }
