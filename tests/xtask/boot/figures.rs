@@ -9,7 +9,7 @@ use depmod_tests::base_initrd::{END, Layout, base_initrd_with};
 use depmod_tests::compress::Format;
 use depmod_tests::debian::Kernel;
 use depmod_tests::subset::Subset;
-use depmod_tests::{command, debian, efi};
+use depmod_tests::{command, debian, efi, product};
 
 use super::stage::Stage;
 
@@ -79,7 +79,7 @@ const USUAL: &[&str] = &[
     "lib",
 ];
 
-/// How many modules, and a base initrd with them. As Debian's, it is compressed with zstd; modules that are
+/// How many modules, and a base initrd with them and their index files. As Debian's, it is compressed with zstd; modules that are
 /// compressed already are so once more, which makes no difference.
 fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
     let mut count = 0;
@@ -93,6 +93,10 @@ fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
                 command::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
             }
         }
+        for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+            fs::copy(kernel.modules().join(name), to.join(name))?;
+        }
+        command::run(product::depmod().arg("-b").arg(root).arg(&kernel.version))?;
         let found = command::output(Command::new("find").arg(&to).args(["-name", "*.ko*"]))?;
         count = found.split(|&b| b == b'\n').count() - 1;
         Ok(())
