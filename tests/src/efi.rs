@@ -90,9 +90,11 @@ pub fn target(arch: &str) -> Result<Target> {
 /// The program is small enough for any system partition; in bytes.
 pub const MAX_SIZE: u64 = 500 << 10;
 
-/// Equal sequences of instructions become functions: 3 % less. What decompresses initrds is slower for it, so
-/// `Cargo.toml` has its crate optimised for time.
+/// Equal sequences of instructions become functions: 3 % less.
 const SMALLER: &str = "-C llvm-args=-enable-machine-outliner=always";
+
+/// What decompresses base initrds: twice as fast for 1 % of the program.
+const FASTER: &str = "profile.small.package.ruzstd.opt-level=3";
 
 /// Builds the program and returns its path.
 ///
@@ -102,7 +104,7 @@ pub fn build(arch: &str) -> Result<PathBuf> {
     let target = target(arch)?;
     let cargo = CrossCargo::find_or_install(&target.target, Library::Alloc)?;
     eprintln!("{}: using {}", target.target, cargo.describe());
-    let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet"];
+    let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet", "--config", FASTER];
     let mut build = cargo.command("build");
     command::run(build.args(args).env(cargo.variable("RUSTFLAGS"), SMALLER))?;
     let program = cargo.artifacts("small").join("depmod-efi.efi");
