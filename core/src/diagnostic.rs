@@ -166,6 +166,8 @@ diagnostics! {
 
     /// There is no cache, or not this run's; the run is slower and otherwise the same.
     Info CacheUnusable { path, cause } => b"cache ", path, b" not used: ", cause;
+    /// The directory named for the cache is none that it may be in.
+    Error CacheInside { path } => b"cache ", path, b" would be inside the module directory";
 
     // Symbols (`reference/resolution.md` §3).
     /// `-e` alone.

@@ -13,7 +13,7 @@ use depmod_core::pipeline::{
     Gathered, KernelSymbols, Loaded, Request, Resolved, Selection, Stopped, Tables, Unresolved,
 };
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::codecs::HostDecoder;
 use crate::load::{Early, Loading};
 use crate::publish::Publisher;
@@ -59,12 +59,18 @@ fn try_run(
     };
     let (jobs, limits) = (settings.jobs, &request.limits);
     let loading = Loading { source: &source, jobs, decoder: HostDecoder::default, limits };
-    let dir = settings.cache.as_ref();
+    let admitted = match &settings.cache {
+        None => None,
+        Some(dir) => {
+            let filesystem = cache::admit(dir, [&settings.dirname, &settings.outdirname], reporter)?;
+            filesystem.map(|filesystem| (dir, filesystem))
+        }
+    };
     let mut gathered = Err(Stopped);
     let mut gather = |found: &mut dyn FnMut(&[u8])| {
         gathered = Gathered::while_finding(&request, &source, reporter, found);
     };
-    let early = match dir {
+    let early = match admitted {
         None => loading.while_finding(&mut gather),
         // With a cache few modules have to be read.
         Some(_) => {
@@ -75,7 +81,9 @@ fn try_run(
     // The process ends after its run: giving back so many pieces of memory one by one is left out.
     let gathered = ManuallyDrop::new(gathered?);
     let catalog = gathered.catalog();
-    let mut cache = dir.and_then(|dir| Cache::open(dir, &request.directory, catalog, jobs, reporter));
+    let mut cache = admitted.and_then(|(dir, filesystem)| {
+        Cache::open(dir, &request.directory, filesystem, catalog, jobs, reporter)
+    });
     progress.begin(catalog.modules().len());
     let step = || progress.step();
     let known = cache.as_ref().and_then(|cache| cache.result(&request, &gathered));

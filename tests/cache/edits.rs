@@ -76,7 +76,7 @@ fn edit(world: &World, random: &mut Random) -> String {
     let directory = modules.join(*random.pick(&["kernel", "kernel", "updates"]));
     let new = directory.join(format!("m{number}.ko"));
     let output = modules.join(OUTPUTS[random.below(OUTPUTS.len())]);
-    let what = random.below(20);
+    let what = random.below(21);
     // A step that has nothing to work on does nothing.
     let done = || -> std::io::Result<String> {
         let old = present.get(random.below(present.len().max(1)));
@@ -166,10 +166,17 @@ fn edit(world: &World, random: &mut Random) -> String {
             }
             (14, _) => {
                 let symbol = *random.pick(&["f_nowhere", "_f_nowhere", "f0"]);
-                fs::write(world.root().join("map"), format!("0000000000000000 T {symbol}\n"))?;
+                fs::write(world.root().join("map"), format!("0000000000000000 T __ksymtab_{symbol}\n"))?;
                 format!("map {symbol}")
             }
             (15..=17, _) => return spoil_cache(world, random),
+            (20, _) => {
+                let [kernel, updates, temporary] = ["kernel", "updates", "t"].map(|name| modules.join(name));
+                fs::rename(&kernel, &temporary)?;
+                let _ = fs::rename(&updates, &kernel);
+                fs::rename(&temporary, &updates)?;
+                "swap kernel and updates".into()
+            }
             (18, _) => {
                 match random.below(3) {
                     0 => fs::remove_file(&output)?,

@@ -145,6 +145,71 @@ fn what_may_change_unseen_is_not_kept() {
     }
 }
 
+/// Runs shell commands that may mount, with the program and its arguments as `"$@"`.
+fn in_namespace(world: &World, commands: &str, options: &[&str]) {
+    let run = world.command(&format!("--cache={}", world.cache().display()), options);
+    let status = Command::new("unshare")
+        .args(["-rm", "sh", "-ec", commands])
+        .arg(world.modules())
+        .arg(run.get_program())
+        .args(run.get_args())
+        .status()
+        .unwrap();
+    assert!(status.success(), "user and mount namespaces are needed");
+}
+
+#[test]
+fn what_is_mounted_read_only_has_no_cache() {
+    let world = World::new();
+    let out = world.root().join("out");
+    thread::sleep(SETTLED);
+    let options = ["-o", out.to_str().unwrap()];
+    in_namespace(&world, r#"mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; "$@""#, &options);
+    assert_eq!(world.cache_file(), None);
+    in_namespace(&world, r#"mount --bind "$0" "$0"; "$@""#, &options);
+    assert!(world.cache_file().is_some());
+}
+
+#[test]
+fn what_is_mounted_inside_is_read_every_time() {
+    let world = World::new();
+    fs::create_dir(world.modules().join("updates")).unwrap();
+    let commands = r#"mount -t tmpfs none "$0/updates"; cp "$0/kernel/m1.ko" "$0/updates"; sleep 0.2; "$@""#;
+    in_namespace(&world, commands, &[]);
+    let kept = fs::read(world.cache_file().expect("a cache")).unwrap();
+    let has = |name: &[u8]| kept.windows(name.len()).any(|window| window == name);
+    assert!(has(b"kernel/m0.ko") && !has(b"updates/m1.ko"));
+}
+
+#[test]
+fn inside_the_module_directory_it_is_refused() {
+    let world = World::new();
+    let link = world.root().join("link");
+    symlink(world.modules().join("kernel"), &link).unwrap();
+    for dir in [world.modules().join("cache"), link.join("cache")] {
+        let seen = world.run(&format!("--cache={}", dir.display()), &[]);
+        let told = format!("depmod: ERROR: cache {} would be inside the module directory\n", dir.display());
+        assert_eq!((seen.status, seen.stderr), (Some(1), told));
+        assert!(!dir.exists());
+    }
+}
+
+#[test]
+fn another_program_reads_everything_again() {
+    let world = World::new();
+    thread::sleep(SETTLED);
+    let program = world.root().join("depmod");
+    let cache = format!("--cache={}", world.cache().display());
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let _ = fs::remove_file(&program);
+        fs::copy(depmod_tests::product::binary(), &program).unwrap();
+        command::run(Command::new(&program).args(world.command(&cache, &[]).get_args())).unwrap();
+        kept.push(fs::read(world.cache_file().expect("a cache")).unwrap());
+    }
+    assert!(kept[0] != kept[1], "the first program's facts are believed");
+}
+
 #[test]
 fn it_stands_where_it_was_asked_for_and_nowhere_else() {
     let world = World::new();

@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::outcome::OUTPUTS;
-use depmod_tests::product;
 use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::{product, target_dir};
 
 /// A file whose last change is older than this can be cached.
 pub(crate) const SETTLED: Duration = Duration::from_millis(130);
@@ -34,12 +35,17 @@ pub(crate) struct World {
 impl World {
     /// A few modules that need each other.
     pub(crate) fn new() -> Self {
-        let place = tempfile::Builder::new().prefix("depmod-").tempdir().expect("a temporary directory");
+        Self::below(ground())
+    }
+
+    fn below(ground: &Path) -> Self {
+        let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(ground);
+        let place = place.expect("a temporary directory");
         let root = place.path().join("root");
         let mut tree = Tree::new()
             .complete()
             .config("search updates built-in\n")
-            .root_file("map", "0000000000000000 T _printk\n")
+            .root_file("map", "0000000000000000 T __ksymtab__printk\n")
             .order(&["kernel/m1.ko", "kernel/m0.ko"]);
         for number in 0..4 {
             tree = tree.file(format!("kernel/m{number}.ko"), module(number, 'a'));
@@ -102,6 +108,20 @@ impl World {
             files: files.into(),
         }
     }
+}
+
+/// A directory where the program has a cache; not every file system is good for one.
+fn ground() -> &'static Path {
+    static GROUND: OnceLock<PathBuf> = OnceLock::new();
+    GROUND.get_or_init(|| {
+        let mut candidates = vec![std::env::temp_dir(), target_dir(), "/dev/shm".into()];
+        candidates.retain(|path| {
+            let world = World::below(path);
+            world.with_cache(&[]);
+            world.cache_file().is_some()
+        });
+        candidates.into_iter().next().expect("a directory on a file system that can have a cache")
+    })
 }
 
 /// A module that offers `f{number}` and needs the one before; of the same size for every letter.

@@ -1,7 +1,7 @@
 //! The file of the cache.
 //!
 //! ```text
-//! 0    magic: u64        "depmodc1"; the last character is the version of this format
+//! 0    magic: u64        "depmodc2"; the last character is the version of this format
 //! 8    head: Digest      size (u64) and checksum (u128) of the head
 //! 32   body: Digest      the same of the body
 //! 56   the head          Head
@@ -17,8 +17,10 @@ use super::record::{Field, record};
 use super::stamp::Stamp;
 use crate::digest::Digest;
 
+/// What every version of this format begins with.
+pub(super) const NAME: &[u8; 7] = b"depmodc";
 /// To be changed with every change of this format.
-const MAGIC: u64 = u64::from_le_bytes(*b"depmodc1");
+const MAGIC: u64 = u64::from_le_bytes(*b"depmodc2");
 
 /// What the file begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +38,11 @@ pub(super) struct Head<'f> {
     pub(super) program: &'f [u8],
     /// The module directory.
     pub(super) directory: &'f [u8],
+    /// The number of its file system.
+    pub(super) filesystem: u64,
     pub(super) result: Option<LastResult>,
 }
-record!('f, Head<'f>: Head { program, directory, result });
+record!('f, Head<'f>: Head { program, directory, filesystem, result });
 
 /// What a run made that had nothing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +135,7 @@ mod tests {
     #[test]
     fn another_number_of_files_is_another_format() {
         let result = LastResult { input: 1, outputs: vec![Digest::of(b""); 10] };
-        let head = Head { program: b"p", directory: b"/d", result: Some(result) };
+        let head = Head { program: b"p", directory: b"/d", filesystem: 7, result: Some(result) };
         assert_eq!(parse(&encode(&head, &Vec::new())), None);
     }
 
@@ -168,7 +172,7 @@ mod tests {
             let outputs = |size, sum| vec![Digest { size, sum }; Output::ALL.len()];
             let result =
                 result.map(|(input, size, sum)| LastResult { input, outputs: outputs(size, sum) });
-            let head = Head { program: &program, directory: b"/d", result };
+            let head = Head { program: &program, directory: b"/d", filesystem: 7, result };
             let entries: Vec<_> = modules
                 .iter()
                 .map(|(path, words, times, facts)| Entry {

@@ -14,6 +14,8 @@
 //!
 //! The cache never changes a byte of a result, nor a message:
 //!
+//! * there is a cache only where the kernel itself keeps the times of files (`FileSystem`), and modules
+//!   that are not on the file system of their directory are always read;
 //! * a stamp is that of the very descriptor that was read, and is kept only if any later change must
 //!   give another one (`Stamp::is_settled`);
 //! * modules that could not be read are not kept, so that the same is said about them again;
@@ -23,6 +25,7 @@
 //!
 //! A cache that cannot be read or written costs time and nothing else.
 
+mod filesystem;
 mod format;
 mod place;
 mod record;
@@ -40,19 +43,47 @@ use depmod_core::host::{Reporter, Source};
 use depmod_core::limits::Limits;
 use depmod_core::module::{Facts, LoadError, Loader};
 use depmod_core::output::Output;
-use depmod_core::pipeline::{Gathered, Loaded, Request};
+use depmod_core::pipeline::{Gathered, Loaded, Request, Stopped};
 use rustix::io::Errno;
 
 use crate::codecs::{self, HostDecoder};
 use crate::digest::Digest;
 use crate::load::{Load, on_threads};
 use crate::source::{DiskSource, strerror};
+use filesystem::FileSystem;
 use format::{Entry, Head, LastResult, encode};
 use place::{Place, Stored};
 use record::Field;
 
 /// Where the cache is, unless `--cache=DIR` says otherwise.
 pub const DIRECTORY: &str = "/var/cache/depmod";
+
+/// Whether a run on these directories (of the modules, of the output) can have its cache in `cache`,
+/// with a message for the curious if it cannot: then nothing of it is lost but time.
+///
+/// # Errors
+/// When somebody named a directory inside one of them.
+pub(crate) fn admit(
+    cache: &[u8],
+    directories: [&[u8]; 2],
+    reporter: &mut impl Reporter,
+) -> Result<Option<FileSystem>, Stopped> {
+    let cause = if directories.iter().any(|directory| place::is_inside(cache, directory)) {
+        if cache != DIRECTORY.as_bytes() {
+            reporter.report(Diagnostic::CacheInside { path: cache.to_vec() });
+            return Err(Stopped);
+        }
+        "it is inside the module directory".into()
+    } else {
+        match FileSystem::of(directories[0]) {
+            Ok(Some(filesystem)) => return Ok(Some(filesystem)),
+            Ok(None) => "the modules are not where this kernel keeps the times of files".into(),
+            Err(error) => strerror(error),
+        }
+    };
+    report_unusable(cache, cause, reporter);
+    Ok(None)
+}
 
 /// The cache of one run.
 #[derive(Debug)]
@@ -62,6 +93,7 @@ pub(crate) struct Cache {
     path: Vec<u8>,
     program: Vec<u8>,
     directory: Vec<u8>,
+    filesystem: FileSystem,
     /// What is in the file, if it is to be believed.
     stored: Option<Stored>,
     result: Option<LastResult>,
@@ -74,10 +106,12 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// Opens the cache file in `cache` for a module directory with these modules, and asks for their
-    /// stamps. `None`, with a message at most for the curious, if there can be no cache.
+    /// stamps. `filesystem` is what [`admit`] gave. `None`, with a message at most for the curious, if
+    /// there can be no cache.
     pub(crate) fn open(
         cache: &[u8],
         directory: &[u8],
+        filesystem: FileSystem,
         catalog: &Catalog,
         jobs: NonZero<usize>,
         reporter: &mut impl Reporter,
@@ -86,29 +120,33 @@ impl Cache {
         let (program, place) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                report_unusable(cache, error, reporter);
+                report_unusable(cache, strerror(error), reporter);
                 return None;
             }
         };
         let modules = catalog.modules();
         let order: Vec<usize> = (0..modules.len()).collect();
         let stamps = on_threads(order.len(), &order, jobs, |queue| {
-            queue.map(|at| (at, DiskSource.stamp(modules[at].path()).ok())).collect()
+            let stamp = |at: usize| DiskSource.stamp(modules[at].path()).ok();
+            let here = |stamp: &Stamp| stamp.device() == filesystem.device;
+            queue.map(|at| (at, stamp(at).filter(here))).collect()
         });
         let mut this = Self {
             place,
             path: cache.to_vec(),
             program,
             directory: directory.to_vec(),
+            filesystem,
             stored: None,
             result: None,
             stamps: stamps.into_iter().map(Option::flatten).collect(),
             stale: true,
         };
-        if let Some(stored) = this.place.read()
+        if let Some(stored) = this.place.read(modules.len())
             && let Some(bytes) = stored.read_head()
             && let Some(head) = stored.prefix.head(&bytes)
             && (head.program, head.directory) == (&*this.program, &*this.directory)
+            && head.filesystem == filesystem.id
         {
             (this.result, this.stored) = (head.result, Some(stored));
         }
@@ -158,8 +196,10 @@ impl Cache {
                     Err(error) => (Err(LoadError::from(error)), None),
                     Ok(mut file) => {
                         let load = loader.load(&mut file);
-                        let keep = load.is_ok() && file.stamp().is_settled(now);
-                        (load, keep.then_some(file.stamp()))
+                        let stamp = file.stamp();
+                        let here = stamp.device() == self.filesystem.device;
+                        let keep = load.is_ok() && here && stamp.is_settled(now);
+                        (load, keep.then_some(stamp))
                     }
                 }
             };
@@ -199,13 +239,15 @@ impl Cache {
         if !self.stale && result == self.result {
             return;
         }
-        let head = Head { program: &self.program, directory: &self.directory, result };
+        let (directory, filesystem) = (&self.directory, self.filesystem.id);
+        let head = Head { program: &self.program, directory, filesystem, result };
+        let count = gathered.catalog().modules().len();
         let modules = gathered.catalog().modules().iter().zip(loaded.facts()).zip(&self.stamps);
         let entries = modules.filter_map(|((file, facts), stamp)| {
             Some(Entry { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
         });
-        if let Err(error) = self.place.replace(&encode(&head, &entries.collect())) {
-            report_unusable(&self.path, error, reporter);
+        if let Err(error) = self.place.replace(&encode(&head, &entries.collect()), count) {
+            report_unusable(&self.path, strerror(error), reporter);
         }
     }
 
@@ -237,9 +279,8 @@ fn program() -> Result<Vec<u8>, Errno> {
 }
 
 /// For the curious: there is no cache in this directory, or no newer one.
-fn report_unusable(cache: &[u8], error: Errno, reporter: &mut impl Reporter) {
-    let cause = strerror(error).into_bytes();
-    reporter.report(Diagnostic::CacheUnusable { path: cache.to_vec(), cause });
+fn report_unusable(cache: &[u8], cause: String, reporter: &mut impl Reporter) {
+    reporter.report(Diagnostic::CacheUnusable { path: cache.to_vec(), cause: cause.into_bytes() });
 }
 
 #[cfg(test)]
@@ -281,12 +322,19 @@ mod tests {
             let cache = Cache::open(
                 dir.as_os_str().as_bytes(),
                 &self.request.directory,
+                self.filesystem(),
                 self.gathered.catalog(),
                 JOBS,
                 &mut said,
             );
             assert_eq!(said, []);
             cache.unwrap()
+        }
+
+        /// Tests may run on any.
+        fn filesystem(&self) -> FileSystem {
+            let stamp = DiskSource.stamp(&self.request.directory).unwrap();
+            FileSystem { device: stamp.device(), id: 7 }
         }
 
         fn load(&self, cache: &mut Cache) -> Vec<Option<Facts>> {
@@ -346,7 +394,7 @@ mod tests {
         let known = |case: &Case| case.open().result(&case.request, &case.gathered).map(<[_]>::to_vec);
         assert_eq!(known(&case), Some(expected.clone()));
         // A run without a result leaves the last one.
-        case.open().place.replace(b"").unwrap();
+        case.open().place.replace(b"", 0).unwrap();
         assert_eq!(known(&case), None);
         case.remember(Some(&outputs()));
         case.remember(None);
@@ -372,13 +420,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_on_another_file_system_is_read_every_time() {
+        let case = Case::new();
+        case.remember(Some(&outputs()));
+        let mut cache = case.open();
+        cache.filesystem.device ^= 1;
+        let other = cache.filesystem;
+        let dir = case.path("cache");
+        let (dir, directory) = (dir.as_os_str().as_bytes(), &case.request.directory);
+        let cache = Cache::open(dir, directory, other, case.gathered.catalog(), JOBS, &mut Vec::new());
+        let mut cache = cache.unwrap();
+        assert_eq!(cache.result(&case.request, &case.gathered), None);
+        assert_eq!(case.load(&mut cache), [None, None]);
+    }
+
+    #[test]
     fn another_program_or_directory_has_another_cache() {
         let case = Case::new();
         case.remember(Some(&outputs()));
         let cache = case.open();
-        for (program, directory) in [(&b"other"[..], &*cache.directory), (&cache.program, b"/other")] {
-            let head = Head { program, directory, result: cache.result.clone() };
-            case.open().place.replace(&encode(&head, &Vec::new())).unwrap();
+        let (program, directory) = (&*cache.program, &*cache.directory);
+        for (program, directory, filesystem) in
+            [(&b"other"[..], directory, 7), (program, b"/other", 7), (program, directory, 8)]
+        {
+            let head = Head { program, directory, filesystem, result: cache.result.clone() };
+            case.open().place.replace(&encode(&head, &Vec::new()), 0).unwrap();
             let opened = case.open();
             assert!(opened.stored.is_none() && opened.result.is_none());
         }

@@ -9,19 +9,28 @@
 //! | `/lib/modules/6.1.0-50-amd64` | `%2Flib%2Fmodules%2F6.1.0-50-amd64` |
 //! | 300 times `/a` | `long-` and 32 digits |
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::format::Prefix;
-use crate::digest::Digest;
+use depmod_core::host::Source;
 
-/// Larger files are no cache: a hundred thousand modules need half of it.
-const MAX_SIZE: u64 = 512 << 20;
+use super::format::{self, Prefix};
+use crate::digest::Digest;
+use crate::source::DiskSource;
+
+/// Larger files are no cache, whatever they say: a module of a real kernel needs 2 KiB.
+fn max_size(modules: usize) -> u64 {
+    (16 << 20) + (16 << 10) * modules as u64
+}
+
 /// Bytes of a name, so that a temporary one can have a few more (`NAME_MAX` is 255).
 const MAX_NAME: usize = 240;
 
@@ -29,7 +38,20 @@ const MAX_NAME: usize = 240;
 #[derive(Debug)]
 pub(super) struct Place {
     dir: OwnedFd,
+    path: Vec<u8>,
     name: String,
+}
+
+/// Whether `cache`, which need not exist yet, is `directory` or inside it, by whatever name.
+pub(super) fn is_inside(cache: &[u8], directory: &[u8]) -> bool {
+    let id = |path: &Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let Some(directory) = id(Path::new(OsStr::from_bytes(directory))) else { return false };
+    // Where it begins with no slash, the last of these is the empty path.
+    let mut above = Path::new(OsStr::from_bytes(cache)).ancestors();
+    let here = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.canonicalize();
+    above
+        .find_map(|path| here(path).ok())
+        .is_some_and(|path| path.ancestors().any(|path| id(path) == Some(directory)))
 }
 
 impl Place {
@@ -45,33 +67,51 @@ impl Place {
             }
             opened => opened?,
         };
-        Ok(Self { dir, name: file_name(module_directory) })
+        Ok(Self { dir, path: cache.to_vec(), name: file_name(module_directory) })
     }
 
-    /// The file, if there is one to be believed.
-    pub(super) fn read(&self) -> Option<Stored> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty()).ok()?;
-        let stat = rustix::fs::fstat(&fd).ok()?;
-        let size = u64::try_from(stat.st_size).ok()?;
-        let others = Mode::WGRP | Mode::WOTH;
-        let trusted = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-            && !Mode::from_raw_mode(stat.st_mode).intersects(others)
-            && (stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw())
-            && size <= MAX_SIZE;
-        if !trusted {
-            return None;
-        }
-        let file = File::from(fd);
+    /// The file, if there is one to be believed about so many modules.
+    pub(super) fn read(&self, modules: usize) -> Option<Stored> {
+        let (file, size) = self.open_own(&self.name).filter(|(_, size)| *size <= max_size(modules))?;
         let mut prefix = [0; Prefix::LEN];
         file.read_exact_at(&mut prefix, 0).ok()?;
         Some(Stored { prefix: Prefix::parse(&prefix, size)?, file })
     }
 
+    /// A file that this user or root has written, and its size.
+    fn open_own(&self, name: &str) -> Option<(File, u64)> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        let size = u64::try_from(stat.st_size).ok()?;
+        let others = Mode::WGRP | Mode::WOTH;
+        let trusted = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && !Mode::from_raw_mode(stat.st_mode).intersects(others)
+            && (stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw());
+        trusted.then(|| (File::from(fd), size))
+    }
+
+    /// Removes the files of module directories that are no more: each kernel leaves one else.
+    fn remove_others(&self) {
+        for entry in DiskSource.list(&self.path).unwrap_or_default() {
+            let Some((name, directory)) = str::from_utf8(&entry.name).ok().and_then(directory_of) else {
+                continue;
+            };
+            let gone = matches!(rustix::fs::stat(directory.as_slice()), Err(Errno::NOENT | Errno::NOTDIR));
+            let ours = |(file, _): (File, u64)| {
+                let mut begin = [0; format::NAME.len()];
+                file.read_exact_at(&mut begin, 0).is_ok() && begin == *format::NAME
+            };
+            if gone && name != self.name && self.open_own(name).is_some_and(ours) {
+                let _ = rustix::fs::unlinkat(&self.dir, name, AtFlags::empty());
+            }
+        }
+    }
+
     /// Puts a file of these bytes in the place of the old one, at once. It is not brought to the disk:
     /// what a crash leaves fails its checksum. Other runs write nothing as long as this place is open.
-    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Errno> {
-        if bytes.len() as u64 > MAX_SIZE {
+    pub(super) fn replace(&self, bytes: &[u8], modules: usize) -> Result<(), Errno> {
+        if bytes.len() as u64 > max_size(modules) {
             return Err(Errno::FBIG);
         }
         // Another run writes just now: usually the same, and nothing is worth waiting. Where there are
@@ -92,6 +132,7 @@ impl Place {
         if written.is_err() {
             let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
         }
+        self.remove_others();
         written
     }
 }
@@ -135,6 +176,18 @@ fn file_name(path: &[u8]) -> String {
     if name.len() > MAX_NAME { format!("long-{:032x}", Digest::of(path).sum) } else { name }
 }
 
+/// The module directory whose file has this name, unless that is no such name or does not tell.
+fn directory_of(name: &str) -> Option<(&str, Vec<u8>)> {
+    let mut parts = name.split('%');
+    let mut path = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        path.push(u8::from_str_radix(digits, 16).ok()?);
+        path.extend_from_slice(rest.as_bytes());
+    }
+    (path.starts_with(b"/") && file_name(&path) == name).then_some((name, path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::format::{Entry, Head, encode};
@@ -152,7 +205,7 @@ mod tests {
 
     fn sound() -> Vec<u8> {
         encode(
-            &Head { program: b"p", directory: b"/lib/modules/5.0", result: None },
+            &Head { program: b"p", directory: b"/lib/modules/5.0", filesystem: 7, result: None },
             &Vec::<Entry<'_>>::new(),
         )
     }
@@ -170,10 +223,10 @@ mod tests {
     fn a_file_is_replaced_and_read_back() {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache");
-        assert!(place(&cache).read().is_none());
+        assert!(place(&cache).read(0).is_none());
         fs::write(cache.join(format!(".{NAME}.new")), "left behind").unwrap();
-        place(&cache).replace(&sound()).unwrap();
-        assert!(place(&cache).read().unwrap().read_head().is_some());
+        place(&cache).replace(&sound(), 0).unwrap();
+        assert!(place(&cache).read(0).unwrap().read_head().is_some());
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&cache.join(NAME)), 0o600);
@@ -186,7 +239,7 @@ mod tests {
     fn only_a_file_of_our_own_is_believed() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(NAME);
-        let believed = || place(root.path()).read().is_some();
+        let believed = || place(root.path()).read(0).is_some();
         fs::write(&path, sound()).unwrap();
         for (mode, expected) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -204,12 +257,69 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(!believed(), "a directory");
-        assert_eq!(place(root.path()).replace(&sound()), Err(Errno::ISDIR));
+        assert_eq!(place(root.path()).replace(&sound(), 0), Err(Errno::ISDIR));
         fs::remove_dir(&path).unwrap();
         fs::write(&path, b"").unwrap();
         assert!(!believed(), "nothing");
-        File::create(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
+        File::create(&path).unwrap().set_len(max_size(0) + 1).unwrap();
         assert!(!believed(), "too much");
+    }
+
+    #[test]
+    fn a_size_that_lies_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(NAME);
+        let size = 500_u64 << 20;
+        let mut bytes = sound();
+        let body = size
+            - Prefix::LEN as u64
+            - Prefix::parse(&bytes[..Prefix::LEN], bytes.len() as u64).unwrap().sizes().0;
+        bytes[32..40].copy_from_slice(&body.to_le_bytes());
+        fs::write(&path, &bytes).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
+        assert!(place(root.path()).read(4_000).is_none());
+        assert!(place(root.path()).read(40_000).is_some(), "many modules may need it");
+    }
+
+    #[test]
+    fn files_of_directories_that_are_gone_go_too() {
+        let root = tempfile::tempdir().unwrap();
+        let gone = root.path().join("gone/6.1");
+        let stays = file_name(root.path().as_os_str().as_bytes());
+        let goes = file_name(gone.as_os_str().as_bytes());
+        let cache = root.path().join("cache");
+        fs::create_dir(&cache).unwrap();
+        fs::write(cache.join("%2Fno%2Fother%2Fprogram"), "precious").unwrap();
+        for name in [&*stays, &goes, "%2fno", "%2Fno%41", "no", "long-0"] {
+            fs::write(cache.join(name), sound()).unwrap();
+        }
+        place(&cache).replace(&sound(), 0).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&cache)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected = [&*stays, "%2Fno%2Fother%2Fprogram", "%2fno", "%2Fno%41", "no", "long-0", NAME];
+        expected.sort_unstable();
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn inside_is_inside_by_every_name() {
+        let root = tempfile::tempdir().unwrap();
+        let modules = root.path().join("modules");
+        fs::create_dir_all(modules.join("kernel")).unwrap();
+        symlink("modules/kernel", root.path().join("link")).unwrap();
+        let inside = |cache: &str| {
+            is_inside(root.path().join(cache).as_os_str().as_bytes(), modules.as_os_str().as_bytes())
+        };
+        for cache in ["modules", "modules/new", "modules/no/new", "link", "link/new", "modules/../link/.."] {
+            assert!(inside(cache), "{cache}");
+        }
+        for cache in ["", "new", "modules-new", "modules/..", "modules/../new"] {
+            assert!(!inside(cache), "{cache}");
+        }
+        assert!(is_inside(b"new", b".") && !is_inside(b"/new", b"."));
     }
 
     #[test]
@@ -217,9 +327,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (first, second) = (place(root.path()), place(root.path()));
         rustix::fs::flock(&first.dir, FlockOperation::LockExclusive).unwrap();
-        second.replace(&sound()).unwrap();
-        assert!(second.read().is_none());
-        first.replace(&sound()).unwrap();
-        assert!(second.read().is_some());
+        second.replace(&sound(), 0).unwrap();
+        assert!(second.read(0).is_none());
+        first.replace(&sound(), 0).unwrap();
+        assert!(second.read(0).is_some());
     }
 }

@@ -47,6 +47,11 @@ impl Stamp {
         }
     }
 
+    /// The device of its file system.
+    pub(super) fn device(&self) -> u64 {
+        self.device
+    }
+
     /// Size in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
@@ -90,6 +95,25 @@ mod tests {
         assert!(!settled(old, at(1000, 900_000_000)), "from the future");
         assert!(settled(old, at(998, 0)) && !settled(old, at(999, 0)), "whole seconds");
         assert!(!settled(at(i64::MAX, 1), old));
+    }
+
+    #[test]
+    fn each_part_tells_files_apart() {
+        let original = rustix::fs::stat("/").unwrap();
+        let changes: [fn(&mut rustix::fs::Stat); 7] = [
+            |stat| stat.st_dev ^= 1,
+            |stat| stat.st_ino ^= 1,
+            |stat| stat.st_size ^= 1,
+            |stat| stat.st_mtime ^= 1,
+            |stat| stat.st_mtime_nsec ^= 1,
+            |stat| stat.st_ctime ^= 1,
+            |stat| stat.st_ctime_nsec ^= 1,
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut other = original;
+            change(&mut other);
+            assert_ne!(Stamp::new(&other), Stamp::new(&original), "{number}");
+        }
     }
 
     #[test]

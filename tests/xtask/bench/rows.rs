@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use depmod_tests::bench::corpus::{self, Packing};
 use depmod_tests::bench::limit::Limit;
 use depmod_tests::bench::measure::{measure, median};
@@ -113,6 +113,9 @@ impl Row {
                     // A file that has just changed is not kept in the cache.
                     thread::sleep(SETTLED);
                     measure(&mut ours, scratch).context("filling the cache")?;
+                    if !scratch.join("cache").exists() {
+                        bail!("there is no cache on the file system of {}", scratch.display());
+                    }
                     changed.make()?;
                 }
             }
