@@ -52,6 +52,8 @@ fn flags() -> String {
         // Equal tails and sequences of instructions become functions.
         "llvm-args=-enable-machine-outliner=always".to_owned(),
         format!("link-arg=-Wl,-T,{}", script.display()),
+        // Code, constants and headers follow one another without filling up pages.
+        "link-arg=-Wl,-z,noseparate-code".to_owned(),
     ];
     flags.map(|flag| format!("-C {flag}")).join(" ")
 }
