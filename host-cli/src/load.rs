@@ -5,7 +5,6 @@
 
 use std::{
     cmp::Reverse,
-    mem,
     num::NonZero,
     panic::resume_unwind,
     sync::{
@@ -48,7 +47,8 @@ impl<S: Source + Sync, D: Decoder> Loading<'_, S, D> {
         let work = || {
             let mut decoder = (self.decoder)();
             let mut loader = Loader::new(self.limits, &mut decoder);
-            while let Some((found, path)) = queue.next() {
+            let mut path = Vec::new();
+            while let Some(found) = queue.next(&mut path) {
                 let load = self.load_one(&mut loader, &path);
                 let mut loaded = lock(&loaded);
                 let length = loaded.len().max(found + 1);
@@ -124,7 +124,10 @@ struct Found {
 
 #[derive(Default)]
 struct FoundState {
-    paths: Vec<Vec<u8>>,
+    /// One after the other.
+    paths: Vec<u8>,
+    /// Where each one ends.
+    ends: Vec<usize>,
     /// How many of them have been taken.
     taken: usize,
     closed: bool,
@@ -132,20 +135,26 @@ struct FoundState {
 
 impl Found {
     fn push(&self, path: &[u8]) {
-        lock(&self.state).paths.push(path.to_vec());
+        let mut state = lock(&self.state);
+        state.paths.extend_from_slice(path);
+        let end = state.paths.len();
+        state.ends.push(end);
+        drop(state);
         self.more.notify_one();
     }
 
-    /// Waits for the next one, and gives its number with it. What is left when all have been found is
-    /// better divided among all threads.
-    fn next(&self) -> Option<(usize, Vec<u8>)> {
+    /// Waits for the next one, puts it into `path` and gives its number. What is left when all have been
+    /// found is better divided among all threads.
+    fn next(&self, path: &mut Vec<u8>) -> Option<usize> {
         let mut state = lock(&self.state);
         while !state.closed {
             let at = state.taken;
-            if let Some(path) = state.paths.get_mut(at) {
-                let path = mem::take(path);
+            if let Some(&end) = state.ends.get(at) {
+                let start = at.checked_sub(1).map_or(0, |before| state.ends[before]);
+                path.clear();
+                path.extend_from_slice(&state.paths[start..end]);
                 state.taken += 1;
-                return Some((at, path));
+                return Some(at);
             }
             state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
