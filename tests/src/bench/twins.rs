@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::corpus;
+use crate::command;
 use crate::debian::Kernel;
 use crate::outcome::OUTPUTS;
 
@@ -53,7 +55,8 @@ impl Twins {
         Ok(twins)
     }
 
-    /// Removes the eleven files from both.
+    /// Removes the eleven files from both, and waits until the disk knows: who is measured next writes
+    /// there too, and would wait for it.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -65,7 +68,7 @@ impl Twins {
                 }
             }
         }
-        Ok(())
+        command::run(&mut Command::new("sync"))
     }
 
     /// Whether both have the same eleven files.
