@@ -118,11 +118,12 @@ fn try_run(
         return Ok(report_unresolved(&resolved, reporter));
     }
     let ahead = Ahead::new(&tables);
-    let (resolved, ahead) = thread::scope(|scope| {
+    let (resolved, built) = thread::scope(|scope| {
         let spawn = || thread::Builder::new().spawn_scoped(scope, || ahead.build());
         let other = (settings.jobs.get() > 1).then(spawn);
         let resolved = Resolved::new(&tables, &mut links, reporter).inspect_err(|_| ahead.cancel());
-        let mut built = ahead.build();
+        let mut built = resolved.as_ref().map(build_dependencies).unwrap_or_default();
+        built.append(&mut ahead.build());
         // Without another thread all is built by now.
         if let Some(Ok(other)) = other {
             built.append(&mut other.join().unwrap_or_else(|panic| resume_unwind(panic)));
@@ -135,7 +136,7 @@ fn try_run(
         Some(publisher) => publisher,
         None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
     };
-    let outputs = emit_all(&resolved, ahead, reporter)?;
+    let outputs = emit_all(&resolved, built, reporter)?;
     let files: Vec<_> =
         outputs.iter().map(|(output, bytes)| (output.file_name(), bytes.as_slice())).collect();
     let quiet = !reporter.anything && links.is_empty();
@@ -248,17 +249,26 @@ impl<'run> Ahead<'run> {
     }
 }
 
-/// The eleven files in kmod's order, those built ahead and the others; says what there is to say in
+/// Builds the files of the dependencies, while other threads may still be busy with those that need none.
+fn build_dependencies(resolved: &Resolved<'_>) -> Vec<Emitted> {
+    let build = |output| {
+        let mut said = Vec::new();
+        (output, resolved.emit(output, &mut said), said)
+    };
+    [Output::DepIndex, Output::Dep].map(build).into()
+}
+
+/// The eleven files in kmod's order, those that are built and the others; says what there is to say in
 /// that order too.
 fn emit_all(
     resolved: &Resolved<'_>,
-    mut ahead: Vec<Emitted>,
+    mut built: Vec<Emitted>,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<(Output, Vec<u8>)>, Stopped> {
-    let mut emit = |output| match ahead.iter().position(|(built, ..)| *built == output) {
+    let mut emit = |output| match built.iter().position(|(built, ..)| *built == output) {
         None => Ok((output, resolved.emit(output, reporter)?)),
         Some(at) => {
-            let (output, result, said) = ahead.swap_remove(at);
+            let (output, result, said) = built.swap_remove(at);
             said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
             Ok((output, result?))
         }
