@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use depmod_tests::bench::measure::{Cost, measure, median};
+use depmod_tests::bench::limit::Limit;
+use depmod_tests::bench::measure::{measure, median};
 use depmod_tests::bench::twins::Twins;
 use depmod_tests::bench::{corpus, generated};
 use depmod_tests::oracle::Oracle;
 
-use super::{ROUNDS, on, table};
+use super::table::{GROWTH_HEAD, Growth};
+use super::{ROUNDS, on};
 
 /// Generated trees, and how many times the first one's time each may take.
 const GROWTH: [usize; 3] = [4_200, 42_000, 100_000];
@@ -23,9 +25,9 @@ const KMOD_REFUSES: usize = 65_535;
 /// # Errors
 /// When a program fails, or the outputs differ from kmod's.
 pub(super) fn print(depmod: &Path) -> Result<bool> {
-    println!("\n{}", table::GROWTH_HEAD);
+    println!("\n{}", GROWTH_HEAD);
     let mut met = true;
-    let mut first: Option<Cost> = None;
+    let mut first: Option<Growth> = None;
     for count in GROWTH {
         eprintln!("generating {count} modules");
         let dir = tempfile::Builder::new().prefix("growth-").tempdir_in(corpus::directory()?)?;
@@ -44,17 +46,19 @@ pub(super) fn print(depmod: &Path) -> Result<bool> {
             }
             _ => None,
         };
-        let mut costs = Vec::new();
+        let mut limit = Limit::read(&twins.ours, 2, scratch)?;
+        limit.measure(scratch)?;
+        let (mut costs, mut limits) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             twins.remove_outputs()?;
             costs.push(measure(&mut ours, scratch)?);
+            limits.push(limit.measure(scratch)?);
         }
-        let ours = median(&costs);
-        let first = *first.get_or_insert(ours);
-        let times = ours.wall.as_secs_f64() / first.wall.as_secs_f64();
+        let growth = Growth { count, kmod, ours: median(&costs), limit: median(&limits) };
+        let first = *first.get_or_insert(growth);
         let allowed = if count == GROWTH[0] { 1.0 } else { count as f64 / GROWTH[0] as f64 * GROWTH_ALLOWED };
-        met &= times <= allowed;
-        println!("{}", table::growth_line(count, kmod, ours, times, allowed));
+        met &= growth.times(&first) <= allowed;
+        println!("{}", growth.markdown(&first, allowed));
     }
     Ok(met)
 }

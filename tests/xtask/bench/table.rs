@@ -14,8 +14,8 @@ pub(crate) const HEAD: &str = "\
 
 /// Titles of the table about generated trees.
 pub(crate) const GROWTH_HEAD: &str = "\
-| generated modules | kmod s | ours s | times the first | peak MiB |
-|--:|--:|--:|--:|--:|";
+| generated modules | kmod s | ours s | times the first | peak MiB | limit s | times the first |
+|--:|--:|--:|--:|--:|--:|--:|";
 
 /// What a row should show. A figure that is not reached is set in bold.
 #[derive(Clone, Copy, Debug)]
@@ -87,11 +87,35 @@ impl Line {
     }
 }
 
-/// A row of the table about generated trees.
-pub(crate) fn growth_line(count: usize, kmod: Option<Cost>, ours: Cost, times: f64, allowed: f64) -> String {
-    let kmod = kmod.map_or("refuses".to_owned(), |kmod| format!("{:.3}", kmod.wall.as_secs_f64()));
-    let ours_wall = ours.wall.as_secs_f64();
-    format!("| {count} | {kmod} | {ours_wall:.3} | {} | {:.1} |", at_most(times, allowed, 1), mib(ours.peak))
+/// Medians for one generated tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    pub count: usize,
+    /// Nothing when there are more modules than kmod takes.
+    pub kmod: Option<Cost>,
+    pub ours: Cost,
+    pub limit: Cost,
+}
+
+impl Growth {
+    /// Our wall time by that of another tree.
+    pub(crate) fn times(&self, first: &Self) -> f64 {
+        self.ours.wall.as_secs_f64() / first.ours.wall.as_secs_f64()
+    }
+
+    /// The row; `allowed` is what [`Self::times`] should be at most.
+    pub(crate) fn markdown(&self, first: &Self, allowed: f64) -> String {
+        let kmod = self.kmod.map_or("refuses".to_owned(), |kmod| format!("{:.3}", kmod.wall.as_secs_f64()));
+        let [ours, limit, limit_first] =
+            [self.ours, self.limit, first.limit].map(|cost| cost.wall.as_secs_f64());
+        format!(
+            "| {} | {kmod} | {ours:.3} | {} | {:.1} | {limit:.3} | {:.1} |",
+            self.count,
+            at_most(self.times(first), allowed, 1),
+            mib(self.ours.peak),
+            limit / limit_first,
+        )
+    }
 }
 
 fn at_least(figure: f64, wanted: f64) -> String {
