@@ -22,6 +22,8 @@ pub(super) const MAGIC: &[u8] = b"\x02\x21\x4c\x18";
 pub(super) fn first<'a>(input: &'a [u8], limits: &Limits, out: &mut Vec<u8>) -> Result<&'a [u8], BaseError> {
     /// What one chunk can hold.
     const CHUNK: usize = 8 << 20;
+    /// How many bytes one byte of a block can become: a length is a sum of bytes.
+    const GROWTH: usize = 255;
 
     let room = usize::try_from(limits.module_size).unwrap_or(usize::MAX);
     let mut rest = input;
@@ -37,8 +39,10 @@ pub(super) fn first<'a>(input: &'a [u8], limits: &Limits, out: &mut Vec<u8>) -> 
         let (chunk, after) = after.split_at_checked(size).ok_or_else(|| error(CUT))?;
         rest = after;
         let written = out.len();
-        out.try_reserve(CHUNK).map_err(|_| error("Cannot allocate memory"))?;
-        out.resize(written.saturating_add(CHUNK), 0);
+        // Not more than it can need: clearing the whole for every small chunk would take forever.
+        let space = size.saturating_mul(GROWTH).min(CHUNK);
+        out.try_reserve(space).map_err(|_| error("Cannot allocate memory"))?;
+        out.resize(written.saturating_add(space), 0);
         let window = out.get_mut(written..).unwrap_or_default();
         let got = lz4_flex::block::decompress_into(chunk, window).map_err(|_| error("Decoding failed"))?;
         out.truncate(written.saturating_add(got));
@@ -82,6 +86,20 @@ mod tests {
         let twice = [DEPMOD, DEPMOD, b"\0\0\0\0next"].concat();
         assert_eq!(decode(&twice).unwrap(), (b"depmoddepmod".to_vec(), &b"\0\0\0\0next"[..]));
         assert_eq!(decode(&[DEPMOD, b"\0\0\0"].concat()).unwrap().1, b"\0\0\0");
+    }
+
+    #[test]
+    fn what_repeats_grows_most() {
+        // One literal, then a match of distance 1 whose length is a row of 255s, then five literals.
+        let mut block = b"\x1fa\x01\0".to_vec();
+        block.extend([255; 1000]);
+        block.extend(b"\0\x50aaaaa");
+        let size = u32::try_from(block.len()).unwrap().to_le_bytes();
+        let input = [MAGIC, &size, &block].concat();
+        let limits = Limits { module_size: 1 << 20, ..Limits::DEFAULT };
+        let mut out = Vec::new();
+        first(&input, &limits, &mut out).unwrap();
+        assert_eq!(out, vec![b'a'; 1 + 4 + 15 + 255_000 + 5]);
     }
 
     #[test]
