@@ -36,16 +36,6 @@ impl DiskFile {
     }
 }
 
-impl DiskSource {
-    /// What the system says of a file, links followed.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be told.
-    pub fn stamp(&self, file: &[u8]) -> Result<Stamp, IoError> {
-        Ok(Stamp::new(&rustix::fs::stat(path(file)).map_err(io_error)?))
-    }
-}
-
 impl Source for DiskSource {
     type File = DiskFile;
 

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use depmod_tests::command;
+use depmod_tests::tree::VERSION;
 
-use crate::world::{SETTLED, World};
+use crate::world::{SETTLED, World, module};
 
 /// Runs twice, because the second run would believe what the first left.
 #[track_caller]
@@ -93,7 +94,7 @@ fn a_hostile_file_is_passed_over() {
     fs::create_dir_all(other.cache()).unwrap();
     other.with_cache(&[]);
     fs::copy(&file, other.cache_file().expect("a cache")).unwrap();
-    fs::write(other.modules().join("kernel/m1.ko"), crate::world::module(1, 'c')).unwrap();
+    fs::write(other.modules().join("kernel/m1.ko"), module(1, 'c')).unwrap();
     assert_eq!(other.with_cache(&[]), other.without_cache(&[]));
     // A name that a temporary file would have.
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -171,6 +172,66 @@ fn what_is_mounted_read_only_has_no_cache() {
 }
 
 #[test]
+fn modules_in_memory_have_no_cache() {
+    let world = World::new();
+    let commands = r#"cp -a "$0" "$0.old"; mount -t tmpfs none "$0"; cp -a "$0.old/." "$0"; sleep 0.2; "$@""#;
+    in_namespace(&world, commands, &[]);
+    assert_eq!(world.cache_file(), None);
+}
+
+#[test]
+fn who_may_not_read_a_module_is_told_so() {
+    let world = World::new();
+    fs::set_permissions(world.modules().join("kernel/m1.ko"), fs::Permissions::from_mode(0o000)).unwrap();
+    thread::sleep(SETTLED);
+    in_namespace(&world, r#""$@""#, &[]);
+    assert!(world.cache_file().is_some());
+    let [cached, full] = [format!("--cache={}", world.cache().display()), "--no-cache".into()].map(|cache| {
+        let run = world.command(&cache, &[]);
+        let output = Command::new("unshare")
+            .args(["-r", "setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"])
+            .arg(run.get_program())
+            .args(run.get_args())
+            .output()
+            .unwrap();
+        let dep = fs::read_to_string(world.modules().join("modules.dep")).unwrap();
+        (String::from_utf8_lossy(&output.stderr).into_owned(), dep)
+    });
+    assert_eq!(cached, full);
+    assert!(full.0.contains("Permission denied"), "{}", full.0);
+}
+
+/// Something that differs between two runs.
+type Change = fn(&World) -> std::io::Result<()>;
+
+#[test]
+fn one_change_is_enough() {
+    let map = |world: &World, symbol: &str| {
+        fs::write(world.root().join("map"), format!("0000000000000000 T __ksymtab_{symbol}\n"))
+    };
+    let cases: [(&[&str], Change); 4] = [
+        (&["-v"], |_| Ok(())),
+        (&["-e", "-F", "{}/map"], |world| fs::write(world.root().join("map"), "")),
+        (&[], |world| fs::rename(world.modules().join("kernel"), world.modules().join("updates"))),
+        (&[], |world| fs::write(world.modules().join(".modules.dep.1.depmod-new"), "left behind")),
+    ];
+    for (number, (options, change)) in cases.into_iter().enumerate() {
+        let world = World::new();
+        fs::write(world.modules().join("kernel/m1.ko"), module(1, 'z')).unwrap();
+        map(&world, "f_nowhere").unwrap();
+        thread::sleep(SETTLED);
+        let first = world.with_cache(options);
+        assert_eq!(first.stderr, "", "{number}");
+        assert_eq!(world.with_cache(options), first, "{number}");
+        change(&world).unwrap();
+        let cached = world.with_cache(options);
+        let left = fs::read_dir(world.modules()).unwrap().count();
+        assert_eq!(cached, world.without_cache(options), "{number}");
+        assert_eq!(fs::read_dir(world.modules()).unwrap().count(), left, "{number}");
+    }
+}
+
+#[test]
 fn what_is_mounted_inside_is_read_every_time() {
     let world = World::new();
     fs::create_dir(world.modules().join("updates")).unwrap();
@@ -192,6 +253,11 @@ fn inside_the_module_directory_it_is_refused() {
         assert_eq!((seen.status, seen.stderr), (Some(1), told));
         assert!(!dir.exists());
     }
+    let out = world.root().join("out/lib/modules").join(VERSION);
+    fs::create_dir_all(&out).unwrap();
+    let cache = format!("--cache={}", out.join("cache").display());
+    let seen = world.run(&cache, &["-o", &format!("{}/out", world.root().display())]);
+    assert_eq!((seen.status, fs::read_dir(&out).unwrap().count()), (Some(1), 0), "the output's directory");
 }
 
 #[test]
@@ -203,7 +269,8 @@ fn another_program_reads_everything_again() {
     let mut kept = Vec::new();
     for _ in 0..2 {
         let _ = fs::remove_file(&program);
-        fs::copy(depmod_tests::product::binary(), &program).unwrap();
+        // By another process: one that another test has just forked could still hold what we opened.
+        command::run(Command::new("cp").arg(depmod_tests::product::binary()).arg(&program)).unwrap();
         command::run(Command::new(&program).args(world.command(&cache, &[]).get_args())).unwrap();
         kept.push(fs::read(world.cache_file().expect("a cache")).unwrap());
     }

@@ -114,13 +114,13 @@ impl World {
 fn ground() -> &'static Path {
     static GROUND: OnceLock<PathBuf> = OnceLock::new();
     GROUND.get_or_init(|| {
-        let mut candidates = vec![std::env::temp_dir(), target_dir(), "/dev/shm".into()];
+        let mut candidates = vec![std::env::temp_dir(), target_dir(), "/var/tmp".into()];
         candidates.retain(|path| {
             let world = World::below(path);
             world.with_cache(&[]);
             world.cache_file().is_some()
         });
-        candidates.into_iter().next().expect("a directory on a file system that can have a cache")
+        candidates.into_iter().next().expect("TMPDIR has to be on ext4, XFS, Btrfs or F2FS")
     })
 }
 

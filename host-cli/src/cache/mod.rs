@@ -127,7 +127,8 @@ impl Cache {
         let modules = catalog.modules();
         let order: Vec<usize> = (0..modules.len()).collect();
         let stamps = on_threads(order.len(), &order, jobs, |queue| {
-            let stamp = |at: usize| DiskSource.stamp(modules[at].path()).ok();
+            // Opened, since who may not read a module is told so.
+            let stamp = |at: usize| Some(DiskSource.open(modules[at].path()).ok()?.stamp());
             let here = |stamp: &Stamp| stamp.device() == filesystem.device;
             queue.map(|at| (at, stamp(at).filter(here))).collect()
         });
@@ -333,7 +334,7 @@ mod tests {
 
         /// Tests may run on any.
         fn filesystem(&self) -> FileSystem {
-            let stamp = DiskSource.stamp(&self.request.directory).unwrap();
+            let stamp = DiskSource.open(&self.request.directory).unwrap().stamp();
             FileSystem { device: stamp.device(), id: 7 }
         }
 

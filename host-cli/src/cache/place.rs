@@ -42,7 +42,7 @@ pub(super) struct Place {
     name: String,
 }
 
-/// Whether `cache`, which need not exist yet, is `directory` or inside it, by whatever name.
+/// Whether `cache`, which need not exist yet, is `directory` or inside it, links followed.
 pub(super) fn is_inside(cache: &[u8], directory: &[u8]) -> bool {
     let id = |path: &Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let Some(directory) = id(Path::new(OsStr::from_bytes(directory))) else { return false };
@@ -94,9 +94,9 @@ impl Place {
     /// Removes the files of module directories that are no more: each kernel leaves one else.
     fn remove_others(&self) {
         for entry in DiskSource.list(&self.path).unwrap_or_default() {
-            let Some((name, directory)) = str::from_utf8(&entry.name).ok().and_then(directory_of) else {
-                continue;
-            };
+            let Ok(name) = str::from_utf8(&entry.name) else { continue };
+            let left = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
+            let Some(directory) = directory_of(left.unwrap_or(name)) else { continue };
             let gone = matches!(rustix::fs::stat(directory.as_slice()), Err(Errno::NOENT | Errno::NOTDIR));
             let ours = |(file, _): (File, u64)| {
                 let mut begin = [0; format::NAME.len()];
@@ -177,7 +177,7 @@ fn file_name(path: &[u8]) -> String {
 }
 
 /// The module directory whose file has this name, unless that is no such name or does not tell.
-fn directory_of(name: &str) -> Option<(&str, Vec<u8>)> {
+fn directory_of(name: &str) -> Option<Vec<u8>> {
     let mut parts = name.split('%');
     let mut path = parts.next()?.as_bytes().to_vec();
     for part in parts {
@@ -185,7 +185,7 @@ fn directory_of(name: &str) -> Option<(&str, Vec<u8>)> {
         path.push(u8::from_str_radix(digits, 16).ok()?);
         path.extend_from_slice(rest.as_bytes());
     }
-    (path.starts_with(b"/") && file_name(&path) == name).then_some((name, path))
+    (path.starts_with(b"/") && file_name(&path) == name).then_some(path)
 }
 
 #[cfg(test)]
@@ -290,7 +290,8 @@ mod tests {
         let cache = root.path().join("cache");
         fs::create_dir(&cache).unwrap();
         fs::write(cache.join("%2Fno%2Fother%2Fprogram"), "precious").unwrap();
-        for name in [&*stays, &goes, "%2fno", "%2Fno%41", "no", "long-0"] {
+        let left = format!(".{goes}.new");
+        for name in [&*stays, &goes, &left, "%2fno", "%2Fno%41", "no", "long-0"] {
             fs::write(cache.join(name), sound()).unwrap();
         }
         place(&cache).replace(&sound(), 0).unwrap();

@@ -26,8 +26,6 @@ record!('f, Time: Time { seconds, nanoseconds });
 
 /// The steps in which a kernel's clock advances files' times are a tenth of this, or smaller.
 const STEP: Duration = Duration::from_millis(100);
-/// The same for file systems that keep whole seconds, or even ones.
-const COARSE_STEP: Duration = Duration::from_secs(2);
 
 impl Stamp {
     #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ by architecture")]
@@ -58,17 +56,18 @@ impl Stamp {
     }
 
     /// Whether a change after `read`, when reading began, must show. It need not if the file has been
-    /// changed just before: two changes within one step of the clock have the same time.
+    /// changed just before: two changes within one step of the clock have the same time. Nor if the file
+    /// was changed at a whole second: that is what makers of images write, and file systems that keep
+    /// no better time.
     pub(crate) fn is_settled(&self, read: SystemTime) -> bool {
+        let limit = read.checked_sub(STEP).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let before = |time: Time| {
-            let step = if time.nanoseconds == 0 { COARSE_STEP } else { STEP };
-            let since = read.checked_sub(step).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-            since.is_some_and(|limit| {
+            limit.is_some_and(|limit| {
                 let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
                 time < Time { seconds, nanoseconds: limit.subsec_nanos() }
             })
         };
-        before(self.modified) && before(self.changed)
+        self.changed.nanoseconds != 0 && before(self.modified) && before(self.changed)
     }
 }
 
@@ -88,12 +87,12 @@ mod tests {
     #[test]
     fn what_changed_just_now_may_change_again_unseen() {
         let old = at(5, 5);
-        assert!(settled(old, old) && settled(at(-5, 0), old));
+        assert!(settled(old, old) && settled(at(-5, 0), old) && settled(old, at(-5, 5)));
         assert!(settled(old, at(1000, 399_999_999)));
         assert!(!settled(old, at(1000, 400_000_000)));
         assert!(!settled(at(1000, 400_000_000), old));
         assert!(!settled(old, at(1000, 900_000_000)), "from the future");
-        assert!(settled(old, at(998, 0)) && !settled(old, at(999, 0)), "whole seconds");
+        assert!(!settled(old, at(5, 0)), "whole seconds");
         assert!(!settled(at(i64::MAX, 1), old));
     }
 
