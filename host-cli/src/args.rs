@@ -173,7 +173,7 @@ Examples:
                                       report symbols that nobody provides
   depmod pack --help                  make one archive of a kernel's modules
 
-Exit status: 0 done, 1 failed; then the index files are as they were.";
+Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing.";
 
 /// The long options that kmod has too (`reference/cli.md` §2).
 const KMOD: &[&str] = &[

@@ -40,7 +40,8 @@ pub fn missing_directory(source: &impl Source, settings: &Settings, args: &Args)
     vec![first, [b"to index them: depmod ".as_slice(), &options(args), newest].concat()]
 }
 
-/// Directories whose names begin as versions do and that hold something, sorted as people count.
+/// Directories with names as kernels have them, sorted as people count. Others could spoil a terminal or
+/// mean something to a shell.
 fn versions(source: &impl Source, root: &[u8]) -> Vec<Vec<u8>> {
     let mut versions: Vec<Vec<u8>> = source
         .list(root)
@@ -48,6 +49,7 @@ fn versions(source: &impl Source, root: &[u8]) -> Vec<Vec<u8>> {
         .into_iter()
         .map(|entry| entry.name)
         .filter(|name| name.first().is_some_and(u8::is_ascii_digit) && name.contains(&b'.'))
+        .filter(|name| name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-+~".contains(byte)))
         .filter(|name| {
             let path = [root, name].join(&b'/');
             source.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Directory)
@@ -123,7 +125,9 @@ mod tests {
 
     #[test]
     fn names_the_versions_that_are_there_and_the_command() {
-        let files = ["/mnt/lib/modules/6.9.1/x", "/mnt/lib/modules/6.10.1/x", "/mnt/lib/modules/README"];
+        let names = ["6.9.1/x", "6.10.1/x", "README", "6.11.0 x/y", "6.11.1;ls/x", "6.11.2\x1b[2J/x"];
+        let files = names.map(|name| format!("/mnt/lib/modules/{name}"));
+        let files = files.each_ref().map(String::as_str);
         assert_eq!(
             lines(&["-b", "/mnt"], &files),
             [
