@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cache::Stamp;
 use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
+use depmod_core::name::file_name;
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
@@ -74,18 +75,18 @@ impl Source for DiskSource {
     }
 
     fn open(&self, file: &[u8]) -> Result<DiskFile, IoError> {
-        // Not blocking: a FIFO would else wait for somebody to write to it.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-        let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
-        let stamp = Stamp::new(&rustix::fs::fstat(&fd).map_err(io_error)?);
-        Ok(DiskFile { fd, stamp })
+        open(file, OFlags::NONBLOCK)
     }
 
     /// Up to the end, whatever size the system claims: files of `/proc` have none.
+    ///
+    /// A pipe that somebody names (`-F <(zcat System.map.gz)`) is waited for. One among the files that
+    /// a run finds by itself is not; all of those are called `modules.` and something.
     fn read(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
         use io::Read;
 
-        let file = self.open(file)?;
+        let found = file_name(file).starts_with(b"modules.");
+        let file = open(file, if found { OFlags::NONBLOCK } else { OFlags::empty() })?;
         let mut bytes = Vec::new();
         let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
         bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
@@ -114,6 +115,14 @@ impl ReadAt for DiskFile {
         }
         Ok(())
     }
+}
+
+/// Without `NONBLOCK`, a FIFO waits for somebody to write to it.
+fn open(file: &[u8], more: OFlags) -> Result<DiskFile, IoError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | more;
+    let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
+    let stamp = Stamp::new(&rustix::fs::fstat(&fd).map_err(io_error)?);
+    Ok(DiskFile { fd, stamp })
 }
 
 fn path(bytes: &[u8]) -> &OsStr {
@@ -217,11 +226,33 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_does_not_block() {
+    fn a_fifo_blocks_only_if_somebody_names_it() {
         let dir = tempfile::tempdir().unwrap();
-        let name = dir.path().join("fifo.ko");
-        rustix::fs::mknodat(CWD, &name, FileType::Fifo, Mode::RUSR, 0).unwrap();
-        assert_eq!(DiskSource.open(bytes(&name)).unwrap().size(), 0);
+        let fifo = |name| {
+            let name = dir.path().join(name);
+            rustix::fs::mknodat(CWD, &name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+            name
+        };
+        assert_eq!(DiskSource.open(bytes(&fifo("fifo.ko"))).unwrap().size(), 0);
+        let order = fifo("modules.order");
+        assert_eq!(DiskSource.read(bytes(&order), 9).unwrap(), b"");
+        let _writer = fs::File::options().read(true).write(true).open(&order).unwrap();
+        let error = DiskSource.read(bytes(&order), 9).unwrap_err();
+        assert_eq!(error.text(), "Resource temporarily unavailable");
+        let named = fifo("System.map");
+        let slow = named.clone();
+        let writer = std::thread::spawn(move || {
+            use std::io::Write;
+
+            std::thread::sleep(core::time::Duration::from_millis(20));
+            let mut file = fs::File::options().write(true).open(&slow).unwrap();
+            for text in [b"12", b"34"] {
+                std::thread::sleep(core::time::Duration::from_millis(20));
+                file.write_all(text).unwrap();
+            }
+        });
+        assert_eq!(DiskSource.read(bytes(&named), 9).unwrap(), b"1234");
+        writer.join().unwrap();
     }
 
     #[test]

@@ -101,6 +101,28 @@ fn a_directory_as_symvers_or_map_has_no_symbols() {
 }
 
 #[test]
+fn what_is_named_may_be_a_slow_pipe() {
+    let texts = ["0x0 gone vmlinux EXPORT_SYMBOL", "0 r __ksymtab_gone", "search updates"];
+    for (option, text) in ["-E", "-F", "-C"].into_iter().zip(texts) {
+        let slowly = "(sleep 0.2; echo \"$TEXT\"; sleep 0.2; echo \"$TEXT\")";
+        for (named, line) in [
+            ("/dev/stdin", format!("{slowly} | \"$@\"")),
+            ("fifo", format!("mkfifo fifo; {slowly} >fifo & exec \"$@\"")),
+        ] {
+            let tree = Tree::new().complete().module("kernel/a.ko", Elf::new().need("gone"));
+            let run = tree.run_command(|root| {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &line, "sh"]).arg(Program::Ours.command().get_program());
+                shell.args(["-b", ".", option, named, VERSION]).args((option != "-C").then_some("-e"));
+                shell.env("TEXT", text).env("LC_ALL", "C").current_dir(root);
+                shell
+            });
+            run.expect(0, "");
+        }
+    }
+}
+
+#[test]
 fn a_system_that_gives_no_threads_is_enough() {
     let run = pair().run_command(|root| {
         // Limits do not bind root, so somebody else runs a copy that he can reach.
