@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     diagnostic::Diagnostic,
     hash::superfast,
-    host::{IoErrorKind, Reporter, Source},
+    host::{IoError, IoErrorKind, Reporter, Source},
     inputs::Order,
     limits::Limits,
     name::{self, module_name},
@@ -159,7 +159,8 @@ impl Catalog {
                 return Err(Stopped);
             }
             let file = ModuleFile::new(directory, path, found);
-            if let Err(error) = source.stat(path) {
+            let nameless = || if path.ends_with(b"/") { Err(IoError::not_found()) } else { Ok(()) };
+            if let Err(error) = source.stat(path).and_then(|_| nameless()) {
                 let (path, cause) = (path.clone(), error.text().into());
                 reporter.report(Diagnostic::CreateModule { path, cause });
                 return Err(Stopped);

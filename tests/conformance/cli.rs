@@ -233,6 +233,12 @@ fn file_operands_index_just_these_files() {
         .expect_untouched();
     same(pair(), &["{}/nowhere.ko"])
         .expect(1, "depmod: FATAL: could not create module {}/nowhere.ko: No such file or directory\n");
+    for path in ["/", "{}/", "{}/lib/modules/6.1.0/", "{}/lib/modules/6.1.0/kernel//"] {
+        let text = format!("depmod: FATAL: could not create module {path}: No such file or directory\n");
+        same(pair(), &[path]).expect(1, &text).expect_untouched();
+        same(pair(), &[&a, path]).expect(1, &text).expect_untouched();
+    }
+    same(pair(), &[&format!("{a}/")]).expect_untouched();
     same(pair(), &[&a, &a]);
     let run = same(pair().root_file("a.ko", Elf::new().build()), &[&a, "{}/a.ko"]);
     assert!(run.stderr().contains("already exists with different path"), "{}", run.stderr());
