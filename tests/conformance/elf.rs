@@ -67,6 +67,40 @@ fn every_kind_of_crc_is_compared() {
 }
 
 #[test]
+fn a_section_of_no_bytes_is_there() {
+    let empty: [(&[&str], bool); 5] = [
+        (&[".symtab"], true),
+        (&[".strtab"], false),
+        (&[".symtab", ".strtab"], true),
+        (&["__versions"], false),
+        (&[".modinfo"], true),
+    ];
+    for (class, order) in KINDS {
+        for (sections, depends) in empty {
+            // Far from everything else that is read.
+            let elf = rich(Elf::of(class, order)).section(".text", [0; 1 << 16]).version("provided", 1);
+            let elf = sections.iter().fold(elf, |elf, name| {
+                elf.section_header(name, SectionField::Size, 0).section_header(
+                    name,
+                    SectionField::Offset,
+                    1 << 15,
+                )
+            });
+            let run = Tree::new()
+                .complete()
+                .module("kernel/a.ko", elf)
+                .module("kernel/b.ko", Elf::of(class, order).export("provided", Crc::Absolute(1)))
+                .assert_same_but_for(&[], "a.ko loses all its dependencies");
+            assert_eq!(
+                run.text("modules.dep").contains("kernel/a.ko: kernel/b.ko\n"),
+                depends,
+                "{sections:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn without_crcs_the_exports_are_the_names_of_ksymtab_strings() {
     let strings: [&[u8]; 7] = [
         b"one\0two\0",

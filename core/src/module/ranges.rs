@@ -33,7 +33,7 @@ impl Ranges {
         wanted: &mut Vec<Range<u64>>,
         limit: u64,
     ) -> Result<(), LoadError> {
-        wanted.retain(|range| !range.is_empty() && self.get(range).is_none());
+        wanted.retain(|range| self.get(range).is_none());
         wanted.sort_unstable_by_key(|range| (range.start, range.end));
         let mut rest = wanted.iter().cloned();
         let Some(mut current) = rest.next() else { return Ok(()) };
@@ -68,8 +68,11 @@ impl Ranges {
         Ok(())
     }
 
-    /// The bytes of a range, if all of them are held.
+    /// The bytes of a range, if all of them are held; an empty one always is.
     pub(super) fn get(&self, range: &Range<u64>) -> Option<&[u8]> {
+        if range.is_empty() {
+            return Some(&[]);
+        }
         let (held, start) =
             self.held.iter().find(|(held, _)| held.start <= range.start && range.end <= held.end)?;
         let skip = usize::try_from(range.start.checked_sub(held.start)?).ok()?;
@@ -105,6 +108,7 @@ mod tests {
         assert_eq!(ranges.get(&(150..151)), Some(&[150][..]));
         assert_eq!(ranges.get(&(90_000..90_001)), Some(&[144][..]));
         assert_eq!(ranges.get(&(90_009..90_011)), None);
+        assert_eq!(ranges.get(&(500..500)), Some(&[][..]));
         ranges.read(&mut file, &mut alloc::vec![12..14], 1 << 20).unwrap();
         assert_eq!(file.1, 2);
     }
