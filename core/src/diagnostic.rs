@@ -208,6 +208,10 @@ diagnostics! {
     Fatal CreateDirectory { path, cause } => b"could not create directory ", path, b": ", cause;
     /// The output directory cannot be opened.
     Fatal OpenOutputDirectory { path, cause } => b"could not open directory ", path, b": ", cause;
+    /// Another program has locked the output directory.
+    Warning LockWait { path } => b"waiting for another run in ", path;
+    /// It keeps the lock longer than any run should; this run goes on without.
+    Warning LockIgnored { path } => b"not waiting any longer for another run in ", path;
     /// The output directory takes no new file.
     Error CreateTemporary { path, cause } => b"Could not create temporary file at '", path, b"': ", cause;
     /// A write failed; what was there before stays.

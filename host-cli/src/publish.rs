@@ -1,7 +1,7 @@
 //! Putting the output in place: all of it, or nothing.
 //!
 //! ```text
-//! lock the directory                      another run waits here
+//! lock the directory                      another run waits here, for a minute at most
 //! write every file that changes under a temporary name
 //! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
 //! swap each with what has its name        whatever fails here: swapped back
@@ -10,17 +10,20 @@
 //!
 //! Readers see each file change at once. A run that is killed leaves at worst temporary files, whose
 //! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. The lock is
-//! `flock` on the directory itself, so nothing extra ever stays in a module directory.
+//! `flock` on the directory itself, so nothing extra ever stays in a module directory. Whoever may read
+//! the directory may hold that lock for ever: hence the end of patience.
 
 mod signals;
 mod swap;
 mod temporary;
 mod unchanged;
 
+use core::time::Duration;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use depmod_core::diagnostic::Diagnostic;
+use depmod_core::host::Reporter;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -31,7 +34,12 @@ use swap::Swaps;
 use temporary::Temporaries;
 use unchanged::{open_if_digest, touch};
 
-/// An output directory, locked where the file system can.
+/// Pauses to wait for another run before going on without the lock: a minute.
+pub const PATIENCE: u32 = 6000;
+/// Between two attempts to lock.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// An output directory, locked where the file system can and nobody else has it locked for too long.
 #[derive(Debug)]
 pub struct Publisher {
     dir: OwnedFd,
@@ -41,11 +49,14 @@ pub struct Publisher {
 
 impl Publisher {
     /// Locks a directory that exists already, so that input from the same directory is read under
-    /// the lock; waits for another run to end. `None` if there is no such directory yet.
+    /// the lock. `None` if there is no such directory yet.
+    ///
+    /// Waits for another run to end, for `patience` pauses of ten milliseconds; says so after a sixtieth
+    /// of them, and goes on without the lock after the last.
     ///
     /// # Errors
     /// When the directory cannot be opened.
-    pub fn lock(path: &[u8]) -> Result<Option<Self>, Diagnostic> {
+    pub fn lock(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Option<Self>, Diagnostic> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(dir) => dir,
@@ -56,10 +67,21 @@ impl Publisher {
                 return Err(Diagnostic::OpenOutputDirectory { path, cause });
             }
         };
+        let mut pauses = 0;
         let locked = loop {
-            match rustix::fs::flock(&dir, FlockOperation::LockExclusive) {
+            match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break true,
-                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {
+                    if pauses == patience {
+                        reporter.report(Diagnostic::LockIgnored { path: path.to_vec() });
+                        break false;
+                    }
+                    if pauses == patience / 60 {
+                        reporter.report(Diagnostic::LockWait { path: path.to_vec() });
+                    }
+                    pauses += 1;
+                    std::thread::sleep(PAUSE);
+                }
                 // A file system without locks: better an unlocked run than none.
                 Err(_) => break false,
             }
@@ -71,11 +93,11 @@ impl Publisher {
     ///
     /// # Errors
     /// When it can be neither made nor opened.
-    pub fn create(path: &[u8]) -> Result<Self, Diagnostic> {
+    pub fn create(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::DirBuilderExt;
 
-        if let Some(publisher) = Self::lock(path)? {
+        if let Some(publisher) = Self::lock(path, patience, reporter)? {
             return Ok(publisher);
         }
         std::fs::DirBuilder::new()
@@ -87,7 +109,7 @@ impl Publisher {
                 cause: from_io(&error).text().as_bytes().to_vec(),
             })?;
         let missing = || Diagnostic::OpenOutputDirectory { path: path.to_vec(), cause: text(Errno::NOENT) };
-        Self::lock(path)?.ok_or_else(missing)
+        Self::lock(path, patience, reporter)?.ok_or_else(missing)
     }
 
     /// Replaces the files of these names by these contents; a file of another name is not touched.
@@ -174,8 +196,16 @@ mod tests {
         path.as_os_str().as_bytes()
     }
 
+    fn lock(dir: &Path) -> Option<Publisher> {
+        Publisher::lock(bytes(dir), PATIENCE, &mut Vec::new()).unwrap()
+    }
+
+    fn create(dir: &Path) -> Result<Publisher, Diagnostic> {
+        Publisher::create(bytes(dir), PATIENCE, &mut Vec::new())
+    }
+
     fn publish(dir: &Path, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
-        Publisher::create(bytes(dir))?.publish(outputs)
+        create(dir)?.publish(outputs)
     }
 
     /// All that is in a directory, sorted.
@@ -201,7 +231,7 @@ mod tests {
     fn makes_the_directory_and_all_files() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("a/lib/modules/5.0");
-        assert!(Publisher::lock(bytes(&dir)).unwrap().is_none());
+        assert!(lock(&dir).is_none());
         publish(&dir, NEW).unwrap();
         assert_eq!(content(&dir), expected(NEW));
         for (name, _) in NEW {
@@ -242,7 +272,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
-        let publisher = Publisher::create(bytes(dir)).unwrap();
+        let publisher = create(dir).unwrap();
         let mut temporaries = Temporaries::new(&publisher.dir, &publisher.path);
         for (name, bytes) in NEW {
             temporaries.write(name, bytes).unwrap();
@@ -282,7 +312,7 @@ mod tests {
         publish(dir, NEW).unwrap();
         let holds = || {
             let digests: Vec<_> = NEW.iter().map(|(name, bytes)| (*name, Digest::of(bytes))).collect();
-            Publisher::lock(bytes(dir)).unwrap().unwrap().holds(&digests)
+            lock(dir).unwrap().holds(&digests)
         };
         let dep = dir.join("modules.dep");
         let age = || fs::File::open(&dep).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
@@ -303,7 +333,7 @@ mod tests {
         publish(dir, OLD).unwrap();
         for stop_at in 0..=NEW.len() {
             let count = core::cell::Cell::new(0);
-            let publisher = Publisher::create(bytes(dir)).unwrap();
+            let publisher = create(dir).unwrap();
             let error = publisher.publish_unless(NEW, || count.replace(count.get() + 1) == stop_at);
             assert!(matches!(error, Err(Diagnostic::Interrupted { .. })));
             assert_eq!(content(dir), expected(OLD));
@@ -344,6 +374,35 @@ mod tests {
         let files = content(dir);
         assert_eq!(files.len(), 2);
         assert_eq!(files[0].1, files[1].1);
+    }
+
+    #[test]
+    fn a_lock_that_is_never_released_does_not_stop_a_run() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let theirs = fs::File::open(dir).unwrap();
+        theirs.lock_shared().unwrap();
+        let (wait, ignored) = {
+            let path = || bytes(dir).to_vec();
+            (Diagnostic::LockWait { path: path() }, Diagnostic::LockIgnored { path: path() })
+        };
+        let mut said = Vec::new();
+        let publisher = Publisher::lock(bytes(dir), 12, &mut said).unwrap().unwrap();
+        assert_eq!(said, [wait.clone(), ignored]);
+        let temporary = (".modules.dep.1.depmod-new", &b"theirs"[..]);
+        fs::write(dir.join(temporary.0), temporary.1).unwrap();
+        publisher.publish(NEW).unwrap();
+        assert_eq!(content(dir), expected(&[NEW, &[temporary]].concat()), "another run may be writing it");
+
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            drop(theirs);
+        });
+        let mut said = Vec::new();
+        Publisher::create(bytes(dir), 300, &mut said).unwrap().publish(NEW).unwrap();
+        release.join().unwrap();
+        assert_eq!(said, [wait]);
+        assert_eq!(content(dir), expected(NEW));
     }
 
     #[test]
@@ -432,7 +491,7 @@ mod tests {
         if let Some(dir) = child_dir() {
             let signals = Signals::hold();
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
-            let result = Publisher::create(bytes(&dir)).unwrap().publish_unless(NEW, || signals.arrived());
+            let result = create(&dir).unwrap().publish_unless(NEW, || signals.arrived());
             println!("held: {}", result.unwrap_err());
             signals.release();
             println!("survived");

@@ -16,7 +16,7 @@ use depmod_core::pipeline::{
 use crate::cache::{self, Cache};
 use crate::codecs::HostDecoder;
 use crate::load::{Early, Loading};
-use crate::publish::Publisher;
+use crate::publish::{PATIENCE, Publisher};
 use crate::settings::{Mode, Settings};
 use crate::source::{DiskSource, from_io};
 
@@ -55,7 +55,7 @@ fn try_run(
     // A directory that cannot be opened is complained about where kmod does.
     let lock = match settings.show {
         true => None,
-        false => Publisher::lock(&settings.outdirname).unwrap_or_default(),
+        false => Publisher::lock(&settings.outdirname, PATIENCE, reporter).unwrap_or_default(),
     };
     let (jobs, limits) = (settings.jobs, &request.limits);
     let loading = Loading { source: &source, jobs, decoder: HostDecoder::default, limits };
@@ -134,7 +134,8 @@ fn try_run(
     let resolved = resolved?;
     let publisher = match lock {
         Some(publisher) => publisher,
-        None => Publisher::create(&settings.outdirname).map_err(|error| say(error, reporter))?,
+        None => Publisher::create(&settings.outdirname, PATIENCE, reporter)
+            .map_err(|error| say(error, reporter))?,
     };
     let outputs = emit_all(&resolved, built, reporter)?;
     let files: Vec<_> =
