@@ -127,15 +127,15 @@ impl Catalog {
                 }
             }
         };
-        if let Err(error) = walk(directory, config, limits, source, reporter, &mut add) {
-            let (path, cause) = (directory.to_vec(), error.text().as_bytes().to_vec());
+        if let Err((path, error)) = walk(directory, config, limits, source, reporter, &mut add) {
+            let cause = error.text().as_bytes().to_vec();
             reporter.report(Diagnostic::OpenDirectory { path, cause: cause.clone() });
             reporter.report(Diagnostic::SearchModules { cause });
             return Err(Stopped);
         }
         for external in config.externals_last_first() {
-            if let Err(error) = walk(external, config, limits, source, reporter, &mut add) {
-                let (path, cause) = (external.to_vec(), error.text().into());
+            if let Err((path, error)) = walk(external, config, limits, source, reporter, &mut add) {
+                let cause = error.text().into();
                 reporter.report(Diagnostic::OpenDirectory { path, cause });
             }
         }

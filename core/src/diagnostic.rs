@@ -80,7 +80,7 @@ diagnostics! {
     Info ConfigPattern { place, pattern, cause } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
 
     // The walk (`reference/modules.md` §2).
-    /// The module directory or an external one cannot be opened.
+    /// The module directory or an external one cannot be opened, or a directory below is one too many.
     Error OpenDirectory { path, cause } => b"could not open directory ", path, b": ", cause;
     /// Nothing can be done without the module directory.
     Fatal SearchModules { cause } => b"could not search modules: ", cause;

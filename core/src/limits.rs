@@ -26,6 +26,8 @@ pub struct Limits {
     pub boot_file_size: u64,
     /// Directory levels below the module directory.
     pub depth: usize,
+    /// Directories of one walk, each as often as links lead to it. Debian's largest kernel has about 900.
+    pub directories: usize,
     /// One finished index. A node reference has 28 offset bits (`reference/index-format.md` §2.1).
     pub index_size: u64,
     /// Steps of the walk that finds cycles as kmod does, before a simpler report takes its place.
@@ -49,6 +51,7 @@ impl Limits {
         entry_size: 64 << 10,
         boot_file_size: 1 << 30,
         depth: 512,
+        directories: 1 << 18,
         index_size: 1 << 28,
         cycle_steps: 1 << 20,
         cycle_lines: 1000,

@@ -35,7 +35,7 @@ pub fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut impl Report
             return false;
         }
     };
-    let mut walk = Walk { index, limits, reporter, open: Vec::new() };
+    let mut walk = Walk { index, limits, reporter, open: Vec::new(), entered: 0 };
     walk.enter(root, dirname.to_vec());
     !walk.finds_newer()
 }
@@ -46,6 +46,7 @@ struct Walk<'a, R> {
     limits: &'a Limits,
     reporter: &'a mut R,
     open: Vec<Level>,
+    entered: usize,
 }
 
 struct Level {
@@ -59,6 +60,10 @@ struct Level {
 impl<R: Reporter> Walk<'_, R> {
     fn finds_newer(&mut self) -> bool {
         while let Some(level) = self.open.last_mut() {
+            // What is to be said about it, the run that follows says.
+            if self.entered > self.limits.directories {
+                return true;
+            }
             let Some((name, kind)) = level.entries.pop() else {
                 self.open.pop();
                 continue;
@@ -138,6 +143,7 @@ impl<R: Reporter> Walk<'_, R> {
             .collect();
         entries.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
         self.open.push(Level { dir, path, id, entries });
+        self.entered += 1;
     }
 
     /// The number of the present directory's descriptor, as kmod counts: 3 is the module directory.
@@ -211,6 +217,21 @@ mod tests {
         assert_eq!(check(dir), (true, vec![]));
         symlink("../modules.order", dir.join("kernel/link.ko")).unwrap();
         assert_eq!(check(dir), (false, vec![]), "a link counts as what it leads to");
+    }
+
+    #[test]
+    fn more_directories_than_the_ceiling_allows_are_out_of_date() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        make(&dir.join("modules.dep"), time(0));
+        for name in ["a/1.ko", "b/2.ko", "c/3.ko"] {
+            make(&dir.join(name), time(0));
+        }
+        let under = |directories| {
+            let (path, limits) = (dir.as_os_str().as_bytes(), Limits { directories, ..Limits::DEFAULT });
+            is_up_to_date(path, &limits, &mut Vec::new())
+        };
+        assert!(under(4) && !under(3));
     }
 
     #[test]
