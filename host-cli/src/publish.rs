@@ -5,11 +5,13 @@
 //! write every file that changes under a temporary name
 //! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
 //! swap each with what has its name        whatever fails here: swapped back
+//! touch every file that does not change
 //! remove what was swapped out, sync the directory
 //! ```
 //!
 //! Readers see each file change at once. A run that is killed leaves at worst temporary files, whose
-//! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. The lock is
+//! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. `modules.dep`
+//! comes last: while it is older than a module, `-A` does the run that was killed again. The lock is
 //! `flock` on the directory itself, so nothing extra ever stays in a module directory. Whoever may read
 //! the directory may hold that lock for ever: hence the end of patience.
 
@@ -112,7 +114,8 @@ impl Publisher {
         Self::lock(path, patience, reporter)?.ok_or_else(missing)
     }
 
-    /// Replaces the files of these names by these contents; a file of another name is not touched.
+    /// Replaces the files of these names by these contents; a file of another name is not touched. The
+    /// first of them gets its name, or the time of this run, last: it stands for all.
     ///
     /// Signals that would end the program wait until the directory is whole again.
     ///
@@ -161,11 +164,11 @@ impl Publisher {
         if interrupted() {
             return Err(Diagnostic::Interrupted { path: self.path.clone() });
         }
-        temporaries.touch_unchanged()?;
         let mut swaps = Swaps::new(&self.dir);
-        for temporary in temporaries.files() {
+        for temporary in temporaries.files().rev() {
             swaps.put(temporary)?;
         }
+        temporaries.touch_unchanged()?;
         swaps.keep();
         drop(temporaries);
         match rustix::fs::fsync(&self.dir) {
@@ -303,6 +306,48 @@ mod tests {
         assert_eq!(inode("modules.dep"), before.0);
         assert_ne!(inode("modules.alias"), before.1);
         assert!(fs::metadata(dir.join("modules.dep")).unwrap().modified().unwrap() > long_ago);
+    }
+
+    /// What publishing does to the files of a directory: `to NAME` gives a file its name, `touch NAME`
+    /// a time.
+    fn watch(dir: &Path, outputs: &[(&str, &[u8])]) -> Vec<String> {
+        use rustix::fs::inotify;
+
+        let watcher = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watcher, dir, inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB)
+            .unwrap();
+        publish(dir, outputs).unwrap();
+        let mut buffer = [core::mem::MaybeUninit::uninit(); 16 << 10];
+        let mut reader = inotify::Reader::new(&watcher, &mut buffer);
+        let mut seen = Vec::new();
+        while let Ok(event) = reader.next() {
+            let name = event.file_name().map_or("", |name| name.to_str().unwrap());
+            let moved = event.events().contains(inotify::ReadFlags::MOVED_TO);
+            if name.starts_with("modules.") {
+                seen.push([if moved { "to " } else { "touch " }, name].concat());
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn modules_dep_comes_last() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let names = depmod_core::output::Output::ALL.map(depmod_core::output::Output::file_name);
+        let mut outputs = names.map(|name| (name, &b"old"[..]));
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[10]), (11, "to modules.dep"));
+        for output in outputs.iter_mut().step_by(2) {
+            output.1 = b"new";
+        }
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[5]), (11, "to modules.dep"), "then what does not change: {seen:?}");
+        for output in outputs.iter_mut().skip(1) {
+            output.1 = b"newer";
+        }
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[10]), (11, "touch modules.dep"));
     }
 
     #[test]

@@ -97,9 +97,9 @@ impl<'a> Temporaries<'a> {
         })
     }
 
-    /// Gives the files that stay the time of this run.
+    /// Gives the files that stay the time of this run, the first of them last.
     pub(super) fn touch_unchanged(&self) -> Result<(), Diagnostic> {
-        for (name, file) in &self.unchanged {
+        for (name, file) in self.unchanged.iter().rev() {
             touch(file).map_err(|error| Diagnostic::TouchIndex {
                 name: name.as_bytes().to_vec(),
                 cause: text(error),
@@ -108,7 +108,7 @@ impl<'a> Temporaries<'a> {
         Ok(())
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = &Temporary> {
+    pub(super) fn files(&self) -> impl DoubleEndedIterator<Item = &Temporary> {
         self.files.iter()
     }
 }
