@@ -48,10 +48,13 @@ fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
     as_new.then(|| File::from(file))
 }
 
-/// Gives a file the present time.
+/// Gives a file the present time, unless nothing of its file system changes anyway.
 pub(super) fn touch(file: &File) -> Result<(), Errno> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now })
+    match rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now }) {
+        Err(Errno::ROFS) => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(test)]
