@@ -537,9 +537,13 @@ mod tests {
 
     #[test]
     fn a_signal_waits_for_a_whole_directory() {
+        use rustix::process::{Signal, getpid, kill_process};
+
+        const SIGNALS: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
         if let Some(dir) = child_dir() {
+            let number: i32 = std::env::var("DEPMOD_TEST_SIGNAL").unwrap().parse().unwrap();
             let signals = Signals::hold();
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
+            kill_process(getpid(), Signal::from_named_raw(number).unwrap()).unwrap();
             let result = create(&dir).unwrap().publish_unless(NEW, || signals.arrived());
             println!("held: {}", result.unwrap_err());
             signals.release();
@@ -548,10 +552,13 @@ mod tests {
         }
         let root = tempfile::tempdir().unwrap();
         publish(root.path(), OLD).unwrap();
-        let line = "\"$@\"; echo status $?";
-        let said = in_child("a_signal_waits_for_a_whole_directory", root.path(), line);
-        assert!(said.contains("held: interrupted") && said.contains("status 143"), "{said}");
-        assert!(!said.contains("survived"), "{said}");
-        assert_eq!(content(root.path()), expected(OLD));
+        for number in SIGNALS.map(Signal::as_raw) {
+            let line = format!("ulimit -c 0; export DEPMOD_TEST_SIGNAL={number}; \"$@\"; echo status $?");
+            let said = in_child("a_signal_waits_for_a_whole_directory", root.path(), &line);
+            let status = format!("status {}", 128 + number);
+            assert!(said.contains("held: interrupted") && said.contains(&status), "{said}");
+            assert!(!said.contains("survived"), "{said}");
+            assert_eq!(content(root.path()), expected(OLD));
+        }
     }
 }

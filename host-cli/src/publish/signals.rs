@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use signal_hook::SigId;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 /// Notes the signals that ask a program to end, instead of ending.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Signals {
     pub(super) fn hold() -> Self {
         let arrived = Arc::new(AtomicUsize::new(0));
         let mut ids = Vec::new();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGQUIT, SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).unwrap_or(0);
             // A handler that cannot be set leaves the signal as deadly as it was.
             ids.extend(signal_hook::flag::register_usize(signal, Arc::clone(&arrived), number));
