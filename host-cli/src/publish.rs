@@ -270,8 +270,8 @@ mod tests {
         fs::create_dir(dir.join("modules.devname")).unwrap();
         let before = content(dir);
         let error = publish(dir, NEW).unwrap_err().to_string();
-        assert!(error.starts_with("publish temporary from "), "{error}");
-        assert!(error.ends_with(" to modules.devname: Is a directory"), "{error}");
+        assert!(error.starts_with("publish temporary from .modules.devname."), "{error}");
+        assert!(error.ends_with(".depmod-new to modules.devname: Is a directory"), "{error}");
         assert_eq!(content(dir), before);
     }
 

@@ -6,7 +6,7 @@ use depmod_core::diagnostic::Diagnostic;
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
-use super::temporary::Temporary;
+use super::temporary::{Temporary, temporary_name};
 use super::text;
 
 /// How to undo one exchange.
@@ -80,7 +80,7 @@ pub(super) fn check_targets(dir: &OwnedFd, outputs: &[(&str, &[u8])]) -> Result<
     for (name, _) in outputs {
         let stat = rustix::fs::statat(dir, *name, AtFlags::SYMLINK_NOFOLLOW);
         if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
-            return Err(failed("a new file", name, Errno::ISDIR));
+            return Err(failed(&temporary_name(name, 0), name, Errno::ISDIR));
         }
     }
     Ok(())

@@ -129,7 +129,7 @@ fn truncated(name: &str, error: &std::io::Error) -> Diagnostic {
 
 /// `.modules.dep.4711.depmod-new`: 4711 is the process, plus 2^22 for each attempt before this one,
 /// which is more than any process's number.
-fn temporary_name(name: &str, attempt: u32) -> String {
+pub(super) fn temporary_name(name: &str, attempt: u32) -> String {
     let process = rustix::process::getpid().as_raw_nonzero().get();
     let number = i64::from(process) + (i64::from(attempt) << 22);
     format!(".{name}.{number}{SUFFIX}")
