@@ -54,6 +54,8 @@ fn flags() -> String {
         format!("link-arg=-Wl,-T,{}", script.display()),
         // Code, constants and headers follow one another without filling up pages.
         "link-arg=-Wl,-z,noseparate-code".to_owned(),
+        // Leads to debugging information, of which there is none.
+        "link-arg=-Wl,--build-id=none".to_owned(),
     ];
     flags.map(|flag| format!("-C {flag}")).join(" ")
 }
