@@ -1,7 +1,7 @@
 //! Putting the output in place: all of it, or nothing.
 //!
 //! ```text
-//! lock the directory                      another run waits here, for a minute at most
+//! lock the directory                      another run waits here, for five minutes at most
 //! write every file that changes under a temporary name
 //! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
 //! swap each with what has its name        whatever fails here: swapped back
@@ -36,8 +36,9 @@ use swap::Swaps;
 use temporary::Temporaries;
 use unchanged::{open_if_digest, touch};
 
-/// Pauses to wait for another run before going on without the lock: a minute.
-pub const PATIENCE: u32 = 6000;
+/// Pauses to wait for another run before going on without the lock: five minutes. Slow machines need one for
+/// a kernel in xz.
+pub const PATIENCE: u32 = 30_000;
 /// Between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -53,7 +54,7 @@ impl Publisher {
     /// Locks a directory that exists already, so that input from the same directory is read under
     /// the lock. `None` if there is no such directory yet.
     ///
-    /// Waits for another run to end, for `patience` pauses of ten milliseconds; says so after a sixtieth
+    /// Waits for another run to end, for `patience` pauses of ten milliseconds; says so after a 300th
     /// of them, and goes on without the lock after the last.
     ///
     /// # Errors
@@ -78,7 +79,7 @@ impl Publisher {
                         reporter.report(Diagnostic::LockIgnored { path: path.to_vec() });
                         break false;
                     }
-                    if pauses == patience / 60 {
+                    if pauses == patience / 300 {
                         reporter.report(Diagnostic::LockWait { path: path.to_vec() });
                     }
                     pauses += 1;
