@@ -161,6 +161,8 @@ diagnostics! {
     Error Decoder { format, cause } => format, b": ", cause;
     /// A module that cannot be read; it stays in the list.
     Error LoadModule { path, cause } => b"failed to load symbols from ", path, b": ", cause;
+    /// A module that has a symbol whose name is taken to end with the section.
+    Warning NameUnended { path } => path, b" has a symbol whose name does not end in .strtab";
     /// A module that loses all its dependencies because one of its entries is broken.
     Warning NeedsLost { path, cause } => path, b" loses all its dependencies: ", cause;
 

@@ -284,6 +284,9 @@ impl Loaded {
                 if facts.exports_invalid() {
                     report_load(reporter, file.path(), b"Invalid argument");
                 }
+                if facts.name_unended() {
+                    reporter.report(Diagnostic::NameUnended { path: file.path().to_vec() });
+                }
                 if let Some(lost) = facts.needs_lost() {
                     let (path, cause) = (file.path().to_vec(), lost.cause());
                     reporter.report(Diagnostic::NeedsLost { path, cause });

@@ -32,7 +32,7 @@ pub(super) fn from_crc_symbols(
             section_index::ABS | section_index::UNDEF => symbol.value,
             section => crc_at(section, symbol.value),
         };
-        let exported = until_nul(name).get(PREFIX.len()..).unwrap_or_default();
+        let exported = symbol_name(name, facts).get(PREFIX.len()..).unwrap_or_default();
         facts.export(exported, crc);
     }
 }
@@ -57,6 +57,16 @@ pub(super) fn from_strings(section: &[u8], facts: &mut FactsBuilder) {
 #[inline]
 pub(super) fn name_at(strtab: &[u8], symbol: Symbol) -> Option<&[u8]> {
     strtab.get(usize::try_from(symbol.name).ok()?..).filter(|name| !name.is_empty())
+}
+
+/// The symbol name at the beginning of what [`name_at`] gave; one that does not end is noted.
+#[inline]
+pub(super) fn symbol_name<'data>(bytes: &'data [u8], facts: &mut FactsBuilder) -> &'data [u8] {
+    let name = until_nul(bytes);
+    if name.len() == bytes.len() {
+        facts.set_name_unended();
+    }
+    name
 }
 
 /// The bytes before the first NUL; all of them when there is none, so that a name ends with its

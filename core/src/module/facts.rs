@@ -4,7 +4,7 @@
 //! no symbol costs an allocation. All words are little-endian:
 //!
 //! ```text
-//! 0   flags: u32          bit 0: exports unusable; bits 8..16: NeedsLost
+//! 0   flags: u32          bit 0: exports unusable; bit 1: a symbol name has no end; bits 8..16: NeedsLost
 //! 4   needs: u32          where the needs begin
 //! 8   modinfo: u32        where the modinfo entries begin
 //! 12  exports             crc: u64, length: u32, name
@@ -34,6 +34,7 @@ use super::NeedsLost;
 
 const HEADER_LEN: usize = 12;
 const EXPORTS_INVALID: u32 = 1;
+const NAME_UNENDED: u32 = 2;
 const NEEDS_LOST_SHIFT: u32 = 8;
 const WEAK: u32 = 1 << 31;
 
@@ -178,6 +179,13 @@ impl Facts {
         self.flags() & EXPORTS_INVALID != 0
     }
 
+    /// A symbol's name has no NUL behind it and was taken to end with `.strtab`; kmod reads on
+    /// (`reference/known-bugs.md` A8).
+    #[must_use]
+    pub fn name_unended(&self) -> bool {
+        self.flags() & NAME_UNENDED != 0
+    }
+
     /// Why the module's needs are missing, if they are.
     #[must_use]
     pub fn needs_lost(&self) -> Option<NeedsLost> {
@@ -292,6 +300,11 @@ impl FactsBuilder {
         self.flags |= EXPORTS_INVALID;
     }
 
+    /// Notes that a symbol's name has no NUL behind it.
+    pub fn set_name_unended(&mut self) {
+        self.flags |= NAME_UNENDED;
+    }
+
     /// Adds a needed symbol.
     pub fn need(&mut self, name: &[u8], crc: u64, weak: bool) {
         push_symbol(&mut self.needs, name, crc, if weak { WEAK } else { 0 });
@@ -361,9 +374,12 @@ mod tests {
         builder.lose_needs(NeedsLost::VersionName);
         builder.set_exports_invalid();
         let facts = builder.finish().unwrap();
-        assert!(facts.exports_invalid() && facts.needs().next().is_none());
+        assert!(facts.exports_invalid() && !facts.name_unended() && facts.needs().next().is_none());
         assert_eq!(facts.needs_lost(), Some(NeedsLost::VersionName));
-        assert_eq!(builder.finish().unwrap().needs_lost(), None);
+        builder.set_name_unended();
+        let facts = builder.finish().unwrap();
+        assert!(facts.name_unended() && !facts.exports_invalid());
+        assert_eq!(facts.needs_lost(), None);
     }
 
     #[test]

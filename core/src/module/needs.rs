@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{
     FactsBuilder, NeedsLost,
-    exports::{name_at, until_nul},
+    exports::{name_at, symbol_name, until_nul},
 };
 use crate::elf::{ByteOrder, Class, Symbols, binding, machine, section_index, symbol_type};
 
@@ -107,7 +107,7 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
             facts.lose_needs(NeedsLost::SymbolName);
             return;
         };
-        let name = until_nul(name);
+        let name = symbol_name(name, facts);
         if name.is_empty() {
             continue;
         }
