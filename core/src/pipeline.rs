@@ -171,7 +171,7 @@ impl Gathered {
         let kernel_symbols = match &request.kernel_symbols {
             None => None,
             Some(KernelSymbols::Symvers(path) | KernelSymbols::SystemMap(path)) => {
-                let bytes = match source.read(path, limits.text_size) {
+                let bytes = match source.read_named(path, limits.text_size) {
                     Ok(bytes) => bytes,
                     // `fopen` opens a directory, and reading it gives no line.
                     Err(error) if error.kind() == IoErrorKind::IsDirectory => Vec::new(),

@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cache::Stamp;
 use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
-use depmod_core::name::file_name;
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
@@ -79,21 +78,24 @@ impl Source for DiskSource {
     }
 
     /// Up to the end, whatever size the system claims: files of `/proc` have none.
-    ///
-    /// A pipe that somebody names (`-F <(zcat System.map.gz)`) is waited for. One among the files that
-    /// a run finds by itself is not; all of those are called `modules.` and something.
     fn read(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
-        use io::Read;
-
-        let found = file_name(file).starts_with(b"modules.");
-        let file = open(file, if found { OFlags::NONBLOCK } else { OFlags::empty() })?;
-        let mut bytes = Vec::new();
-        let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
-        bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
-        let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
-        reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
-        if bytes.len() as u64 > limit { Err(IoError::too_large()) } else { Ok(bytes) }
+        read(self.open(file)?, limit)
     }
+
+    fn read_named(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
+        read(open(file, OFlags::empty())?, limit)
+    }
+}
+
+fn read(file: DiskFile, limit: u64) -> Result<Vec<u8>, IoError> {
+    use io::Read;
+
+    let mut bytes = Vec::new();
+    let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
+    bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
+    let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
+    reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
+    if bytes.len() as u64 > limit { Err(IoError::too_large()) } else { Ok(bytes) }
 }
 
 impl ReadAt for DiskFile {
@@ -251,7 +253,7 @@ mod tests {
                 file.write_all(text).unwrap();
             }
         });
-        assert_eq!(DiskSource.read(bytes(&named), 9).unwrap(), b"1234");
+        assert_eq!(DiskSource.read_named(bytes(&named), 9).unwrap(), b"1234");
         writer.join().unwrap();
     }
 

@@ -36,7 +36,7 @@ impl<'a, R: Reporter> Parser<'a, R> {
         if file.is_empty {
             return;
         }
-        match source.read(&file.path, self.limits.text_size) {
+        match source.read_named(&file.path, self.limits.text_size) {
             Ok(bytes) => self.parse(&file.path, &bytes),
             Err(error) => self.reporter.report(Diagnostic::ConfigFile {
                 path: file.path.clone(),

@@ -45,10 +45,7 @@ impl Frames {
                 // What follows the last frame is nobody's business; a file without any is no zstd file.
                 return if frames > 0 { Ok(()) } else { Err(error("Unknown frame descriptor")) };
             }
-            let frame = Frame::measure(rest)?;
-            let (bytes, after) = rest.split_at_checked(frame.size).ok_or_else(cut)?;
-            self.frame(bytes, &frame, limits, out)?;
-            rest = after;
+            rest = self.first(rest, limits, out)?;
             frames = frames.saturating_add(1);
         }
     }

@@ -193,6 +193,15 @@ pub trait Source {
         file.read_at(0, &mut bytes)?;
         Ok(bytes)
     }
+
+    /// Reads a whole file that the user has named. Unlike one that a run finds by itself, a pipe is
+    /// waited for.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_named(&self, path: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
+        self.read(path, limit)
+    }
 }
 
 /// Takes the core's diagnostics, in order.
