@@ -1,11 +1,23 @@
 //! What a run has to say to people, as values.
 //!
-//! The texts are kmod's, word for word (`reference/cli.md` §5.1), so that scripts which look for
+//! The texts are kmod's, word for word ([`reference::cli`](crate::reference::cli) §5.1), so that scripts which look for
 //! them keep working; texts that kmod does not have say what and where in the same manner. A host
 //! adds its prefix (`depmod: ERROR: `) and a newline.
+//!
+//! ```
+//! use depmod_core::{Diagnostic, IoError, Severity};
+//!
+//! let diagnostic = Diagnostic::OpenDirectory { path: "/lib/modules/6.1".into(), cause: IoError::not_found() };
+//! assert_eq!(diagnostic.to_string(), "could not open directory /lib/modules/6.1: No such file or directory");
+//! assert_eq!(diagnostic.severity(), Severity::Error);
+//! ```
 
-use alloc::{string::String, vec::Vec};
-use core::fmt;
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use core::fmt::{self, Write};
+
+use bstr::BString;
+
+use crate::source::IoError;
 
 /// How grave a diagnostic is; kmod's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,14 +32,222 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// kmod's word for it: `FATAL`, `ERROR`, `WARNING`, `INFO`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fatal => "FATAL",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Info => "INFO",
+        }
+    }
+}
+
+/// Takes the diagnostics of a run, in order.
+pub trait Reporter {
+    /// Called once for each diagnostic.
+    fn report(&mut self, diagnostic: Diagnostic);
+
+    /// Reports why a run ends here, and makes that its error.
+    fn stop(&mut self, diagnostic: Diagnostic) -> Stopped
+    where
+        Self: Sized,
+    {
+        let stopped = Stopped::because(diagnostic.clone());
+        self.report(diagnostic);
+        stopped
+    }
+}
+
+/// Collects them.
+impl Reporter for Vec<Diagnostic> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.push(diagnostic);
+    }
+}
+
+/// Drops them.
+impl Reporter for () {
+    fn report(&mut self, _: Diagnostic) {}
+}
+
+/// A run that ended before its result. It carries and displays the diagnostic that says why, which the reporter
+/// has heard like all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped(Box<Diagnostic>);
+
+impl Stopped {
+    /// Ends a run for this reason, which somebody else reports.
+    #[must_use]
+    pub fn because(diagnostic: Diagnostic) -> Self {
+        Self(Box::new(diagnostic))
+    }
+
+    /// Why the run ended.
+    #[must_use]
+    pub fn diagnostic(&self) -> &Diagnostic {
+        &self.0
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::error::Error for Stopped {}
+
+/// An error with its causes, as one line: `cannot read /a: No such file or directory`.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'e>(pub &'e dyn core::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// A line of a file, shown as `<file>:<line>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLine {
+    /// Path of the file.
+    pub file: BString,
+    /// Number of the line, from 1.
+    pub line: usize,
+}
+
+impl FileLine {
+    /// A line of a file.
+    pub fn new(file: &[u8], line: usize) -> Self {
+        Self { file: file.into(), line }
+    }
+}
+
+/// Something that a text quotes.
+trait Part {
+    /// Appends it as it is shown.
+    fn push_to(&self, out: &mut Vec<u8>);
+}
+
+impl<const N: usize> Part for [u8; N] {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+impl Part for BString {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+impl Part for str {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl<P: Part + ?Sized> Part for &P {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        (**self).push_to(out);
+    }
+}
+
+impl Part for String {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        (**self).push_to(out);
+    }
+}
+
+impl Part for Cow<'static, str> {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        (**self).push_to(out);
+    }
+}
+
+impl Part for IoError {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        self.text().push_to(out);
+    }
+}
+
+impl Part for usize {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        push_formatted(out, format_args!("{self}"));
+    }
+}
+
+impl Part for FileLine {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        self.file.push_to(out);
+        out.push(b':');
+        self.line.push_to(out);
+    }
+}
+
+/// A file type, as C's `%o` shows it.
+struct Octal(u32);
+
+impl Part for Octal {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        push_formatted(out, format_args!("{:o}", self.0));
+    }
+}
+
+/// A byte, as C's `%x` shows it.
+struct Hexadecimal(u8);
+
+impl Part for Hexadecimal {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        push_formatted(out, format_args!("{:x}", self.0));
+    }
+}
+
+/// Names with arrows between them.
+struct Joined<'n>(&'n [BString]);
+
+impl Part for Joined<'_> {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        for (at, name) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.extend_from_slice(b" -> ");
+            }
+            name.push_to(out);
+        }
+    }
+}
+
+fn push_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    struct Out<'o>(&'o mut Vec<u8>);
+
+    impl Write for Out<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+
+    // A vector takes everything.
+    let _ = Out(out).write_fmt(text);
+}
+
 macro_rules! diagnostics {
-    ($( $(#[$doc:meta])* $severity:ident $name:ident { $($field:ident),* } => $($part:expr),+ ; )+) => {
-        /// One message. The fields are the bytes that the text quotes: paths, names, lines.
+    ($( $(#[$doc:meta])* $severity:ident $name:ident { $($field:ident: $type:ty),* } => $($part:expr),+ ; )+) => {
+        /// One message, with what it is about as typed fields; the text is made when it is shown.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         #[allow(missing_docs, reason = "fields are named after what the text quotes")]
         pub enum Diagnostic {
-            $( $(#[$doc])* $name { $($field: Vec<u8>),* }, )+
+            $( $(#[$doc])* $name { $($field: $type),* }, )+
         }
 
         impl Diagnostic {
@@ -48,7 +268,7 @@ macro_rules! diagnostics {
             pub fn message(&self) -> Vec<u8> {
                 let mut out = Vec::new();
                 match self {
-                    $( Self::$name { $($field),* } => { $( out.extend_from_slice($part.as_ref()); )+ } )+
+                    $( Self::$name { $($field),* } => { $( $part.push_to(&mut out); )+ } )+
                 }
                 out
             }
@@ -57,181 +277,237 @@ macro_rules! diagnostics {
 }
 
 diagnostics! {
-    // Configuration (`reference/modules.md` §3).
+    // Configuration (`depmod_core::reference::modules` §3).
     /// A configuration directory cannot be opened.
-    Error ConfigDirectory { path, cause } => b"files list ", path, b": ", cause;
+    Error ConfigDirectory { path: BString, cause: IoError } => b"files list ", path, b": ", cause;
     /// A configuration file cannot be opened.
-    Error ConfigFile { path, cause } => b"file parse ", path, b": ", cause;
+    Error ConfigFile { path: BString, cause: IoError } => b"file parse ", path, b": ", cause;
     /// An entry without the `.conf` ending.
-    Info ConfigSuffix { path } => b"All cfg files need .conf: ", path;
+    Info ConfigSuffix { path: BString } => b"All cfg files need .conf: ", path;
     /// An entry of a configuration directory that leads nowhere; `path` is kmod's, without a slash.
-    Error ConfigStat { path } => b"Cannot stat directory entry: ", path;
+    Error ConfigStat { path: BString } => b"Cannot stat directory entry: ", path;
     /// A directory among the configuration files.
-    Error ConfigSubdirectory { path } => b"Directories inside directories are not supported: ", path;
+    Error ConfigSubdirectory { path: BString } => b"Directories inside directories are not supported: ", path;
     /// A command that does not exist, or lacks its arguments.
-    Error ConfigBadLine { place, command } => place, b": ignoring bad line starting with '", command, b"'";
+    Error ConfigBadLine { place: FileLine, command: BString } => place, b": ignoring bad line starting with '", command, b"'";
     /// A command of old that does nothing.
-    Info ConfigNotImplemented { place, command } => place, b": command ", command, b" not implemented yet";
+    Info ConfigNotImplemented { place: FileLine, command: BString } => place, b": command ", command, b" not implemented yet";
     /// An `override` for another kernel.
-    Info OverrideNotMatched { place, pattern } => place, b": override kernel did not match ", pattern;
+    Info OverrideNotMatched { place: FileLine, pattern: BString } => place, b": override kernel did not match ", pattern;
     /// An `external` for another kernel.
-    Info ExternalNotMatched { place, pattern } => place, b": external directory did not match ", pattern;
+    Info ExternalNotMatched { place: FileLine, pattern: BString } => place, b": external directory did not match ", pattern;
     /// A version pattern that is no POSIX extended regular expression, or that is too costly.
-    Info ConfigPattern { place, pattern, cause } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
+    Info ConfigPattern { place: FileLine, pattern: BString, cause: String } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
 
-    // The walk (`reference/modules.md` §2).
+    // The walk (`depmod_core::reference::modules` §2).
     /// The module directory or an external one cannot be opened, or a directory below is one too many.
-    Error OpenDirectory { path, cause } => b"could not open directory ", path, b": ", cause;
+    Error OpenDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;
     /// Nothing can be done without the module directory.
-    Fatal SearchModules { cause } => b"could not search modules: ", cause;
+    Fatal SearchModules { cause: IoError } => b"could not search modules: ", cause;
     /// An entry that leads nowhere.
-    Error Fstatat { dirfd, name, cause } => b"fstatat(", dirfd, b", ", name, b"): ", cause;
+    Error Fstatat { dirfd: usize, name: BString, cause: IoError } => b"fstatat(", dirfd, b", ", name, b"): ", cause;
     /// A directory below that cannot be opened.
-    Error Openat { dirfd, name, cause } => b"openat(", dirfd, b", ", name, b", O_RDONLY): ", cause;
+    Error Openat { dirfd: usize, name: BString, cause: IoError } => b"openat(", dirfd, b", ", name, b", O_RDONLY): ", cause;
     /// Neither file nor directory; `mode` is octal.
-    Error UnsupportedFileType { path, mode } => b"unsupported file type ", path, b": ", mode;
+    Error UnsupportedFileType { path: BString, mode: u32 } => b"unsupported file type ", path, b": ", Octal(*mode);
     /// A link to a directory that is already being walked (kmod would follow it until it fails).
-    Error DirectoryLoop { path } => b"directory loop, not followed: ", path;
+    Error DirectoryLoop { path: BString } => b"directory loop, not followed: ", path;
     /// `--root-owned-only`: a module that somebody else owns.
-    Warning NotRootOwned { path } => path, b" is not owned by root, left out";
+    Warning NotRootOwned { path: BString } => path, b" is not owned by root, left out";
     /// Deeper than the ceiling allows.
-    Error DirectoryDepth { path } => b"directories too deep, not followed: ", path;
+    Error DirectoryDepth { path: BString } => b"directories too deep, not followed: ", path;
 
-    // Command line (`reference/cli.md` §2, §3).
+    // Command line (`depmod_core::reference::cli` §2, §3).
     /// `-P` with anything but one byte.
-    Fatal SymbolPrefix { } => b"-P only takes a single char";
+    Fatal SymbolPrefix {} => b"-P only takes a single char";
     /// The first operand is no version.
-    Error BadVersion { word } => b"Bad version passed ", word;
+    Error BadVersion { word: BString } => b"Bad version passed ", word;
     /// The name of the running kernel is not to be had.
-    Fatal Uname { cause } => b"uname() failed: ", cause;
+    Fatal Uname { cause: IoError } => b"uname() failed: ", cause;
     /// `-b` is relative and the current directory unknown.
-    Error ImagePath { path } => b"invalid image path ", path;
+    Error ImagePath { path: BString } => b"invalid image path ", path;
     /// `-o` is relative and the current directory unknown.
-    Error OutputDirectory { path } => b"invalid output directory ", path;
+    Error OutputDirectory { path: BString } => b"invalid output directory ", path;
     /// A directory of 4,096 bytes or more.
-    Error PathTooLong { path } => b"Bad directory ", path, b": path too long";
+    Error PathTooLong { path: BString } => b"Bad directory ", path, b": path too long";
     /// An option of old that does nothing any more.
-    Warning DeprecatedOption { option } => b"Ignored deprecated option ", option;
+    Warning DeprecatedOption { option: &'static str } => b"Ignored deprecated option ", option;
 
-    // Is the index up to date? (`reference/cli.md` §4).
+    // Is the index up to date? (`depmod_core::reference::cli` §4).
     /// No `modules.dep` to compare with.
-    Error StatIndex { directory, cause } => b"could not fstatat(", directory, b", modules.dep): ", cause;
+    Error StatIndex { directory: BString, cause: IoError } => b"could not fstatat(", directory, b", modules.dep): ", cause;
     /// A path that kmod cannot hold; `path` ends in the entry's name.
-    Error EntryPathTooLong { path } => b"path is too long ", path;
+    Error EntryPathTooLong { path: BString } => b"path is too long ", path;
 
-    // Operands (`reference/cli.md` §3).
+    // Operands (`depmod_core::reference::cli` §3).
     /// An operand that is no absolute path.
-    Fatal NotAbsolute { path } => path, b": not absolute path.";
+    Fatal NotAbsolute { path: BString } => path, b": not absolute path.";
     /// An operand that does not exist.
-    Fatal CreateModule { path, cause } => b"could not create module ", path, b": ", cause;
+    Fatal CreateModule { path: BString, cause: IoError } => b"could not create module ", path, b": ", cause;
     /// The same operand twice: kmod's first line.
-    Error DuplicateOperand { name } => b"hash_add_unique ", name, b": File exists";
+    Error DuplicateOperand { name: BString } => b"hash_add_unique ", name, b": File exists";
     /// The same operand twice: kmod's second line.
-    Fatal AddModule { path } => b"could not add module ", path, b": File exists";
+    Fatal AddModule { path: BString } => b"could not add module ", path, b": File exists";
     /// Two operands of one name.
-    Error OperandNameTaken { name, new, old } => b"kmod_module '", name,
+    Error OperandNameTaken { name: BString, new: BString, old: BString } => b"kmod_module '", name,
         b"' already exists with different path: new-path='", new, b"' old-path='", old, b"'";
 
     // Side files.
     /// `-E` or `-F` cannot be read.
-    Fatal LoadSymbols { path, cause } => b"could not load ", path, b": ", cause;
+    Fatal LoadSymbols { path: BString, cause: IoError } => b"could not load ", path, b": ", cause;
     /// A CRC in `Module.symvers` that is no number.
-    Error InvalidSymbolVersion { place, crc, cause } => place, b" Invalid symbol version ", crc, b": ", cause;
+    Error InvalidSymbolVersion { place: FileLine, crc: BString, cause: IoError } => place, b" Invalid symbol version ", crc, b": ", cause;
     /// A line of `System.map` with fewer than two spaces; `line` ends in its own newline.
-    Error InvalidMapLine { place, line } => place, b": invalid line: ", line;
+    Error InvalidMapLine { place: FileLine, line: BString } => place, b": invalid line: ", line;
     /// No `modules.order`, `modules.builtin` or `modules.builtin.modinfo`.
-    Warning OpenSideFile { name, directory, cause } => b"could not open ", name, b" at ", directory, b": ", cause;
+    Warning OpenSideFile { name: &'static str, directory: BString, cause: IoError } => b"could not open ", name, b" at ", directory, b": ", cause;
     /// A line of `modules.order` without its end.
-    Error CorruptOrder { place } => place, b" corrupted line misses '\\n'";
+    Error CorruptOrder { place: FileLine } => place, b" corrupted line misses '\\n'";
     /// A line of `modules.builtin` that does not begin with a letter; `line` ends in its own newline.
-    Error InvalidBuiltinLine { line } => b"Invalid modules.builtin line: ", line;
+    Error InvalidBuiltinLine { line: BString } => b"Invalid modules.builtin line: ", line;
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
-    Warning BuiltinFieldTooLong { partial } => b"Could not flush stream: 28. Partial content: ", partial;
+    Warning BuiltinFieldTooLong { partial: BString } => b"Could not flush stream: 28. Partial content: ", partial;
 
-    // A tree against its `modules.order`.
+    // A module directory against its `modules.order`.
     /// A file system that folds case kept only one of two modules.
-    Warning CaseFolded { path, other } => b"no ", path, b", only ", other, b": names differ in case alone";
+    Warning CaseFolded { path: BString, other: BString } => b"no ", path, b", only ", other, b": names differ in case alone";
     /// Other modules that are not there.
-    Warning OrderIncomplete { count } => count, b" more modules of modules.order are not there";
+    Warning OrderIncomplete { count: usize } => count, b" more modules of modules.order are not there";
     /// One of them.
-    Info OrderMissing { path } => b"modules.order names ", path, b", which is not there";
+    Info OrderMissing { path: BString } => b"modules.order names ", path, b", which is not there";
 
-    // Modules (`reference/modules.md` §7).
+    // Modules (`depmod_core::reference::modules` §7).
     /// What a decoder says.
-    Error Decoder { format, cause } => format, b": ", cause;
+    Error Decoder { format: &'static str, cause: Cow<'static, str> } => format, b": ", cause;
     /// A module that cannot be read; it stays in the list.
-    Error LoadModule { path, cause } => b"failed to load symbols from ", path, b": ", cause;
+    Error LoadModule { path: BString, cause: IoError } => b"failed to load symbols from ", path, b": ", cause;
     /// A module that has a symbol whose name is taken to end with the section.
-    Warning NameUnended { path } => path, b" has a symbol whose name does not end in .strtab";
+    Warning NameUnended { path: BString } => path, b" has a symbol whose name does not end in .strtab";
     /// A module that loses all its dependencies because one of its entries is broken.
-    Warning NeedsLost { path, cause } => path, b" loses all its dependencies: ", cause;
+    Warning NeedsLost { path: BString, cause: &'static str } => path, b" loses all its dependencies: ", cause;
 
     /// There is no cache, or not this run's; the run is slower and otherwise the same.
-    Info CacheUnusable { path, cause } => b"cache ", path, b" not used: ", cause;
+    Info CacheUnusable { path: BString, cause: Cow<'static, str> } => b"cache ", path, b" not used: ", cause;
     /// The directory named for the cache is none that it may be in.
-    Error CacheInside { path } => b"cache ", path, b" would be inside the module directory";
+    Error CacheInside { path: BString } => b"cache ", path, b" would be inside the module directory";
 
-    // Symbols (`reference/resolution.md` §3).
+    // Symbols (`depmod_core::reference::resolution` §3).
     /// `-e` alone.
-    Warning ErrsymsAlone { } => b"-e needs -E or -F";
+    Warning ErrsymsAlone {} => b"-e needs -E or -F";
     /// Nobody provides it.
-    Warning UnknownSymbol { path, symbol } => path, b" needs unknown symbol ", symbol;
+    Warning UnknownSymbol { path: BString, symbol: BString } => path, b" needs unknown symbol ", symbol;
     /// `-u`: the same, as a failure.
-    Error UnresolvedSymbol { path, symbol } => path, b" needs unknown symbol ", symbol;
+    Error UnresolvedSymbol { path: BString, symbol: BString } => path, b" needs unknown symbol ", symbol;
     /// `-u`: why the run fails.
-    Error UnresolvedCount { count } => count, b" needed symbols are provided by nobody";
+    Error UnresolvedCount { count: usize } => count, b" needed symbols are provided by nobody";
     /// The provider's CRC is another one.
-    Warning SymbolVersion { path, symbol } => path, b" disagrees about version of symbol ", symbol;
+    Warning SymbolVersion { path: BString, symbol: BString } => path, b" disagrees about version of symbol ", symbol;
     /// A cycle, names joined by ` -> `.
-    Error Cycle { names } => b"Cycle detected: ", names;
+    Error Cycle { names: Vec<BString> } => b"Cycle detected: ", Joined(names);
     /// The report ended at its ceiling.
-    Error CycleReportCut { lines } => b"more cycles, report ends after ", lines, b" lines";
+    Error CycleReportCut { lines: usize } => b"more cycles, report ends after ", lines, b" lines";
     /// How many modules are in cycles.
-    Error CyclesFound { count } => b"Found ", count, b" modules in dependency cycles!";
+    Error CyclesFound { count: usize } => b"Found ", count, b" modules in dependency cycles!";
 
-    // Outputs (`reference/outputs.md`).
+    // Outputs (`depmod_core::reference::outputs`).
     /// An alias that is in no index.
-    Warning UnmatchedBracket { alias } => b"Unmatched bracket in ", alias;
+    Warning UnmatchedBracket { alias: BString } => b"Unmatched bracket in ", alias;
     /// `-w`: a module repeats an alias.
-    Warning DuplicateAlias { key, module } => b"duplicate module alias:\n", key, b" ", module;
+    Warning DuplicateAlias { key: BString, module: BString } => b"duplicate module alias:\n", key, b" ", module;
     /// A `devname:` alias without its numbers.
-    Error DevnameNumbers { module, devname } => b"Module '", module, b"' has devname (", devname,
+    Error DevnameNumbers { module: BString, devname: BString } => b"Module '", module, b"' has devname (", devname,
         b") but lacks major and minor information. Ignoring.";
-    /// A byte that no index can hold; `byte` is raw, `hex` its number.
-    Fatal BadCharacter { byte, hex, text } => b"Module index: bad character '", byte, b"'=0x", hex,
+    /// A byte that no index can hold, which is shown raw and by its number.
+    Fatal BadCharacter { byte: u8, text: BString } => b"Module index: bad character '", [*byte], b"'=0x", Hexadecimal(*byte),
         b" - only 7-bit ASCII is supported:\n", text;
     /// Standard output took not all of it.
-    Fatal StandardOutput { cause } => b"could not write to standard output: ", cause;
+    Fatal StandardOutput { cause: IoError } => b"could not write to standard output: ", cause;
     /// An output that cannot be made.
-    Error WriteIndex { name, cause } => b"Could not write index '", name, b"': ", cause;
+    Error WriteIndex { name: &'static str, cause: Cow<'static, str> } => b"Could not write index '", name, b"': ", cause;
 
-    // Publishing (`reference/outputs.md` §5).
+    // Publishing (`depmod_core::reference::outputs` §5).
     /// The output directory cannot be made.
-    Fatal CreateDirectory { path, cause } => b"could not create directory ", path, b": ", cause;
+    Fatal CreateDirectory { path: BString, cause: IoError } => b"could not create directory ", path, b": ", cause;
     /// The output directory cannot be opened.
-    Fatal OpenOutputDirectory { path, cause } => b"could not open directory ", path, b": ", cause;
+    Fatal OpenOutputDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;
     /// Another program has locked the output directory.
-    Warning LockWait { path } => b"waiting for another run in ", path;
+    Warning LockWait { path: BString } => b"waiting for another run in ", path;
     /// It keeps the lock longer than any run should; this run goes on without.
-    Warning LockIgnored { path } => b"not waiting any longer for another run in ", path;
+    Warning LockIgnored { path: BString } => b"not waiting any longer for another run in ", path;
     /// The output directory takes no new file.
-    Error CreateTemporary { path, cause } => b"Could not create temporary file at '", path, b"': ", cause;
+    Error CreateTemporary { path: BString, cause: IoError } => b"Could not create temporary file at '", path, b"': ", cause;
     /// A write failed; what was there before stays.
-    Error TruncatedIndex { name, cause } => b"Could not create index '", name,
+    Error TruncatedIndex { name: BString, cause: IoError } => b"Could not create index '", name,
         b"'. Output is truncated: ", cause;
     /// A new file cannot take the place of the old one; what was there before stays.
-    Fatal PublishIndex { temporary, name, cause } => b"publish temporary from ", temporary, b" to ", name,
+    Fatal PublishIndex { temporary: BString, name: BString, cause: IoError } => b"publish temporary from ", temporary, b" to ", name,
         b": ", cause;
     /// A file that need not change does not take the time of this run.
-    Error TouchIndex { name, cause } => b"could not set the time of ", name, b": ", cause;
+    Error TouchIndex { name: BString, cause: IoError } => b"could not set the time of ", name, b": ", cause;
     /// The new files are in place, but perhaps not on the disk.
-    Error SyncDirectory { path, cause } => b"could not sync directory ", path, b": ", cause;
+    Error SyncDirectory { path: BString, cause: IoError } => b"could not sync directory ", path, b": ", cause;
     /// A signal arrived before anything was replaced.
-    Fatal Interrupted { path } => b"interrupted, nothing replaced in ", path;
+    Fatal Interrupted { path: BString } => b"interrupted, nothing replaced in ", path;
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.message()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn place_names_file_and_number() {
+        let mut shown = Vec::new();
+        FileLine::new(b"/x/Module.symvers", 12).push_to(&mut shown);
+        assert_eq!(shown, b"/x/Module.symvers:12");
+    }
+
+    #[test]
+    fn numbers_and_names_as_kmod_shows_them() {
+        let shown = |diagnostic: Diagnostic| diagnostic.to_string();
+        let (path, mode) = ("/d/pipe".into(), 0o010_000);
+        assert_eq!(
+            shown(Diagnostic::UnsupportedFileType { path, mode }),
+            "unsupported file type /d/pipe: 10000"
+        );
+        let names = ["a", "b", "a"].map(BString::from).to_vec();
+        assert_eq!(shown(Diagnostic::Cycle { names }), "Cycle detected: a -> b -> a");
+        let (dirfd, name, cause) = (3, "x".into(), IoError::not_found());
+        assert_eq!(
+            shown(Diagnostic::Fstatat { dirfd, name, cause }),
+            "fstatat(3, x): No such file or directory"
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_text_stay_bytes() {
+        let diagnostic = Diagnostic::UnmatchedBracket { alias: b"\xff]".into() };
+        assert_eq!(diagnostic.message(), b"Unmatched bracket in \xff]");
+        assert_eq!(diagnostic.to_string(), "Unmatched bracket in \u{fffd}]");
+        assert_eq!((diagnostic.code(), diagnostic.severity()), ("UnmatchedBracket", Severity::Warning));
+    }
+
+    #[test]
+    fn stopping_reports_the_reason_and_carries_it() {
+        let mut messages = Vec::new();
+        let stopped = messages.stop(Diagnostic::SymbolPrefix {});
+        assert_eq!(messages, [Diagnostic::SymbolPrefix {}]);
+        assert_eq!(stopped, Stopped::because(Diagnostic::SymbolPrefix {}));
+        assert_eq!(stopped.to_string(), "-P only takes a single char");
+        assert_eq!(().stop(Diagnostic::SymbolPrefix {}), stopped);
+    }
+
+    #[test]
+    fn a_chain_has_all_causes_once() {
+        let error = crate::list::WalkError { path: "/d".into(), cause: IoError::not_found() };
+        let text = "could not open directory /d: No such file or directory";
+        assert_eq!(Chain(&error).to_string(), text);
+        assert_eq!(Chain(&IoError::invalid()).to_string(), "Invalid argument");
     }
 }

@@ -1,5 +1,5 @@
 //! kmod's hash, "SuperFastHash", needed only because its order shows in the output
-//! (`reference/modules.md` §6).
+//! ([`reference::modules`](crate::reference::modules) §6).
 //!
 //! kmod reads 16-bit words in the host's byte order; here they are always little-endian, so that
 //! the output does not depend on the machine.
@@ -9,7 +9,7 @@
 /// Hash of `bytes`, seeded with their length.
 ///
 /// ```
-/// assert_eq!(depmod_core::hash::superfast(b"e1000e"), 0x4225_eedb);
+/// assert_eq!(depmod_core::parts::hash::superfast(b"e1000e"), 0x4225_eedb);
 /// ```
 #[must_use]
 pub fn superfast(bytes: &[u8]) -> u32 {

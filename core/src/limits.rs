@@ -5,6 +5,7 @@
 
 /// Ceilings on sizes, depths and counts. All sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// One module after decompression. The largest in Debian's kernels is about 20 MiB.
     pub module_size: u64,
@@ -18,17 +19,17 @@ pub struct Limits {
     pub text_size: u64,
     /// One archive of modules, as stored and after decompression. It is held in memory as a whole.
     pub archive_size: u64,
-    /// Files, directories and links of one archive of modules, or of all base initrds. Debian's largest kernel has about 5,000.
+    /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest kernel has about 5,000.
     pub archive_entries: usize,
     /// What is read of one boot entry file.
     pub entry_size: u64,
-    /// One kernel image or base initrd.
+    /// One kernel image or existing initrd.
     pub boot_file_size: u64,
     /// Directory levels below the module directory.
     pub depth: usize,
     /// Directories of one walk, each as often as links lead to it. Debian's largest kernel has about 900.
     pub directories: usize,
-    /// One finished index. A node reference has 28 offset bits (`reference/index-format.md` §2.1).
+    /// One finished index. A node reference has 28 offset bits ([`reference::index_format`](crate::reference::index_format) §2.1).
     pub index_size: u64,
     /// Steps of the walk that finds cycles as kmod does, before a simpler report takes its place.
     pub cycle_steps: usize,
@@ -57,6 +58,45 @@ impl Limits {
         cycle_lines: 1000,
         steps: 10_000_000,
     };
+
+    /// All of them, in order.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn each(&self) -> [u64; 15] {
+        let &Self {
+            module_size,
+            file_size,
+            decoder_memory,
+            sections_size,
+            text_size,
+            archive_size,
+            archive_entries,
+            entry_size,
+            boot_file_size,
+            depth,
+            directories,
+            index_size,
+            cycle_steps,
+            cycle_lines,
+            steps,
+        } = self;
+        [
+            module_size,
+            file_size,
+            decoder_memory,
+            sections_size,
+            text_size,
+            archive_size,
+            archive_entries as u64,
+            entry_size,
+            boot_file_size,
+            depth as u64,
+            directories as u64,
+            index_size,
+            cycle_steps as u64,
+            cycle_lines as u64,
+            steps as u64,
+        ]
+    }
 }
 
 impl Default for Limits {

@@ -1,9 +1,12 @@
-//! Names: of modules and of aliases, as kmod normalises them (`reference/outputs.md` §2).
+//! Names: of modules and of aliases, as kmod normalises them ([`reference::outputs`](crate::reference::outputs) §2).
 //!
 //! Works without an allocator: names come out as iterators over bytes.
 
+/// Bytes that a path may have in Linux, its NUL included.
+pub const PATH_MAX: usize = 4096;
+
 /// Longest name or alias that an index stores, in bytes; what is beyond is cut off.
-pub const MAX_LEN: usize = 4095;
+pub const MAX_LEN: usize = PATH_MAX - 1;
 
 /// File name endings of modules; a file named by an ending alone is no module.
 pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
@@ -11,7 +14,7 @@ pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
 /// Whether a file of this name counts as a module.
 ///
 /// ```
-/// use depmod_core::name::is_module_file;
+/// use depmod_core::parts::name::is_module_file;
 /// assert!(is_module_file(b"snd-hda.ko.xz") && !is_module_file(b".ko") && !is_module_file(b"a.KO"));
 /// ```
 #[must_use]
@@ -28,7 +31,7 @@ pub fn file_name(path: &[u8]) -> &[u8] {
 /// Where a path's module name ends: the first `.` of its last component, or the path's end.
 ///
 /// ```
-/// # use depmod_core::name::stem_end;
+/// # use depmod_core::parts::name::stem_end;
 /// assert_eq!(stem_end(b"kernel/foo.bar.ko"), b"kernel/foo".len());
 /// ```
 #[must_use]
@@ -41,7 +44,7 @@ pub fn stem_end(path: &[u8]) -> usize {
 /// Module name of a path: its last component up to the first `.`, with `-` as `_`.
 ///
 /// ```
-/// # use depmod_core::name::module_name;
+/// # use depmod_core::parts::name::module_name;
 /// assert!(module_name(b"sound/snd-hda.ko.xz").eq(*b"snd_hda"));
 /// assert!(module_name(b"foo.bar.ko").eq(*b"foo"));
 /// ```
@@ -75,7 +78,7 @@ pub(crate) fn is_normal_alias(raw: &[u8]) -> bool {
 /// An alias as an index key: `-` outside of brackets as `_`, cut to [`MAX_LEN`].
 ///
 /// ```
-/// # use depmod_core::name::normalize_alias;
+/// # use depmod_core::parts::name::normalize_alias;
 /// assert!(normalize_alias(b"a[1-3]-x").unwrap().eq(*b"a[1-3]_x"));
 /// assert!(normalize_alias(b"a[[]").is_ok());
 /// assert!(normalize_alias(b"a]").is_err() && normalize_alias(b"a[]]").is_err());

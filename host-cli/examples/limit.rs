@@ -21,11 +21,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use depmod_core::decompress::{Compression, Decoder};
-use depmod_core::host::{ReadAt, Source};
-use depmod_core::limits::Limits;
-use depmod_host::codecs::HostDecoder;
-use depmod_host::source::DiskSource;
+use depmod::codecs::HostDecoder;
+use depmod::source::DiskSource;
+use depmod_core::parts::decompress::{Compression, Decoder};
+use depmod_core::{Limits, ReadAt, Source};
 
 type Done = Result<(), Box<dyn Error + Send + Sync>>;
 

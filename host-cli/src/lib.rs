@@ -1,12 +1,25 @@
-//! `depmod` for Linux, in pieces.
+//! Indexing module directories of Linux, as `depmod` does it: with threads, native codecs, a cache, and files that
+//! are published whole or not at all.
 //!
-//! What the command line says: [`args`], judged in [`settings`]. Where modules come from: [`source`],
-//! decoded by [`codecs`], or remembered by the [`cache`]; whether there is anything to do: [`uptodate`]. How results are put in place:
-//! [`publish`]. What a person gets to see: [`report`], [`progress`], [`hints`].
+//! The core, [`depmod_core`], decides every byte; this package has the operating system. [`Run`] is the classic run
+//! as one call. Its pieces stand alone, too: [`source`] reads files, [`codecs`] decode them, [`threads`] do so side by
+//! side, the [`cache`] remembers what modules told, and [`publish`] puts files in place.
 //!
-//! Beside the classic run: [`pack`].
+//! With the feature `cli` (default), [`command`] is the command: arguments, messages, progress.
 //!
-//! The program puts them around the core's pipeline. Nothing here decides a byte of an output.
+//! ```
+//! use depmod::Run;
+//! use depmod_core::Options;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let directory = dir.path().to_str().unwrap();
+//! let options = Options::new(directory, "6.1");
+//! let mut messages = Vec::new();
+//! let outcome = Run::new(&options).publish(&mut messages)?;
+//! assert_eq!(outcome.listed.list.modules().len(), 0);
+//! assert!(dir.path().join("modules.dep.bin").exists());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![deny(unsafe_code)]
 #![allow(
@@ -15,17 +28,14 @@
     reason = "this package has an operating system below it"
 )]
 
-pub mod args;
 pub mod cache;
 pub mod codecs;
-pub mod digest;
-pub mod hints;
-pub(crate) mod load;
-pub mod pack;
-pub mod progress;
+#[cfg(feature = "cli")]
+pub mod command;
+mod digest;
 pub mod publish;
-pub mod report;
-pub mod run;
-pub mod settings;
+mod run;
 pub mod source;
-pub mod uptodate;
+pub mod threads;
+
+pub use run::{Outcome, Progress, Run};

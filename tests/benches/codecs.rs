@@ -3,9 +3,9 @@
 #![allow(missing_docs, reason = "the harness makes the items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use depmod_core::decompress::{Compression, Decoder, PureDecoder};
-use depmod_core::limits::Limits;
-use depmod_host::codecs::NativeDecoder;
+use depmod::codecs::HostDecoder;
+use depmod_core::Limits;
+use depmod_core::parts::decompress::{Compression, Decoder, PureDecoder};
 use depmod_tests::bench::generated::{REAL, module};
 use depmod_tests::compress::Format;
 use depmod_tests::random::Random;
@@ -18,7 +18,7 @@ fn codecs(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(compression.name());
         group.throughput(Throughput::Bytes(image.len() as u64));
         let decoders: [(&str, Box<dyn Decoder>); 2] =
-            [("native", Box::new(NativeDecoder::new())), ("pure", Box::new(PureDecoder::new()))];
+            [("native", Box::new(HostDecoder::new())), ("pure", Box::new(PureDecoder::new()))];
         for (name, mut decoder) in decoders {
             let mut out = Vec::new();
             group.bench_function(name, |bench| {

@@ -5,12 +5,12 @@
 use core::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use depmod_core::decompress::PureDecoder;
-use depmod_core::elf::{FileHeader, SectionTable, Symbols};
-use depmod_core::index::{Index, IndexBuilder};
-use depmod_core::limits::Limits;
-use depmod_core::module::{Facts, Loader};
-use depmod_core::symbols::SymbolTable;
+use depmod_core::parts::decompress::PureDecoder;
+use depmod_core::parts::index::IndexBuilder;
+use depmod_core::parts::parse::elf::{FileHeader, SectionTable, Symbols};
+use depmod_core::parts::parse::module::{Facts, Loader};
+use depmod_core::parts::resolve::SymbolTable;
+use depmod_core::{Index, Limits};
 use depmod_tests::bench::generated::{REAL, module};
 use depmod_tests::random::Random;
 
@@ -99,7 +99,7 @@ fn index(criterion: &mut Criterion) {
     assert!(index.get(exact).expect("a sound index").is_some());
     group.bench_function("get", |bench| bench.iter(|| index.get(black_box(exact))));
     let device = keys[0].replace("sv*sd*bc*sc*i*", "sv00008086sd00000001bc02sc00i00");
-    let find = |query: &str| index.find_all(black_box(query.as_bytes()), Limits::DEFAULT.steps);
+    let find = |query: &str| index.find_all(black_box(query));
     assert!(!find(&device).expect("a sound index").is_empty());
     group.bench_function("wildcards", |bench| bench.iter(|| find(&device)));
     group.bench_function("wildcards-absent", |bench| bench.iter(|| find("usb:v1234p0000d0000")));

@@ -7,5 +7,5 @@ mod edits;
 // A cache that cannot be used, and several runs with one.
 mod hostile;
 
-// One tree, indexed again and again in two ways.
+// One module directory, indexed repeatedly in two ways.
 mod world;

@@ -1,4 +1,4 @@
-//! One tree that stays, with one cache.
+//! One module directory that persists, with one cache.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -67,7 +67,7 @@ impl World {
         self.root.join("cache")
     }
 
-    /// The file of this tree's cache, once there is one.
+    /// The file of this directory's cache, once there is one.
     pub(crate) fn cache_file(&self) -> Option<PathBuf> {
         fs::read_dir(self.cache()).ok()?.flatten().next().map(|entry| entry.path())
     }

@@ -1,18 +1,14 @@
-//! `depmod pack`, and the initrds that firmware makes of the same trees.
+//! `depmod pack`, and the initrds that firmware makes of the same module directories.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use depmod_core::base::Base;
-use depmod_core::cpio::Archive;
-use depmod_core::decompress::PureDecoder;
-use depmod_core::host::Source;
-use depmod_core::limits::Limits;
-use depmod_core::output::Output;
-use depmod_core::plan::Request;
-use depmod_core::preload::{Preload, PreloadError, Wishes, prepare};
-use depmod_core::tree::{Provenance, Stale, TreeError, locate, open_archive};
+use depmod_core::parts::answer::Stale;
+use depmod_core::parts::boot::initrd::{ExistingInitrds, InitrdBuilder, InitrdError, ModuleInitrd, Wanted};
+use depmod_core::parts::boot::{Archive, DirectoryError, Provenance, locate, open_archive};
+use depmod_core::parts::decompress::PureDecoder;
+use depmod_core::{IoError, Limits, Output, Request, Source};
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::tree::{Tree, VERSION};
@@ -48,19 +44,20 @@ pub(super) fn laid_out(tree: &Tree) -> tempfile::TempDir {
     root
 }
 
-pub(super) fn wishes(queries: &[&str]) -> Wishes {
+pub(super) fn wanted(queries: &[&str]) -> Wanted {
     let requests = queries.iter().map(|query| Request::new(*query, "test")).collect();
-    Wishes { requests, ..Wishes::default() }
+    Wanted { requests, ..Wanted::default() }
 }
 
-/// What firmware does with an archive.
-fn preload(archive: &[u8], queries: &[&str]) -> Result<Preload, PreloadError> {
-    let limits = Limits::DEFAULT;
+/// The initrd that firmware makes from an archive.
+fn module_initrd(archive: &[u8], queries: &[&str]) -> Result<ModuleInitrd, InitrdError> {
+    let (limits, existing) = (Limits::DEFAULT, ExistingInitrds::default());
     let mut decoder = PureDecoder::default();
     let archive = open_archive(archive.to_vec(), &mut decoder, &limits).unwrap();
     let archive = Archive::parse(&archive, &limits).unwrap();
-    let place = locate(&archive, b"/", Some(VERSION)).unwrap();
-    prepare(&archive, &place, &wishes(queries), &Base::default(), &mut decoder, &limits, &mut Vec::new())
+    let location = locate(&archive, b"/", Some(VERSION)).unwrap();
+    let builder = InitrdBuilder::new(&archive, &location, &existing, &limits);
+    builder.build(&wanted(queries), &mut decoder, &mut ())
 }
 
 /// GNU cpio's archive of a directory.
@@ -148,22 +145,22 @@ fn what_cannot_be_packed_leaves_nothing() {
 fn shipped_and_computed_index_files_give_the_same_initrd() {
     let root = laid_out(&tree());
     let queries = [NVME, "net-pf-1", "fs-ext4", "gone"];
-    let shipped = preload(&pack(root.path(), &[]), &queries).unwrap();
+    let shipped = module_initrd(&pack(root.path(), &[]), &queries).unwrap();
     assert_eq!(shipped.provenance, Provenance::Shipped);
     // Another tool's archive, without index files.
-    let computed = preload(&gnu_cpio(root.path()), &queries).unwrap();
+    let computed = module_initrd(&gnu_cpio(root.path()), &queries).unwrap();
     assert_eq!(computed.provenance, Provenance::Computed(Stale::Missing(Output::Dep)));
-    assert_eq!(shipped.stack, computed.stack);
+    assert_eq!(shipped.order, computed.order);
     assert!(shipped.archive == computed.archive);
-    let names: Vec<_> = shipped.stack.load_order().map(|module| text(&module.name)).collect();
+    let names: Vec<_> = shipped.order.to_load().map(|module| text(&module.name)).collect();
     assert_eq!(names, ["crc", "nvme_core", "nvme", "other"]);
 }
 
 #[test]
-fn an_initrd_holds_the_stack_and_what_depmod_says_of_it() {
+fn an_initrd_holds_the_load_order_and_the_report() {
     let root = laid_out(&tree());
-    let preload = preload(&pack(root.path(), &[]), &[NVME]).unwrap();
-    let unpacked = unpack(&preload.archive);
+    let initrd = module_initrd(&pack(root.path(), &[]), &[NVME]).unwrap();
+    let unpacked = unpack(&initrd.archive);
     let dir = unpacked.path().join("lib/modules").join(VERSION);
     let read = |path: &Path| fs::read(path).unwrap();
     assert_eq!(
@@ -188,19 +185,19 @@ fn an_initrd_holds_the_stack_and_what_depmod_says_of_it() {
 #[test]
 fn index_files_that_do_not_fit_are_made_anew() {
     let root = laid_out(&tree());
-    let expected = preload(&pack(root.path(), &[]), &[NVME]).unwrap();
+    let expected = module_initrd(&pack(root.path(), &[]), &[NVME]).unwrap();
     let of = |change: &dyn Fn(&Path)| {
         let root = unpack(&pack(root.path(), &[]));
         change(&root.path().join("lib/modules").join(VERSION));
-        preload(&gnu_cpio(root.path()), &[NVME]).unwrap()
+        module_initrd(&gnu_cpio(root.path()), &[NVME]).unwrap()
     };
     let write = |name: &'static str, bytes: &'static [u8]| {
         move |dir: &Path| fs::write(dir.join(name), bytes).unwrap()
     };
     let provenance = |change: &dyn Fn(&Path)| {
-        let preload = of(change);
-        assert!(preload.archive == expected.archive);
-        preload.provenance
+        let initrd = of(change);
+        assert!(initrd.archive == expected.archive);
+        initrd.provenance
     };
     assert_eq!(provenance(&|_| {}), Provenance::Shipped);
     let weakdep = |dir: &Path| fs::remove_file(dir.join("modules.weakdep")).unwrap();
@@ -235,12 +232,12 @@ fn a_broken_module_that_counts_is_a_failure() {
     let broken = tree().file("kernel/crc.ko", "no module");
     let root = laid_out(&broken);
     let path = format!("/lib/modules/{VERSION}/kernel/crc.ko");
-    let expected = TreeError::Module { path: path.into(), cause: b"Exec format error".to_vec() };
-    let error = preload(&gnu_cpio(root.path()), &["other"]).unwrap_err();
-    assert_eq!(error, PreloadError::Tree(expected.clone()), "index files must be computed");
+    let expected = DirectoryError::Module { path: path.into(), cause: IoError::exec_format() };
+    let error = module_initrd(&gnu_cpio(root.path()), &["other"]).unwrap_err();
+    assert_eq!(error, InitrdError::Directory(expected.clone()), "index files must be computed");
     let archive = pack(root.path(), &[]);
-    assert!(preload(&archive, &["other"]).is_ok(), "index files tell that it does not count");
-    assert_eq!(preload(&archive, &[NVME]).unwrap_err(), PreloadError::Tree(expected));
+    assert!(module_initrd(&archive, &["other"]).is_ok(), "index files tell that it does not count");
+    assert_eq!(module_initrd(&archive, &[NVME]).unwrap_err(), InitrdError::Directory(expected));
 }
 
 #[test]
@@ -248,7 +245,7 @@ fn a_cycle_is_a_failure_that_says_so() {
     let cycle = Tree::new()
         .module("a.ko", Elf::new().need("b").export("a", Crc::Absolute(1)))
         .module("b.ko", Elf::new().need("a").export("b", Crc::Absolute(1)));
-    let error = preload(&gnu_cpio(laid_out(&cycle).path()), &["a"]).unwrap_err();
+    let error = module_initrd(&gnu_cpio(laid_out(&cycle).path()), &["a"]).unwrap_err();
     assert_eq!(error.to_string(), "Cycle detected: b -> a -> b");
 }
 

@@ -24,7 +24,7 @@ fn xz_and_zstd_modules_equal_kmods() {
 }
 
 /// Debian's kmod knows no gzip; `.xz` is as long as `.gzz` would be, so this compares via `.xz`: both
-/// trees must give the same files but for the three letters of the suffix.
+/// give the same files but for the three letters of the suffix.
 #[test]
 fn gzip_modules_give_what_xz_modules_give() {
     let xz = tree(Format::Xz).run(Program::Oracle, &[]);

@@ -4,7 +4,7 @@ use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::random::Random;
 use depmod_tests::tree::Tree;
 
-/// The tree of a graph such as `a:b,c b: c:b`: `x:y` means that x needs y; the order of mention is the
+/// The modules of a graph such as `a:b,c b: c:b`: `x:y` means that x needs y; the order of mention is the
 /// order of the modules.
 fn tree_of(graph: &str) -> Tree {
     let mut tree = Tree::new().complete();

@@ -11,7 +11,7 @@ fn bulky() -> Elf {
     (0..300).fold(Elf::new(), |elf, n| elf.export(format!("a_symbol_of_some_length_{n}"), Crc::Absolute(n)))
 }
 
-/// A tree that holds a finished set of outputs, each a recognisable comment.
+/// A module directory that holds a finished set of outputs, each a recognisable comment.
 fn indexed(tree: Tree) -> Tree {
     OUTPUTS.iter().fold(tree, |tree, name| tree.file(name, format!("# old {name}\n")))
 }

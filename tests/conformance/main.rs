@@ -1,6 +1,6 @@
-//! Our `depmod` against kmod 34.2 on generated trees: files, stdout, stderr, exit status.
+//! Our `depmod` against kmod 34.2 on generated module directories: files, stdout, stderr, exit status.
 //!
-//! Where both must agree, a test says only what the tree is. Where kmod is defective, or its
+//! Where both must agree, a test says only what is laid out. Where kmod is defective, or its
 //! development head differs from 34.2, or we differ on purpose, a test states our result in full.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
@@ -37,8 +37,8 @@ mod defects_b;
 // Load orders, names and aliases against modprobe.
 mod plan;
 
-// Archives of trees, and initrds of stacks.
+// Archives of module directories, and initrds made from them.
 mod archives;
 
-// Initrds of stacks on top of others.
-mod base_initrds;
+// The same on top of existing initrds.
+mod existing_initrds;

@@ -5,21 +5,18 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use depmod_core::index::{Index, Scratch};
-use depmod_core::limits::Limits;
-use depmod_core::output::Output;
-use depmod_core::plan::{Found, Indexes, Request, resolve};
+use depmod_core::{Found, Index, Lookup, Output, Request, Scratch, plan};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::{command, debian};
 
 /// A module directory that kmod itself has indexed.
-struct Tree {
+struct Indexed {
     root: tempfile::TempDir,
     version: String,
     files: BTreeMap<Output, Vec<u8>>,
 }
 
-impl Tree {
+impl Indexed {
     fn of(label: &str) -> Self {
         let kernel = debian::kernel(label).unwrap();
         let root = tempfile::tempdir().unwrap();
@@ -35,8 +32,8 @@ impl Tree {
         Self { root, version: kernel.version, files: Output::ALL.map(read).into() }
     }
 
-    fn indexes(&self) -> Indexes<'_> {
-        Indexes::new(|output| &self.files[&output], Limits::DEFAULT.steps).unwrap()
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup::new(|output| &self.files[&output]).unwrap()
     }
 
     fn modprobe(&self, option: &str, query: &str) -> Vec<String> {
@@ -53,32 +50,32 @@ impl Tree {
 
 #[test]
 fn every_module_of_a_plain_kernel_loads_in_modprobes_order() {
-    same_orders(&Tree::of("bookworm-cloud-amd64"));
+    same_orders(&Indexed::of("bookworm-cloud-amd64"));
 }
 
 #[test]
 fn every_module_of_a_compressed_kernel_loads_in_modprobes_order() {
-    same_orders(&Tree::of("trixie-cloud-amd64"));
+    same_orders(&Indexed::of("trixie-cloud-amd64"));
 }
 
-fn same_orders(tree: &Tree) {
-    let indexes = tree.indexes();
-    let dir = PathBuf::from("lib/modules").join(&tree.version);
+fn same_orders(indexed: &Indexed) {
+    let lookup = indexed.lookup();
+    let dir = PathBuf::from("lib/modules").join(&indexed.version);
     let mut scratch = Box::new(Scratch::new());
-    let modules = Index::parse(&tree.files[&Output::DepIndex]).unwrap();
+    let modules = Index::parse(&indexed.files[&Output::DepIndex]).unwrap();
     let mut entries = modules.entries(&mut scratch);
     let mut compared = 0;
     while let Some((name, _)) = entries.next_entry().unwrap() {
-        let stack = resolve(&indexes, &[Request::new(name, "test")]).unwrap();
-        let ours: Vec<String> = stack
-            .load_order()
+        let order = plan(&lookup, &[Request::new(name, "test")]).unwrap();
+        let ours: Vec<String> = order
+            .to_load()
             .map(|module| {
-                let path = String::from_utf8(module.path.clone()).unwrap();
-                format!("insmod {} ", tree.root.path().join(&dir).join(path).display())
+                let path = String::from_utf8(module.path.to_vec()).unwrap();
+                format!("insmod {} ", indexed.root.path().join(&dir).join(path).display())
             })
             .collect();
         let name = String::from_utf8(name.to_vec()).unwrap();
-        let mut theirs = tree.modprobe("--show-depends", &name);
+        let mut theirs = indexed.modprobe("--show-depends", &name);
         // It names a module again where a soft dependency comes back to it.
         let mut seen = BTreeSet::new();
         theirs.retain(|line| !line.starts_with("builtin ") && seen.insert(line.clone()));
@@ -90,10 +87,10 @@ fn same_orders(tree: &Tree) {
 
 #[test]
 fn names_and_aliases_resolve_as_in_modprobe() {
-    let tree = Tree::of("bookworm-cloud-amd64");
-    let indexes = tree.indexes();
+    let indexed = Indexed::of("bookworm-cloud-amd64");
+    let lookup = indexed.lookup();
     // Every 40th alias made concrete, and what has surprises.
-    let aliases = String::from_utf8(tree.files[&Output::Alias].clone()).unwrap();
+    let aliases = String::from_utf8(indexed.files[&Output::Alias].clone()).unwrap();
     let words = aliases.lines().skip(1).step_by(40).filter_map(|line| line.split(' ').nth(1));
     let concrete = words.map(|alias| alias.replace('*', "0").replace('?', "a"));
     let queries =
@@ -101,12 +98,13 @@ fn names_and_aliases_resolve_as_in_modprobe() {
     let queries: Vec<String> = queries.into_iter().map(str::to_owned).chain(concrete).collect();
     assert!(queries.len() > 50);
     for query in &queries {
-        let ours = match indexes.find(query.as_bytes()).unwrap() {
+        let ours = match lookup.find(query).unwrap() {
             Found::Modules(names) | Found::Builtin(names) => names,
-            Found::Nobody => Vec::new(),
+            Found::Nothing => Vec::new(),
         };
-        let ours: Vec<String> = ours.into_iter().map(|name| String::from_utf8(name).unwrap()).collect();
-        let mut theirs = tree.modprobe("--resolve-alias", query);
+        let ours: Vec<String> =
+            ours.into_iter().map(|name| String::from_utf8(name.into()).unwrap()).collect();
+        let mut theirs = indexed.modprobe("--resolve-alias", query);
         let mut seen = BTreeSet::new();
         theirs.retain(|name| seen.insert(name.clone()));
         assert_eq!(ours, theirs, "{query}");

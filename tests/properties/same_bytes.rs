@@ -1,13 +1,10 @@
-use depmod_core::decompress::PureDecoder;
-use depmod_core::diagnostic::Diagnostic;
-use depmod_core::host::MemoryHost;
-use depmod_core::pipeline::{Request, run};
+use depmod_core::{MemorySource, Options, run};
 use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf, KINDS};
 use depmod_tests::random::Random;
 use depmod_tests::tree::{Program, Tree};
 
-/// Module files of a random tree by path: all kinds and formats, some broken, duplicates, messages.
+/// Random module files by path: all kinds and formats, some broken, duplicates, messages.
 fn random_files(random: &mut Random) -> Vec<(String, Vec<u8>)> {
     let count = 20 + random.below(60);
     let mut files = Vec::new();
@@ -59,17 +56,16 @@ fn the_core_in_memory_gives_what_the_command_writes() {
     let mut random = Random::new(6);
     for _ in 0..5 {
         let files = random_files(&mut random);
-        let mut host = MemoryHost::new();
+        let mut source = MemorySource::new();
         let mut tree = Tree::new();
         for (path, content) in files {
-            host.insert(format!("/lib/modules/6.1.0/{path}").as_bytes(), content.clone());
+            source.insert(format!("/lib/modules/6.1.0/{path}").as_bytes(), content.clone());
             tree = tree.file(path, content);
         }
         let command = tree.run(Program::Ours, &[]);
-        let request = Request::new(b"/lib/modules/6.1.0", b"6.1.0");
-        let mut messages: Vec<Diagnostic> = Vec::new();
-        let built = run(&request, &host, &mut PureDecoder::new(), &mut messages).expect("no cycle");
-        for (output, content) in built {
+        let options = Options::new("/lib/modules/6.1.0", "6.1.0");
+        let built = run(&options, &source, &mut ()).expect("no cycle");
+        for (output, content) in &built {
             let name = output.file_name();
             assert!(command.output(name) == content, "{name} differs");
         }

@@ -93,7 +93,7 @@ pub const MAX_SIZE: u64 = 500 << 10;
 /// Equal sequences of instructions become functions: 3 % less.
 const SMALLER: &str = "-C llvm-args=-enable-machine-outliner=always";
 
-/// What decompresses base initrds: twice as fast for 1 % of the program.
+/// The decoders of existing initrds: twice as fast for 1 % of the program.
 const FASTER: &str = "profile.small.package.ruzstd.opt-level=3";
 
 /// Builds the program and returns its path.

@@ -1,13 +1,14 @@
 //! Harness shared by the test binaries, the benchmarks and the developer tasks.
 //!
 //! * [`elf_builder`] assembles kernel modules, well-formed and wild ones;
-//! * [`tree`] lays out module directories and runs two programs on them, [`outcome`] compares;
+//! * [`tree`] lays out root directories with modules and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
-//! * [`mod@bench`] measures: trees, runs, limits, instruction counts;
+//! * [`mod@bench`] measures: module directories, runs, limits, instruction counts;
 //! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
-//! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with a [`base_initrd`],
+//! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with a [`existing_initrd`],
 //!   with a TPM of [`swtpm`] if asked; [`signing`] is for Secure Boot, [`event_log`] reads what was measured;
+//! * [`samples`] are the small modules that the core's examples use;
 //! * [`subset`] takes a few modules of a real kernel;
 //! * [`fuzz`] holds the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
@@ -15,7 +16,6 @@
 extern crate alloc;
 
 pub mod apt;
-pub mod base_initrd;
 pub mod bench;
 pub mod command;
 pub mod compress;
@@ -23,6 +23,7 @@ pub mod debian;
 pub mod efi;
 pub mod elf_builder;
 pub mod event_log;
+pub mod existing_initrd;
 pub mod fat;
 pub mod fuzz;
 pub mod oracle;
@@ -30,6 +31,7 @@ pub mod outcome;
 pub mod product;
 pub mod qemu;
 pub mod random;
+pub mod samples;
 pub mod signing;
 pub mod subset;
 pub mod swtpm;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::debian::Kernel;
-use crate::{base_initrd, command, oracle::Oracle, product, target_dir, tree};
+use crate::{command, existing_initrd, oracle::Oracle, product, target_dir, tree};
 
 /// A root directory with `lib/modules/VERSION` in it; dropped, it is gone.
 #[derive(Debug)]
@@ -83,12 +83,12 @@ impl Subset {
         Ok(self)
     }
 
-    /// The tree as a newc archive, made by GNU cpio.
+    /// The root directory as a newc archive, made by GNU cpio.
     ///
     /// # Errors
     /// When cpio fails.
     pub fn archive(&self) -> Result<Vec<u8>> {
-        base_initrd::pack(self.root())
+        existing_initrd::pack(self.root())
     }
 }
 

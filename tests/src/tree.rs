@@ -1,8 +1,8 @@
-//! Module directories for tests, and two programs run on the same one.
+//! Root directories for tests, and two programs run on the same one.
 //!
-//! A [`Tree`] is a description; every run lays it out afresh below one temporary directory, runs one
-//! program, and collects what it said and wrote. Both programs get the very same paths, so nothing has
-//! to be replaced before outputs are compared.
+//! A [`Tree`] describes a root directory: its module directory, configuration and other files. Every run lays
+//! it out afresh below one temporary directory, runs one program, and collects its output and its files. Both
+//! programs get the same paths, so outputs are compared as they are.
 //!
 //! ```no_run
 //! use depmod_tests::elf_builder::{Crc, Elf};
@@ -28,7 +28,7 @@ use crate::oracle::Oracle;
 use crate::outcome::{Outcome, differences};
 use crate::product;
 
-/// The version that generated trees have.
+/// The version of the module directory.
 pub const VERSION: &str = "6.1.0";
 
 /// What to lay out, relative to the root directory.
@@ -66,14 +66,14 @@ impl Program {
 }
 
 impl Tree {
-    /// An empty module directory of [`VERSION`].
+    /// A root directory with an empty module directory of [`VERSION`].
     pub fn new() -> Self {
         let mut tree = Self::default();
         tree.put(Self::below_modules("".as_ref()), Entry::Directory);
         tree
     }
 
-    /// A directory without any module directory.
+    /// A root directory without any module directory.
     pub fn bare() -> Self {
         Self::default()
     }
@@ -300,13 +300,13 @@ impl Default for Place {
     }
 }
 
-/// Copies a directory tree as hard links; neither program changes a file that it did not make.
+/// Copies a directory and everything below it as hard links; neither program changes a file that it did not make.
 ///
 /// # Panics
 /// When the file system refuses.
 pub fn link_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a fresh directory");
-    for entry in fs::read_dir(from).expect("a readable tree").flatten() {
+    for entry in fs::read_dir(from).expect("a readable directory").flatten() {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().expect("a file type");
         if kind.is_dir() {

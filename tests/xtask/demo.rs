@@ -9,12 +9,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
-use depmod_core::{
-    limits::Limits,
-    name::is_module_file,
-    output::Output,
-    plan::{Found, Indexes},
-};
+use depmod_core::parts::name::is_module_file;
+use depmod_core::{Found, IndexFiles, Output};
 use depmod_tests::{command, debian, target_dir, workspace};
 
 /// The kernel that is fetched where the running one has no modules.
@@ -62,24 +58,16 @@ pub(crate) fn main(_: &[String]) -> Result<()> {
         println!("{:>9} bytes  {}", fs::metadata(&path)?.len(), path.display());
     }
     println!("\nWhat modprobe would find in them:");
-    let files: Vec<Vec<u8>> = Output::ALL
-        .iter()
-        .map(|output| fs::read(made.join(output.file_name())))
-        .collect::<std::io::Result<_>>()?;
-    let file = |wanted| {
-        Output::ALL
-            .iter()
-            .zip(&files)
-            .find(|(output, _)| **output == wanted)
-            .map_or(&[][..], |(_, bytes)| bytes)
-    };
-    let indexes = Indexes::new(file, Limits::DEFAULT.steps)?;
+    let files = Output::ALL.into_iter().map(|output| Ok((output, fs::read(made.join(output.file_name()))?)));
+    let files = IndexFiles::new(files.collect::<std::io::Result<_>>()?);
+    let lookup = files.lookup()?;
     for (device, alias) in DEVICES {
-        let names = |names: Vec<Vec<u8>>| names.join(&b' ').escape_ascii().to_string();
-        let found = match indexes.find(alias.as_bytes())? {
-            Found::Modules(modules) => names(modules),
-            Found::Builtin(modules) => format!("{} (built into the kernel)", names(modules)),
-            Found::Nobody => "nothing".to_owned(),
+        let found = match lookup.find(alias)? {
+            Found::Modules(names) => names.join(&b' ').escape_ascii().to_string(),
+            Found::Builtin(names) => {
+                format!("{} (built into the kernel)", names.join(&b' ').escape_ascii())
+            }
+            Found::Nothing => "nothing".to_owned(),
         };
         println!("  {device}: {found}");
     }

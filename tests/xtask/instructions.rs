@@ -1,6 +1,6 @@
 //! `cargo xtask instructions`: has the command become slower? Counted, so that a busy machine says the same.
 //!
-//! The count is that of the release build on one thread over a generated tree that never changes. It stands
+//! The count is that of the release build on one thread over a generated module directory that never changes. It stands
 //! in `tests/instructions.toml` for the compiler it was taken with.
 
 use alloc::collections::BTreeMap;
@@ -12,7 +12,7 @@ use depmod_tests::bench::{callgrind, corpus, generated};
 use depmod_tests::{command, product, workspace};
 use serde::Deserialize;
 
-/// Modules in the tree.
+/// Modules in the directory.
 const MODULES: usize = 1500;
 /// Growth that fails. What the seeds of hash tables and the order of directory entries change is less than 0.1 %.
 const ALLOWED: f64 = 1.05;
@@ -70,7 +70,7 @@ fn judge(before: &Recorded, rustc: &str, count: u64) -> Result<()> {
 
 fn render(recorded: &BTreeMap<String, Recorded>) -> String {
     let mut text = "\
-# Instructions that `depmod --jobs 1` executes on the generated tree: `cargo xtask instructions` compares,
+# Instructions that `depmod --jobs 1` executes on the generated modules: `cargo xtask instructions` compares,
 # `cargo xtask instructions --record` writes this file. Other compilers give other counts.
 "
     .to_owned();
@@ -83,9 +83,9 @@ fn render(recorded: &BTreeMap<String, Recorded>) -> String {
 fn count() -> Result<u64> {
     let depmod = product::release()?;
     let dir = tempfile::Builder::new().prefix("count-").tempdir_in(corpus::directory()?)?;
-    let tree = generated::tree(dir.path().join("tree"), MODULES, generated::REAL)?;
-    let path = tree.root.to_string_lossy();
-    let args = ["--jobs", "1", "-C", "/dev/null", "-b", &path, &tree.version];
+    let kernel = generated::kernel(dir.path().join("root"), MODULES, generated::REAL)?;
+    let path = kernel.root.to_string_lossy();
+    let args = ["--jobs", "1", "-C", "/dev/null", "-b", &path, &kernel.version];
     callgrind::instructions(&depmod, &args, dir.path())
 }
 

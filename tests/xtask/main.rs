@@ -13,6 +13,7 @@ mod efi;
 mod fuzz;
 mod instructions;
 mod kernels;
+mod library;
 mod size;
 mod test;
 

@@ -13,7 +13,7 @@ use depmod_tests::{apt, command, workspace};
 const BUILDS: [(&str, &[&str], u64); 2] = [
     ("native codecs", &[], 3 << 19),
     // Last: what this build leaves behind is what recovery images want.
-    ("pure Rust", &["--no-default-features"], 1 << 20),
+    ("pure Rust", &["--no-default-features", "--features", "cli"], 1 << 20),
 ];
 
 /// Builds both for this machine's processor, stripped and linked statically, and compares their sizes.

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: every test of the project, step by step.
 
+use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use depmod_tests::command::run;
 use depmod_tests::toolchain::{CrossCargo, Library};
 use depmod_tests::{apt, target_dir, workspace};
@@ -16,6 +17,7 @@ const STEPS: &[Step] = &[
     ("clippy", "no lint fires anywhere", || {
         run(cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
+    ("features", "no lint fires in a library without features, or with any one of them", features),
     ("doc", "the documentation builds without a warning", || {
         run(cargo("doc").args(["--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),
@@ -25,11 +27,15 @@ const STEPS: &[Step] = &[
     ("no-alloc", "what the core offers without an allocator", || {
         run(cargo("test").args(["--package", "depmod-core", "--no-default-features"]))
     }),
-    ("bare-64", "the core builds for a 64-bit machine without an operating system", || {
+    ("bare-64", "the core and a lookup without allocator build for 64-bit bare metal", || {
         bare_metal("x86_64-unknown-none")
     }),
-    ("bare-32", "the core builds for a 32-bit machine without an operating system", || {
+    ("bare-32", "the core and a lookup without allocator build for 32-bit bare metal", || {
         bare_metal("thumbv7em-none-eabihf")
+    }),
+    ("library", "the libraries' examples are short and work outside of the workspace", crate::library::main),
+    ("publish", "the packages build from the files that are published", || {
+        run(cargo("publish").args(["--dry-run", "--allow-dirty"]).args(PUBLISHED))
     }),
     ("big-endian", "the core's tests pass on a big-endian processor (s390x, emulated)", big_endian),
     ("pure", "the command without native codecs: its own tests, and kmod's compressed modules", pure),
@@ -48,6 +54,12 @@ const STEPS: &[Step] = &[
     }),
     ("boot", "firmware starts real kernels with what the program hands over", || crate::boot::main(&[])),
 ];
+
+/// The packages for crates.io; cargo takes those that depend on each other together.
+const PUBLISHED: [&str; 6] = ["--package", "depmod-core", "--package", "depmod", "--package", "depmod-uefi"];
+
+/// Directories of the libraries.
+const LIBRARIES: [&str; 2] = ["core", "host-cli"];
 
 /// Runs the steps named in `args`, or all. A step that fails does not keep the others from running.
 ///
@@ -92,16 +104,39 @@ fn cargo(subcommand: &str) -> Command {
     cargo
 }
 
-/// Both faces of the core: with an allocator and all codecs, and without.
+/// Lints each library without features, then with each feature alone.
+fn features() -> Result<()> {
+    let mut failed = Vec::new();
+    for library in LIBRARIES {
+        let manifest = fs::read_to_string(workspace().join(library).join("Cargo.toml"))?;
+        let manifest: toml::Table = manifest.parse()?;
+        let package = manifest["package"]["name"].as_str().context("a package has a name")?;
+        let features = manifest["features"].as_table().context("a library has features")?;
+        let alone = features.keys().map(String::as_str).filter(|feature| *feature != "default");
+        for feature in core::iter::once("").chain(alone) {
+            let what = format!("{package} {}", if feature.is_empty() { "alone" } else { feature });
+            println!("{what}");
+            let features = ["--package", package, "--no-default-features", "--features", feature];
+            let mut clippy = cargo("clippy");
+            if run(clippy.arg("--quiet").args(features).args(["--", "-D", "warnings"])).is_err() {
+                failed.push(what);
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("lints fire: {}", failed.join(", ")) }
+}
+
+/// The core with an allocator and all codecs, the core without, and an example without allocator.
 fn bare_metal(target: &str) -> Result<()> {
     let cross = CrossCargo::find_or_install(target, Library::Alloc)?;
     println!("using {}", cross.describe());
     run(cross.command("build").args(["--package", "depmod-core"]))?;
-    run(cross.command("build").args(["--package", "depmod-core", "--no-default-features"]))
+    run(cross.command("build").args(["--package", "depmod-core", "--no-default-features"]))?;
+    crate::library::without_allocator(&cross)
 }
 
 fn pure() -> Result<()> {
-    let features = ["--package", "depmod", "--no-default-features"];
+    let features = ["--package", "depmod", "--no-default-features", "--features", "cli"];
     run(cargo("test").args(features))?;
     // Beside the ordinary one, so that neither build takes the other's place.
     let dir = target_dir().join("pure");

@@ -1,20 +1,20 @@
-//! How long things take, from the processor's own counter: firmware need not have a clock.
+//! Elapsed time by the processor's own counter: not every firmware has a clock.
 
-/// A moment, and how to tell what has passed since.
+/// Measures the time since its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Option<u64>,
 }
 
 impl Clock {
-    /// Now.
+    /// Starts the measurement.
     #[must_use]
     pub fn start() -> Self {
         Self { start: ticks() }
     }
 
-    /// Milliseconds since the start, where the processor tells. To learn the counter's speed this may
-    /// wait for some milliseconds itself.
+    /// Milliseconds since the start; `None` on processors without a known counter. The call may wait some
+    /// milliseconds, to measure the counter's frequency.
     #[must_use]
     pub fn milliseconds(self) -> Option<u64> {
         let passed = ticks()?.saturating_sub(self.start?);
@@ -28,7 +28,7 @@ fn ticks() -> Option<u64> {
     use core::arch::x86::_rdtsc;
     #[cfg(target_arch = "x86_64")]
     use core::arch::x86_64::_rdtsc;
-    // SAFETY: every processor that runs UEFI has the instruction; firmware does not forbid it.
+    // SAFETY: every processor with UEFI has the instruction, and firmware does not disable it.
     Some(unsafe { _rdtsc() })
 }
 
@@ -43,7 +43,7 @@ fn ticks_per_millisecond() -> Option<u64> {
 #[cfg(target_arch = "aarch64")]
 fn ticks() -> Option<u64> {
     let ticks;
-    // SAFETY: reads a register that every level may read in firmware.
+    // SAFETY: reads a register that is readable at every exception level of firmware.
     unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
     Some(ticks)
 }

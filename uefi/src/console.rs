@@ -1,37 +1,39 @@
-//! Messages for people: one line each, on the firmware's console.
+//! Messages on the firmware's console, one line each.
 
-use alloc::string::String;
 use core::fmt::{self, Write};
 
-use depmod_core::diagnostic::{Diagnostic, Severity};
-use depmod_core::host::Reporter;
+use depmod_core::{Diagnostic, Reporter, Severity};
 use uefi::CStr16;
 use uefi::proto::console::text::Output;
 
 /// Writes diagnostics with the prefixes of the Linux command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Console {
-    /// Whether to show what is merely informative.
+    /// Whether informative lines are shown.
     pub verbose: bool,
 }
 
 impl Console {
-    /// A line that says that something went wrong.
+    /// Prints an error.
     pub fn error(&self, message: fmt::Arguments<'_>) {
-        print(format_args!("depmod: ERROR: {message}\n"));
+        self.line(Severity::Error, message);
     }
 
-    /// A line that says that something is odd.
+    /// Prints a warning.
     pub fn warning(&self, message: fmt::Arguments<'_>) {
-        print(format_args!("depmod: WARNING: {message}\n"));
+        self.line(Severity::Warning, message);
     }
 
-    /// A line for everybody.
+    fn line(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        print(format_args!("depmod: {}: {message}\n", severity.word()));
+    }
+
+    /// Prints a message.
     pub fn say(&self, message: fmt::Arguments<'_>) {
         print(format_args!("depmod: {message}\n"));
     }
 
-    /// A line shown only when asked for.
+    /// Prints a message if [`Self::verbose`] is set.
     pub fn info(&self, message: fmt::Arguments<'_>) {
         if self.verbose {
             self.say(message);
@@ -41,18 +43,14 @@ impl Console {
 
 impl Reporter for Console {
     fn report(&mut self, diagnostic: Diagnostic) {
-        let message = diagnostic.message();
-        let text = String::from_utf8_lossy(&message);
         match diagnostic.severity() {
-            Severity::Fatal => print(format_args!("depmod: FATAL: {text}\n")),
-            Severity::Error => self.error(format_args!("{text}")),
-            Severity::Warning => self.warning(format_args!("{text}")),
-            _ => self.info(format_args!("{text}")),
+            Severity::Info => self.info(format_args!("{diagnostic}")),
+            severity => self.line(severity, format_args!("{diagnostic}")),
         }
     }
 }
 
-/// Writes text as it is, lines ending in `\n`. A console that does not take it is no reason to stop.
+/// Writes text whose lines end in `\n`. Errors of the console are ignored.
 pub fn print(text: fmt::Arguments<'_>) {
     uefi::system::with_stdout(|output| {
         let write = |piece: &[u16]| write_to(output, piece);
@@ -62,17 +60,17 @@ pub fn print(text: fmt::Arguments<'_>) {
     });
 }
 
-/// Characters without a glyph are the console's to replace.
+/// The console itself replaces characters that it has no glyph for.
 fn write_to(output: &mut Output, piece: &[u16]) {
     if let Ok(piece) = CStr16::from_u16_with_nul(piece) {
         let _ = output.output_string(piece);
     }
 }
 
-/// Code units that the console gets at once, the NUL behind them included.
+/// Code units of one call to the console, with the NUL.
 const PIECE: usize = 128;
 
-/// Turns text into what the console takes: UCS-2 with CR LF, in pieces that end in a NUL. No memory is needed.
+/// Converts text to UCS-2 with CR LF, in pieces that end in a NUL. No memory is allocated.
 struct Pieces<W: FnMut(&[u16])> {
     room: [u16; PIECE],
     used: usize,
@@ -81,7 +79,7 @@ struct Pieces<W: FnMut(&[u16])> {
 
 impl<W: FnMut(&[u16])> Pieces<W> {
     fn push(&mut self, unit: u16) {
-        // One place stays for the NUL.
+        // Keep room for the NUL.
         if self.used + 1 >= PIECE {
             self.flush();
         }
@@ -127,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_console_cannot_hold_is_replaced() {
+    fn unsupported_characters_are_replaced() {
         let expected: Vec<u16> = "a?b\u{e4}?\u{20ac}\r\n\0".encode_utf16().collect();
         assert_eq!(shown("a\u{1f600}b\u{e4}\0\u{20ac}\n"), [expected]);
         assert_eq!(shown(""), [[0]]);
     }
 
     #[test]
-    fn long_texts_come_in_pieces() {
+    fn long_texts_are_split() {
         for length in [126, 127, 128, 500] {
             let text = "x".repeat(length);
             let pieces = shown(&text);

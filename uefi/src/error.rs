@@ -1,80 +1,80 @@
-//! What can go wrong before the kernel runs.
+//! Errors of the firmware program.
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use core::fmt;
 
-use depmod_core::base::BaseError;
-use depmod_core::cpio::ArchiveError;
-use depmod_core::decompress::DecodeError;
-use depmod_core::entry::{EntryError, Problem};
-use depmod_core::host::{IoError, IoErrorKind};
-use depmod_core::preload::PreloadError;
-use depmod_core::tree::TreeError;
+use depmod_core::parts::boot::initrd::{ExistingError, InitrdError};
+use depmod_core::parts::boot::{ArchiveError, DirectoryError, EntryError, Problem};
+use depmod_core::parts::decompress::DecodeError;
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::{IoError, IoErrorKind, Stopped};
 use uefi::Status;
 
 /// Result of an operation in firmware.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// A failure, with what was being done. `Display` is one layer, `source()` the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A failure with its context. `Display` shows one layer, `source()` is the next; `Debug` shows all of them.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The firmware refused.
+    /// The firmware refused a request.
     Firmware {
-        /// What was asked of it.
+        /// The request.
         doing: &'static str,
-        /// Its answer.
+        /// The firmware's answer.
         status: Status,
     },
     /// A file cannot be read.
     File {
-        /// Its path as bytes.
-        path: Vec<u8>,
-        /// Why.
+        /// Its path.
+        path: String,
+        /// The cause.
         cause: IoError,
     },
-    /// The entry file is none.
+    /// Invalid entry file.
     Entry {
         /// Its path.
         path: String,
-        /// Why.
+        /// The cause.
         cause: EntryError,
     },
-    /// Lines of the entry that are not understood.
+    /// Invalid lines in the entry file.
     Problem {
         /// The first of them.
         first: Problem,
-        /// How many more there are.
+        /// The number of the others.
         more: usize,
     },
-    /// The entry asks for modules and names none.
+    /// The entry asks for modules and names no module directory.
     NoModules,
-    /// An archive is none.
+    /// Invalid archive.
     Archive {
         /// Its path.
         path: String,
-        /// Why.
+        /// The cause.
         cause: ArchiveError,
     },
     /// An archive cannot be decompressed.
     Decode {
         /// Its path.
         path: String,
-        /// Why.
+        /// The cause.
         cause: DecodeError,
     },
-    /// A base initrd cannot be looked into.
-    Base {
+    /// An existing initrd cannot be unpacked.
+    ExistingInitrd {
         /// Its path.
         path: String,
-        /// Why.
-        cause: BaseError,
+        /// The cause.
+        cause: ExistingError,
     },
-    /// The modules give no initrd.
-    Preload(PreloadError),
-    /// Index files cannot be made; why has been said.
-    Stopped,
-    /// Index files of this archive have no place to go.
+    /// The module directory is missing, ambiguous or broken.
+    Directory(DirectoryError),
+    /// The initrd with the modules cannot be made.
+    ModuleInitrd(InitrdError),
+    /// Index files cannot be made. The console has the reason already.
+    Stopped(Stopped),
+    /// Index files for this archive need an output directory.
     NoOutput(String),
     /// A file cannot be written.
     Write {
@@ -85,9 +85,9 @@ pub enum Error {
     },
     /// No volume has this name.
     Volume(String),
-    /// Someone else hands an initrd to the kernel already.
+    /// Another program provides an initrd to the kernel.
     InitrdProvider,
-    /// A text that cannot be handed over.
+    /// Invalid kernel options.
     Text(String),
 }
 
@@ -95,22 +95,30 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Firmware { doing, status } => write!(f, "cannot {doing}: {status}"),
-            Self::File { path, .. } => write!(f, "cannot read {}", String::from_utf8_lossy(path)),
+            Self::File { path, .. } => write!(f, "cannot read {path}"),
             Self::Entry { path, .. } => write!(f, "bad boot entry {path}"),
             Self::Problem { first, more: 0 } => write!(f, "boot entry {first}"),
             Self::Problem { first, more } => write!(f, "boot entry {first}, and {more} more such lines"),
             Self::NoModules => f.write_str("x-depmod-preload without x-depmod-modules"),
             Self::Archive { path, .. } => write!(f, "bad archive {path}"),
             Self::Decode { path, .. } => write!(f, "cannot decompress {path}"),
-            Self::Base { path, .. } => write!(f, "cannot look into {path}"),
-            Self::Preload(error) => error.fmt(f),
-            Self::Stopped => f.write_str("no index files made"),
+            Self::ExistingInitrd { path, .. } => write!(f, "cannot look into {path}"),
+            Self::Directory(error) => error.fmt(f),
+            Self::ModuleInitrd(error) => error.fmt(f),
+            Self::Stopped(stopped) => stopped.fmt(f),
             Self::NoOutput(path) => write!(f, "say with -o where index files for {path} shall go"),
             Self::Write { path, status } => write!(f, "cannot write {path}: {status}"),
             Self::Volume(name) => write!(f, "no volume {name}:"),
             Self::InitrdProvider => f.write_str("another program provides an initrd already"),
             Self::Text(text) => write!(f, "cannot be kernel options: {text}"),
         }
+    }
+}
+
+/// A derived implementation would take the program 5 KB, for the types of all causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Chain(self).fmt(f)
     }
 }
 
@@ -121,34 +129,39 @@ impl core::error::Error for Error {
             Self::Entry { cause, .. } => Some(cause),
             Self::Archive { cause, .. } => Some(cause),
             Self::Decode { cause, .. } => Some(cause),
-            Self::Base { cause, .. } => Some(cause),
-            Self::Preload(error) => error.source(),
+            Self::ExistingInitrd { cause, .. } => Some(cause),
+            Self::Directory(error) => error.source(),
+            Self::ModuleInitrd(error) => error.source(),
             _ => None,
         }
     }
 }
 
-impl From<PreloadError> for Error {
-    fn from(error: PreloadError) -> Self {
-        Self::Preload(error)
+impl From<DirectoryError> for Error {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
     }
 }
 
-impl From<TreeError> for Error {
-    fn from(error: TreeError) -> Self {
-        Self::Preload(error.into())
+impl From<InitrdError> for Error {
+    fn from(error: InitrdError) -> Self {
+        Self::ModuleInitrd(error)
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
     }
 }
 
 impl Error {
-    /// What to answer to whoever started the program.
+    /// The program's exit status.
     pub fn status(&self) -> Status {
         match self {
             Self::Firmware { status, .. } | Self::Write { status, .. } => *status,
             Self::File { cause, .. } if cause.kind() == IoErrorKind::NotFound => Status::NOT_FOUND,
-            Self::Volume(_) | Self::Preload(PreloadError::Tree(TreeError::NoModules { .. })) => {
-                Status::NOT_FOUND
-            }
+            Self::Volume(_) | Self::Directory(DirectoryError::NoModules { .. }) => Status::NOT_FOUND,
             Self::NoOutput(_) | Self::NoModules | Self::Entry { .. } | Self::Problem { .. } => {
                 Status::INVALID_PARAMETER
             }
@@ -158,7 +171,7 @@ impl Error {
     }
 }
 
-/// Says what was being done when the firmware refused.
+/// Adds the request to a refusal of the firmware.
 pub(crate) trait Doing<T> {
     fn doing(self, what: &'static str) -> Result<T>;
 }
@@ -166,20 +179,5 @@ pub(crate) trait Doing<T> {
 impl<T, D: fmt::Debug> Doing<T> for uefi::Result<T, D> {
     fn doing(self, what: &'static str) -> Result<T> {
         self.map_err(|error| Error::Firmware { doing: what, status: error.status() })
-    }
-}
-
-/// An error and its causes on one line.
-pub struct Chain<'e>(pub &'e dyn core::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(error) = next {
-            write!(f, ": {error}")?;
-            next = error.source();
-        }
-        Ok(())
     }
 }

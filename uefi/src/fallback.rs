@@ -1,10 +1,9 @@
-//! What happens when the program itself fails.
+//! Recovery from a failure of the program itself.
 //!
-//! A panic cannot be caught in firmware: there is no unwinding. So the kernel is loaded first, and its base
-//! initrds are published before risky work begins; the handler of panics, which failed allocations reach as
-//! well, then returns the memory of that work and starts that kernel. It needs no memory for it. Where the
-//! entry says `stop`, it takes everything back instead, so that whoever started the program finds the firmware
-//! as it was.
+//! A panic cannot be caught in firmware: there is no unwinding. So the kernel is loaded and its existing
+//! initrds are published before the risky work begins. The panic handler, which failed allocations reach too,
+//! returns the memory of that work and starts the kernel. It allocates nothing itself. If the entry says
+//! `stop`, it withdraws everything instead, and the caller gets the firmware back unchanged.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -13,20 +12,20 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use uefi::{Handle, boot};
 
 use crate::initrd;
-use crate::memory::{self, Which};
+use crate::memory::{self, Scope};
 
-/// Image handle of the loaded kernel; null when there is none.
+/// Image handle of the loaded kernel, or null.
 static KERNEL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// Whether it shall be started.
+/// Whether to start it.
 static START: AtomicBool = AtomicBool::new(false);
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// From now until it is dropped, [`recover`] knows of this kernel.
+/// Registers a kernel with [`recover`] until it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Armed(());
 
-/// Names the loaded kernel that [`recover`] shall start, or only unload.
+/// Registers the loaded kernel, which [`recover`] starts or only unloads.
 pub fn arm(kernel: Handle, start: bool) -> Armed {
     START.store(start, Ordering::SeqCst);
     KERNEL.store(kernel.as_ptr(), Ordering::SeqCst);
@@ -39,7 +38,7 @@ impl Drop for Armed {
     }
 }
 
-/// For the handler of panics: whether it is not running already.
+/// Called by the panic handler; false if it is running already.
 pub fn enter() -> bool {
     !ENTERED.swap(true, Ordering::SeqCst)
 }
@@ -49,27 +48,27 @@ pub fn is_armed() -> bool {
     START.load(Ordering::SeqCst) && !KERNEL.load(Ordering::SeqCst).is_null()
 }
 
-/// Starts the kernel, if there is one to start. Comes back when there is none or that did not work: then
-/// nothing of ours is published or loaded, and all memory of [`memory::Allocator`] is returned.
+/// Starts the registered kernel. Returns if there is none or its start failed: then nothing is published or
+/// loaded any more, and all memory of [`memory::Allocator`] is returned to the firmware.
 ///
 /// # Safety
-/// Nothing that the program allocated may be used any more: what follows is [`boot::exit`].
+/// The caller uses no allocated memory afterwards, and ends with [`boot::exit`].
 pub unsafe fn recover() {
     let start = is_armed();
     let kernel = KERNEL.swap(ptr::null_mut(), Ordering::SeqCst);
-    // SAFETY: it is what `arm` got, and its image is loaded while it stands here.
+    // SAFETY: the handle comes from `arm`, and its image is loaded while it is registered.
     if let Some(kernel) = unsafe { Handle::from_ptr(kernel) } {
         if start {
-            // SAFETY: what the kernel needs is kept, and the caller promises the rest.
-            unsafe { memory::give_back(Which::NotKept) };
-            // Nothing is left to try.
+            // SAFETY: memory that the kernel needs is kept, and the caller promises the rest.
+            unsafe { memory::release(Scope::NotKept) };
+            // No further attempt on failure.
             let _ = boot::start_image(kernel);
         }
-        // One that has returned is unloaded already; then this fails, rightly.
+        // A kernel that has returned is unloaded already: the error is ignored.
         let _ = boot::unload_image(kernel);
     }
-    // What the firmware still points at must stay.
-    let which = if initrd::withdraw() { Which::All } else { Which::NotKept };
-    // SAFETY: nobody points to it any more.
-    unsafe { memory::give_back(which) };
+    // Memory that the firmware still refers to must stay.
+    let scope = if initrd::withdraw() { Scope::All } else { Scope::NotKept };
+    // SAFETY: nothing refers to it any more.
+    unsafe { memory::release(scope) };
 }

@@ -1,12 +1,13 @@
-//! Entry, panic and signing data of the program: what only exists in firmware.
+//! Entry point, panic handler and SBAT section of the program.
 
 use core::panic::PanicInfo;
 
+use depmod_core::parts::diagnostic::Chain;
 use depmod_uefi::console::{self, Console};
 use depmod_uefi::memory::Allocator;
 use depmod_uefi::options::{Command, DEFAULT_ENTRY, USAGE, words_of_program};
 use depmod_uefi::stage::Stage;
-use depmod_uefi::{Chain, fallback, shell, tool};
+use depmod_uefi::{Error, fallback, shell, tool};
 use uefi::{Status, boot};
 
 /// Generation numbers by which Secure Boot can revoke old programs.
@@ -23,7 +24,7 @@ fn main() -> Status {
         if shell::is_there() {
             return Err(error);
         }
-        // Nobody typed this: firmware may append data of its own to a boot entry.
+        // No command of a user: firmware may append its own data to a boot entry.
         Console::default().warning(format_args!("load options: {error}; taking {DEFAULT_ENTRY}"));
         Command::parse(&[])
     });
@@ -33,7 +34,7 @@ fn main() -> Status {
             Console::default().error(format_args!("{}; stopped", Chain(&error)));
             return error.status();
         }
-        Ok(Command::Index(index)) => tool::run(&index, Console { verbose: index.verbose }),
+        Ok(Command::Index(command)) => tool::run(&command, Console { verbose: command.verbose }),
         Ok(Command::Help) => {
             console::print(format_args!("{USAGE}\n"));
             Ok(())
@@ -45,6 +46,8 @@ fn main() -> Status {
     };
     match done {
         Ok(()) => Status::SUCCESS,
+        // The console has the reason already.
+        Err(error @ Error::Stopped(_)) => error.status(),
         Err(error) => {
             Console::default().error(format_args!("{}", Chain(&error)));
             error.status()
@@ -52,20 +55,20 @@ fn main() -> Status {
     }
 }
 
-/// A defect of ours, or memory that ran out, must not stop the machine: the kernel starts without
-/// preload, or we go back to whoever started us.
+/// A defect of the program, or a lack of memory, must not stop the machine: the kernel starts without preload,
+/// or the program exits.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // A second panic while the first is told: then without words.
+    // A second panic, in the message of the first, prints nothing.
     if fallback::enter() {
         let next = if fallback::is_armed() { "booting without preload" } else { "stopped" };
         let place = info.location();
         let (file, line) = place.map_or(("?", 0), |place| (place.file(), place.line()));
         Console::default().error(format_args!("{} (at {file}:{line}); {next}", info.message()));
     }
-    // SAFETY: nothing is used after this, neither here nor by the frames above, which never run again.
+    // SAFETY: no allocated memory is used afterwards: the frames above never run again.
     unsafe { fallback::recover() };
-    // SAFETY: no event of ours is pending, and nothing points to what we allocated.
+    // SAFETY: there are no pending events, and nothing refers to allocated memory.
     let _ = unsafe { boot::exit(boot::image_handle(), Status::ABORTED, 0, core::ptr::null_mut()) };
     loop {
         boot::stall(core::time::Duration::from_secs(1));

@@ -1,18 +1,18 @@
-//! The hand-over: initrds for the Linux kernel's EFI stub.
+//! Hands initrds to the Linux kernel's EFI stub.
 //!
 //! The stub looks for a handle with the device path "vendor media, `LINUX_EFI_INITRD_MEDIA_GUID`" and
-//! asks the `LoadFile2` protocol on it for the initrd, once for its size and once for its bytes
+//! calls its `LoadFile2` protocol twice: for the size of the initrd and for its bytes
 //! (Linux `Documentation/admin-guide/efi-stub.rst`, `drivers/firmware/efi/libstub`).
 //!
-//! The parts are one file to the kernel, which unpacks archive after archive. Zeros between them do not
-//! matter to it, with two exceptions: a plain archive begins at a multiple of four, and an LZ4 stream has no
-//! end of its own but ends where a chunk has the size zero. So at least four zeros stand between two parts:
+//! The kernel gets the parts as one file and unpacks archive after archive. It skips zeros between them, with
+//! two conditions: an archive without compression begins at a multiple of four, and an LZ4 stream has no end
+//! mark, but ends at a chunk of size zero. So there are at least four zeros between two parts:
 //!
 //! ```text
-//! 02 21 4c 18 … 05   a base initrd of 5 + 4n bytes, LZ4
+//! 02 21 4c 18 … 05   an existing initrd of 5 + 4n bytes, LZ4
 //! 00 00 00 00        its end
 //! 00 00 00           up to a multiple of four
-//! 30 37 30 37 30 31  our archive
+//! 30 37 30 37 30 31  the archive with the modules
 //! ```
 
 use alloc::{boxed::Box, vec::Vec};
@@ -20,7 +20,7 @@ use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use depmod_core::cpio::ALIGN;
+use depmod_core::parts::cpio::ALIGN;
 use uefi::proto::device_path::{DevicePath, FfiDevicePath};
 use uefi::proto::media::load_file::LoadFile2;
 use uefi::{Guid, Handle, Identify, Status, boot, guid};
@@ -31,22 +31,23 @@ use uefi_raw::protocol::media::LoadFile2Protocol;
 use crate::error::{Doing, Error, Result};
 use crate::memory;
 
-/// Names the device path that the kernel's stub looks for.
+/// GUID in the device path that the kernel's stub looks for.
 pub const LINUX_EFI_INITRD_MEDIA_GUID: Guid = guid!("5568e427-68fc-4f3d-ac74-ca555231cc68");
 
 const VENDOR_MEDIA: [u8; 4] = [4, 3, 20, 0];
 const END: [u8; 4] = [0x7f, 0xff, 4, 0];
 
-/// What is published, for [`withdraw`]: there is never more than one.
+/// The published provider, for [`withdraw`]; there is at most one.
 static PUBLISHED: AtomicPtr<Provider> = AtomicPtr::new(ptr::null_mut());
 
-/// Initrds that are published until this is dropped.
+/// Published initrds. Dropping them withdraws them.
 #[derive(Debug)]
 pub struct Initrd {
     provider: *mut Provider,
 }
 
-/// What the firmware points at. `protocol` comes first: its address is the provider's.
+/// The protocol's data, which the firmware refers to. `protocol` is the first field: its address is the
+/// provider's.
 #[repr(C)]
 struct Provider {
     protocol: LoadFile2Protocol,
@@ -57,11 +58,11 @@ struct Provider {
 }
 
 impl Initrd {
-    /// Publishes the parts as one initrd, with zeros between them as the kernel wants it.
+    /// Publishes the parts as one initrd, with zeros between them.
     ///
     /// # Errors
-    /// When someone else provides an initrd, or the firmware refuses. Nothing is published then,
-    /// and the parts' memory is returned.
+    /// Another program provides an initrd, or the firmware refuses. Then nothing is published, and the parts
+    /// are freed.
     pub fn publish(parts: Vec<Vec<u8>>) -> Result<Self> {
         ensure_no_other()?;
         let path = device_path();
@@ -71,7 +72,7 @@ impl Initrd {
         parts.iter().for_each(|part| memory::keep(part.as_ptr()));
         let provider = Box::into_raw(Box::new(Provider { protocol, path, handle: None, parts, size }));
         memory::keep(provider);
-        // SAFETY: the provider stays where it is until it is withdrawn.
+        // SAFETY: the provider does not move until it is withdrawn.
         let path = unsafe { &raw const (*provider).path };
         // SAFETY: the GUID belongs to this interface, which outlives its installation.
         let handle =
@@ -79,16 +80,16 @@ impl Initrd {
         let handle = match handle.doing("publish the initrd's device path") {
             Ok(handle) => handle,
             Err(error) => {
-                // SAFETY: it comes from `Box::into_raw`, and nothing was installed.
+                // SAFETY: the provider comes from `Box::into_raw`, and nothing was installed.
                 drop(unsafe { Box::from_raw(provider) });
                 return Err(error);
             }
         };
-        // SAFETY: nobody else looks at it.
+        // SAFETY: there is no other reference.
         unsafe { (*provider).handle = Some(handle) };
         PUBLISHED.store(provider, Ordering::SeqCst);
         let initrd = Self { provider };
-        // SAFETY: as above; on failure `initrd` takes the device path away again.
+        // SAFETY: as above; on failure dropping `initrd` withdraws the device path.
         unsafe {
             boot::install_protocol_interface(
                 Some(handle),
@@ -100,13 +101,13 @@ impl Initrd {
         Ok(initrd)
     }
 
-    /// Adds a part behind the others.
+    /// Adds a part after the others.
     pub fn push(&mut self, part: Vec<u8>) {
-        // SAFETY: the provider lives as long as `self`, and firmware reads it only when a kernel runs.
+        // SAFETY: the provider lives as long as `self`, and the firmware reads it only while a kernel runs.
         let provider = unsafe { &mut *self.provider };
         memory::keep(part.as_ptr());
         let size = size_with(provider.size, &part);
-        // A failed allocation may start the kernel from here: size and parts always fit.
+        // If this allocation fails, the kernel starts from here: size and parts must still agree.
         provider.parts.push(part);
         provider.size = size;
     }
@@ -118,7 +119,7 @@ impl Initrd {
         unsafe { &(*self.provider).parts }
     }
 
-    /// Size as the kernel sees it, in bytes.
+    /// Size of the whole initrd, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         // SAFETY: the provider lives as long as `self`.
@@ -128,24 +129,24 @@ impl Initrd {
 
 impl Drop for Initrd {
     fn drop(&mut self) {
-        // What the firmware still points at must stay.
+        // Memory that the firmware still refers to must stay.
         if withdraw() {
-            // SAFETY: it comes from `Box::into_raw` and is not reachable any more.
+            // SAFETY: the provider comes from `Box::into_raw`, and the firmware does not refer to it any more.
             drop(unsafe { Box::from_raw(self.provider) });
         }
     }
 }
 
-/// For the handler of panics, which cannot drop the [`Initrd`]: takes away what is published, and says whether
-/// nothing is any more.
+/// Withdraws the published initrds, and returns whether nothing is published any more. The panic handler calls
+/// it, because it cannot drop the [`Initrd`].
 #[must_use]
 pub fn withdraw() -> bool {
     let provider = PUBLISHED.load(Ordering::SeqCst);
-    // SAFETY: what stands there is live.
+    // SAFETY: a published provider is live.
     let Some(handle) = (unsafe { provider.as_ref() }).and_then(|provider| provider.handle) else {
         return true;
     };
-    // SAFETY: these are the interfaces that `publish` installed; nobody holds on to them.
+    // SAFETY: these are the interfaces that `publish` installed, and nothing uses them now.
     let (file, path) = unsafe {
         let path = (&raw const (*provider).path).cast::<c_void>();
         (
@@ -164,13 +165,13 @@ pub fn withdraw() -> bool {
     gone
 }
 
-/// Looks whether somebody else provides an initrd: two with one device path would be a matter of luck.
+/// Checks that no other program provides an initrd: of two with one device path the kernel would take either.
 ///
 /// # Errors
-/// When somebody does.
+/// Another program provides one.
 pub fn ensure_no_other() -> Result<()> {
     let path = device_path();
-    // SAFETY: `path` is a whole device path with its end node.
+    // SAFETY: `path` is a complete device path with its end node.
     let mut wanted: &DevicePath = unsafe { DevicePath::from_ffi_ptr(path.as_ptr().cast::<FfiDevicePath>()) };
     match boot::locate_device_path::<LoadFile2>(&mut wanted) {
         Ok(_) => Err(Error::InitrdProvider),
@@ -178,10 +179,10 @@ pub fn ensure_no_other() -> Result<()> {
     }
 }
 
-/// Ends an LZ4 stream.
+/// Zeros that end an LZ4 stream.
 const LZ4_END: usize = 4;
 
-/// Zeros between what ends after `size` bytes and the next part.
+/// Zeros between `size` bytes and the next part.
 fn zeros_after(size: usize) -> usize {
     if size == 0 { 0 } else { size.saturating_add(LZ4_END).next_multiple_of(ALIGN).saturating_sub(size) }
 }
@@ -211,9 +212,9 @@ unsafe extern "efiapi" fn load_file(
     if boot_policy.0 != 0 {
         return Status::UNSUPPORTED;
     }
-    // SAFETY: the protocol is the first field of a live provider, which only `load_file` reads.
+    // SAFETY: the protocol is the first field of a live provider.
     let provider = unsafe { &*this.cast::<Provider>() };
-    // SAFETY: the caller lends us its size.
+    // SAFETY: `size` is the caller's, and not null.
     let room = unsafe { size.replace(provider.size) };
     if buffer.is_null() || room < provider.size {
         return Status::BUFFER_TOO_SMALL;
@@ -240,13 +241,13 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn the_path_that_the_stub_looks_for() {
+    fn device_path_of_the_stub() {
         let expected = b"\x04\x03\x14\x00\x27\xe4\x68\x55\xfc\x68\x3d\x4f\xac\x74\xca\x55\x52\x31\xcc\x68\x7f\xff\x04\x00";
         assert_eq!(&device_path(), expected);
     }
 
     #[test]
-    fn asked_for_the_size_then_for_the_bytes() {
+    fn load_file_gives_size_then_bytes() {
         let protocol = LoadFile2Protocol { load_file };
         let parts = vec![vec![1; 5], vec![2; 4], vec![3; 1]];
         let size = parts.iter().fold(0, |size, part| size_with(size, part));
@@ -255,7 +256,7 @@ mod tests {
         let this = (&raw mut provider).cast::<LoadFile2Protocol>();
         let path = (&raw const provider.path).cast::<DevicePathProtocol>();
         let ask = |policy, mut size, buffer: *mut u8| {
-            // SAFETY: everything points to live memory.
+            // SAFETY: all pointers refer to live memory.
             let status = unsafe { load_file(this, path, Boolean(policy), &mut size, buffer.cast()) };
             (status, size)
         };

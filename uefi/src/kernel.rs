@@ -1,4 +1,4 @@
-//! A kernel with an EFI stub: loaded, given its options, started.
+//! Loads and starts a kernel with an EFI stub.
 
 use alloc::vec::Vec;
 
@@ -9,24 +9,24 @@ use uefi::proto::loaded_image::LoadedImage;
 use crate::error::{Doing, Error, Result};
 use crate::memory;
 
-/// A loaded kernel; dropped without being started, it is unloaded.
+/// A loaded kernel. Dropping it unloads it.
 #[derive(Debug)]
 pub struct Kernel {
     image: Handle,
-    /// UTF-16 with a NUL. The image points at them.
+    /// UTF-16 with a NUL. The image refers to it.
     _options: Vec<u16>,
 }
 
 impl Kernel {
-    /// Has the firmware load `bytes`. It verifies them where Secure Boot is on.
+    /// Loads an image. With Secure Boot the firmware verifies it.
     ///
     /// # Errors
-    /// When the firmware refuses the image, or the options hold a NUL.
+    /// The firmware refuses the image, or the options contain a NUL.
     pub fn load(bytes: &[u8], options: &str) -> Result<Self> {
         if options.contains('\0') {
             return Err(Error::Text(options.into()));
         }
-        // The kernel's stub knows surrogates, which the firmware's own texts cannot have.
+        // UTF-16, because the kernel's stub decodes surrogates; `CString16` is UCS-2.
         let text: Vec<u16> = options.encode_utf16().chain([0]).collect();
         memory::keep(text.as_ptr());
         let source = LoadImageSource::FromBuffer { buffer: bytes, file_path: None };
@@ -35,7 +35,7 @@ impl Kernel {
         let mut loaded =
             boot::open_protocol_exclusive::<LoadedImage>(image).doing("give the kernel its options")?;
         let size = u32::try_from(size_of_val(&*kernel._options)).map_err(|_| Error::Text(options.into()))?;
-        // SAFETY: the kernel owns the text, so it lives until after the image has returned.
+        // SAFETY: `kernel` owns the text, which therefore outlives the image.
         unsafe { loaded.set_load_options(kernel._options.as_ptr().cast(), size) };
         drop(loaded);
         Ok(kernel)
@@ -47,7 +47,7 @@ impl Kernel {
         self.image
     }
 
-    /// Starts it. This comes back only when the kernel gave up before taking over.
+    /// Starts the kernel. Returns only if the kernel gives up before it takes over the machine.
     pub fn start(&self) -> Error {
         let status = match boot::start_image(self.image) {
             Ok(()) => uefi::Status::ABORTED,
@@ -59,7 +59,7 @@ impl Kernel {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // An image that was started and has returned is unloaded already; then this fails, rightly.
+        // A kernel that has returned is unloaded already: the error is ignored.
         let _ = boot::unload_image(self.image);
     }
 }

@@ -1,7 +1,7 @@
-//! The program's memory, and how all of it goes back at once.
+//! The program's allocator, and the release of all its memory at once.
 //!
-//! Nothing unwinds in firmware: after a panic nobody drops what its frames owned, and the kernel that is then
-//! started would lack that memory. So [`Allocator`] links every live block to the others:
+//! Nothing unwinds in firmware: after a panic no destructor runs, and the kernel that is then started would
+//! lack that memory. So [`Allocator`] keeps all live blocks in a list:
 //!
 //! ```text
 //! first ─► block ─► block (kept) ─► block
@@ -9,8 +9,8 @@
 //!          bytes    bytes           bytes
 //! ```
 //!
-//! [`give_back`] returns them to the firmware without asking their owners. What a kernel that starts
-//! without preload still needs – its options, base initrds – is marked by [`keep`] and stays.
+//! [`release`] returns them to the firmware without their destructors. Memory that the kernel needs even
+//! without preload – its options, existing initrds – is marked by [`keep`] and stays.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -18,41 +18,41 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use uefi::boot::{self, MemoryType};
 
-/// Alignment of what the firmware's pool gives (UEFI 2.10 §7.2.4).
+/// Alignment of the firmware's pool memory (UEFI 2.10 §7.2.4).
 const POOL_ALIGN: usize = 8;
 
-/// The global allocator of a program that recovers by [`give_back`]; without it there is nothing to give.
+/// The global allocator of a program that recovers by [`release`]. Memory of other allocators is not released.
 #[derive(Debug)]
 pub struct Allocator;
 
-/// Stands before the bytes of each block.
+/// Header before the bytes of each block.
 #[repr(C)]
 struct Block {
     previous: *mut Block,
     next: *mut Block,
-    /// What the pool gave.
+    /// The address from the pool.
     start: *mut u8,
     kept: bool,
 }
 
-/// Live blocks, the newest first. Nothing runs beside us, so the order of accesses does not matter.
+/// List of live blocks, the newest first. There is one thread, so relaxed accesses suffice.
 struct Blocks {
     first: AtomicPtr<Block>,
 }
 
 static BLOCKS: Blocks = Blocks::new();
 
-/// What [`give_back`] returns.
+/// The blocks that [`release`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// All blocks but those of [`keep`].
+pub enum Scope {
+    /// All blocks except those marked by [`keep`].
     NotKept,
     /// All blocks.
     All,
 }
 
-/// Excepts the block that begins at `bytes` from [`Which::NotKept`], grown or not, until it is freed. Anything
-/// else, such as memory of another allocator, is left alone.
+/// Excludes the block that begins at `bytes` from [`Scope::NotKept`] until it is freed; growing it changes
+/// nothing. Other addresses, such as memory of another allocator, are ignored.
 pub fn keep<T>(bytes: *const T) {
     if let Some(block) = BLOCKS.find(bytes.cast()) {
         // SAFETY: blocks in the list are live.
@@ -63,11 +63,11 @@ pub fn keep<T>(bytes: *const T) {
 /// Returns memory to the firmware.
 ///
 /// # Safety
-/// Nobody may use the blocks concerned again, nor drop them: this is for the handler of panics, which does
-/// not come back.
-pub unsafe fn give_back(which: Which) {
-    // SAFETY: they come from this pool, and the caller promises the rest.
-    BLOCKS.drain(which, |start| unsafe { free(start) });
+/// The released blocks must not be used or dropped afterwards: only the panic handler, which does not return,
+/// can promise that.
+pub unsafe fn release(scope: Scope) {
+    // SAFETY: the blocks come from this pool, and the caller promises the rest.
+    BLOCKS.drain(scope, |start| unsafe { free(start) });
 }
 
 fn allocate(size: usize) -> *mut u8 {
@@ -79,12 +79,12 @@ fn allocate(size: usize) -> *mut u8 {
 /// `start` comes from [`allocate`], once.
 unsafe fn free(start: *mut u8) {
     if let Some(start) = NonNull::new(start) {
-        // SAFETY: as the caller promises. A pool that does not take it back leaves nothing to do.
+        // SAFETY: as the caller promises. An error of the pool cannot be handled.
         let _ = unsafe { boot::free_pool(start) };
     }
 }
 
-// SAFETY: each block is memory of the firmware of its own, with room for the layout and our links.
+// SAFETY: each block is separate pool memory, with room for the layout and the header.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(size) = Block::room(layout) else { return ptr::null_mut() };
@@ -92,12 +92,12 @@ unsafe impl GlobalAlloc for Allocator {
         if start.is_null() {
             return start;
         }
-        // SAFETY: it is new, and has the size that was asked for.
+        // SAFETY: the memory is new, and has the requested size.
         unsafe { BLOCKS.add(start, layout) }
     }
 
     unsafe fn dealloc(&self, bytes: *mut u8, _: Layout) {
-        // SAFETY: `alloc` made the block, and its owner lets go of it.
+        // SAFETY: the block comes from `alloc`, and its owner frees it.
         unsafe { free(BLOCKS.remove(bytes)) };
     }
 
@@ -106,7 +106,7 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller promises that `size` is not zero.
         let new = unsafe { self.alloc(new_layout) };
         if !new.is_null() {
-            // SAFETY: both are live blocks of ours, of at least that size, and different ones.
+            // SAFETY: both are different live blocks, of at least that size.
             unsafe {
                 new.copy_from_nonoverlapping(bytes, layout.size().min(size));
                 (*Block::of(new)).kept = (*Block::of(bytes)).kept;
@@ -118,13 +118,13 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 impl Block {
-    /// Bytes to ask of the pool, which aligns only so far.
+    /// Bytes to request from the pool, with slack for alignments that it does not guarantee.
     fn room(layout: Layout) -> Option<usize> {
         let slack = if layout.align() > POOL_ALIGN { layout.align() } else { 0 };
         layout.size().checked_add(size_of::<Self>())?.checked_add(slack)
     }
 
-    /// The block whose bytes these are.
+    /// The block that owns these bytes.
     fn of(bytes: *mut u8) -> *mut Self {
         bytes.cast::<Self>().wrapping_sub(1)
     }
@@ -143,15 +143,15 @@ impl Blocks {
         self.first.load(Ordering::Relaxed)
     }
 
-    /// Makes a block of new memory, and returns its bytes.
+    /// Adds a block in new memory, and returns the address of its bytes.
     ///
     /// # Safety
-    /// `start` is memory of [`Block::room`] bytes, aligned like the pool's, that nobody else uses.
+    /// `start` is unused memory of [`Block::room`] bytes, aligned like the pool's.
     unsafe fn add(&self, start: *mut u8, layout: Layout) -> *mut u8 {
         let after = start.wrapping_add(size_of::<Block>());
         let bytes = after.wrapping_add(after.align_offset(layout.align()));
         let (block, next) = (Block::of(bytes), self.first());
-        // SAFETY: there is room before the bytes, aligned since they are; `next` is live, or null.
+        // SAFETY: there is room before the bytes, and it is aligned because they are; `next` is live or null.
         unsafe {
             block.write(Block { previous: ptr::null_mut(), next, start, kept: false });
             if let Some(next) = next.as_mut() {
@@ -162,12 +162,12 @@ impl Blocks {
         bytes
     }
 
-    /// Unlinks a block, and returns where its memory starts.
+    /// Unlinks a block, and returns the start of its memory.
     ///
     /// # Safety
-    /// The bytes are a live block's of this list.
+    /// The bytes belong to a live block of this list.
     unsafe fn remove(&self, bytes: *mut u8) -> *mut u8 {
-        // SAFETY: a live block, and so are its neighbours.
+        // SAFETY: the block and its neighbours are live.
         unsafe {
             let Block { previous, next, start, .. } = Block::of(bytes).read();
             match previous.as_mut() {
@@ -190,14 +190,14 @@ impl Blocks {
         NonNull::new(block)
     }
 
-    /// Unlinks blocks and has each freed.
-    fn drain(&self, which: Which, free: impl Fn(*mut u8)) {
+    /// Unlinks blocks and frees each.
+    fn drain(&self, scope: Scope, free: impl Fn(*mut u8)) {
         let mut block = self.first();
         while !block.is_null() {
-            // SAFETY: it is live until it is freed below.
+            // SAFETY: the block is live until it is freed below.
             let Block { next, kept, .. } = unsafe { block.read() };
-            if which == Which::All || !kept {
-                // SAFETY: it stands in this list.
+            if scope == Scope::All || !kept {
+                // SAFETY: the block is in this list.
                 free(unsafe { self.remove(Block::bytes(block)) });
             }
             block = next;
@@ -211,7 +211,7 @@ mod tests {
     use alloc::{vec, vec::Vec};
     use core::cell::RefCell;
 
-    /// Memory that stays where it is, aligned like the pool's and no better.
+    /// Memory with stable addresses and no better alignment than the pool's.
     struct Pool(Vec<Vec<u64>>);
 
     impl Pool {
@@ -220,7 +220,7 @@ mod tests {
             self.0.push(vec![0; words + 2]);
             let memory = self.0.last_mut().unwrap();
             let odd = (memory.as_ptr() as usize / 8 + 1) % 2;
-            // SAFETY: there is room behind.
+            // SAFETY: there is enough room.
             unsafe { blocks.add(memory.as_mut_ptr().add(odd).cast(), layout) }
         }
     }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_and_go() {
+    fn blocks_are_linked_and_unlinked() {
         let (blocks, mut pool) = (Blocks::new(), Pool(Vec::new()));
         let layout = Layout::from_size_align(5, 1).unwrap();
         let [a, b, c, d] = [0; 4].map(|_| pool.block(&blocks, layout));
@@ -241,7 +241,7 @@ mod tests {
         for (gone, left) in [(c, &[d, b, a][..]), (d, &[b, a]), (a, &[b]), (b, &[])] {
             let memory =
                 pool.0.iter().find(|memory| memory.as_ptr_range().contains(&gone.cast_const().cast::<u64>()));
-            // SAFETY: it is live.
+            // SAFETY: the block is live.
             let start = unsafe { blocks.remove(gone) };
             assert!(memory.unwrap().as_ptr_range().contains(&start.cast_const().cast::<u64>()));
             assert_eq!(live(&blocks), left);
@@ -262,18 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn kept_blocks_go_last() {
+    fn kept_blocks_are_released_last() {
         let (blocks, mut pool) = (Blocks::new(), Pool(Vec::new()));
         let layout = Layout::from_size_align(8, 8).unwrap();
         let [_, kept, _] = [0; 3].map(|_| pool.block(&blocks, layout));
         assert!(blocks.find(kept.wrapping_add(1)).is_none());
-        // SAFETY: it is live.
+        // SAFETY: the block is live.
         unsafe { (*blocks.find(kept).unwrap().as_ptr()).kept = true };
         let freed = RefCell::new(0);
         let count = |_| *freed.borrow_mut() += 1;
-        blocks.drain(Which::NotKept, count);
+        blocks.drain(Scope::NotKept, count);
         assert_eq!((*freed.borrow(), live(&blocks)), (2, vec![kept]));
-        blocks.drain(Which::All, count);
+        blocks.drain(Scope::All, count);
         assert_eq!((*freed.borrow(), live(&blocks)), (3, vec![]));
     }
 }

@@ -1,4 +1,4 @@
-//! What the program is asked to do: the shell's words, or a boot entry's load options.
+//! The command line: the shell's words, or the load options of a firmware boot entry.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -7,70 +7,70 @@ use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
 use uefi::proto::shell_params::ShellParameters;
 
-/// Beside the program, unless the load options name another.
+/// Entry file in the program's directory, unless the load options name another.
 pub const DEFAULT_ENTRY: &str = "depmod.conf";
 
-/// How to call the program.
+/// Usage text.
 pub const USAGE: &str = "usage: depmod.efi [-b DIR] [-o DIR] [-m DIR] [-n] [-v] VERSION\n\
      \x20      depmod.efi [-v] [ENTRY.conf]";
 
-/// One way of running.
+/// A parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Write index files, like the Linux command.
-    Index(Index),
-    /// Boot an entry with the modules that it needs.
+    Index(IndexCommand),
+    /// Boot an entry with the modules that the machine needs.
     Boot {
-        /// The entry file, when it is not [`DEFAULT_ENTRY`].
+        /// The entry file, if not [`DEFAULT_ENTRY`].
         entry: Option<String>,
-        /// Whether to tell what is done.
+        /// `-v`: informative messages.
         verbose: bool,
-        /// `--defect`: a failure to provoke.
+        /// `--defect`: a provoked failure.
         defect: Option<Defect>,
     },
     /// `--help`.
     Help,
 }
 
-/// Failures of the program itself that tests provoke: the machine must boot all the same.
+/// Failures of the program itself, provoked by tests: the machine must boot nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// `panic`: a broken promise in the code.
+    /// `panic`: a panic.
     Panic,
-    /// `memory`: no memory is left at all.
+    /// `memory`: a failed allocation.
     Memory,
 }
 
-/// Operands of [`Command::Index`], named like the Linux command's options.
+/// Options of [`Command::Index`], named as in the Linux command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Index {
+pub struct IndexCommand {
     /// `-b`: the directory above `lib/modules`, or an archive.
     pub base: Option<String>,
-    /// `-o`: where to put the files instead.
+    /// `-o`: another base for the files.
     pub out: Option<String>,
     /// `-m`: the module directory below the base.
     pub module_dir: Option<String>,
     /// `-n`: print, write nothing.
     pub dry_run: bool,
-    /// `-v`: tell what is done.
+    /// `-v`: informative messages, and the links between modules.
     pub verbose: bool,
     /// The kernel's version.
     pub version: String,
 }
 
-/// A word that was not understood.
+/// Invalid command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// No option of this name.
+    /// Unknown option.
     Unknown(String),
-    /// The option lacks its value.
+    /// An option without its value, or with an invalid one.
     Value(String),
-    /// More operands than one.
+    /// Too many operands.
     Operand(String),
-    /// Options for writing index files, but no version.
+    /// Options for index files without a version.
     NoVersion,
-    /// The load options are bytes of another kind.
+    /// The load options are not text.
     NoText,
 }
 
@@ -88,12 +88,12 @@ impl fmt::Display for OptionsError {
 
 impl core::error::Error for OptionsError {}
 
-/// The words that the program was started with, its own name not among them.
+/// The words of the command line, without the program's name.
 ///
-/// From the shell they come parsed. Otherwise load options are one text, without a program name.
+/// The shell passes separate words; otherwise the load options are one text.
 ///
 /// # Errors
-/// When the firmware puts something else there: the specification allows any bytes.
+/// The load options are not text: the specification allows any bytes.
 pub fn words_of_program() -> Result<Vec<String>, OptionsError> {
     let image = boot::image_handle();
     if let Ok(shell) = boot::open_protocol_exclusive::<ShellParameters>(image) {
@@ -103,7 +103,7 @@ pub fn words_of_program() -> Result<Vec<String>, OptionsError> {
     loaded.load_options_as_bytes().map_or(Ok(Vec::new()), split)
 }
 
-/// Words of load options: UTF-16, up to a NUL; `"` keeps spaces together.
+/// Words of load options: UTF-16 up to a NUL, with `"` as quotation mark.
 fn split(options: &[u8]) -> Result<Vec<String>, OptionsError> {
     let units = options.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair));
     let text: Result<String, _> = char::decode_utf16(units.take_while(|&unit| unit != 0)).collect();
@@ -129,8 +129,8 @@ fn split(options: &[u8]) -> Result<Vec<String>, OptionsError> {
 }
 
 impl Command {
-    /// Understands the program's words. An operand that begins with a digit is a version, unless
-    /// [`is_entry_name`]; any other is the name of an entry file.
+    /// Parses the words of a command line. An operand that begins with a digit is a version, unless
+    /// [`is_entry_name`]; any other operand is the path of an entry file.
     ///
     /// ```
     /// use depmod_uefi::options::Command;
@@ -140,9 +140,9 @@ impl Command {
     /// ```
     ///
     /// # Errors
-    /// When a word is not understood.
+    /// Invalid words.
     pub fn parse(words: &[String]) -> Result<Self, OptionsError> {
-        let mut index = Index::default();
+        let mut index = IndexCommand::default();
         let mut operand: Option<&str> = None;
         let mut defect = None;
         let mut words = words.iter();
@@ -170,7 +170,7 @@ impl Command {
                 word => operand = Some(word),
             }
         }
-        let plain = Index { verbose: index.verbose, ..Index::default() };
+        let plain = IndexCommand { verbose: index.verbose, ..IndexCommand::default() };
         match operand {
             Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) && !is_entry_name(version) => {
                 index.version = version.into();
@@ -185,11 +185,11 @@ impl Command {
     }
 }
 
-/// Whether a word is the name of an entry file beyond doubt: it ends in `.conf`, as the Boot Loader
-/// Specification asks. Others may be one, or garbage in the load options.
+/// Whether a word is certainly the path of an entry file: it ends in `.conf`, as the Boot Loader Specification
+/// requires. Another word may be one too, or garbage in the load options.
 #[must_use]
 pub fn is_entry_name(word: &str) -> bool {
-    word.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("conf"))
+    word.as_bytes().last_chunk().is_some_and(|end: &[u8; 5]| end.eq_ignore_ascii_case(b".conf"))
 }
 
 fn path(word: &str) -> String {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_ways() {
+    fn commands() {
         assert_eq!(parse(""), Ok(Command::Boot { entry: None, verbose: false, defect: None }));
         let Ok(Command::Index(index)) = parse("-b \\x -o /out -m m -n -v 6.1.0") else { panic!() };
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(parse("6.1.conf"), entry("6.1.conf"));
         assert_eq!(parse(r"12\DEBIAN.CONF"), entry("12/DEBIAN.CONF"));
         assert_eq!(parse("debian"), entry("debian"));
-        let index = Index { version: "6.1.config".into(), ..Index::default() };
+        let index = IndexCommand { version: "6.1.config".into(), ..IndexCommand::default() };
         assert_eq!(parse("6.1.config"), Ok(Command::Index(index)));
         assert_eq!(split(b"RC").unwrap(), ["\u{4352}"], "some firmware appends these bytes");
     }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn not_understood() {
+    fn invalid_words() {
         assert_eq!(parse("-x"), Err(OptionsError::Unknown("-x".into())));
         assert_eq!(parse("6.1 -b"), Err(OptionsError::Value("-b".into())));
         assert_eq!(parse("6.1 6.2"), Err(OptionsError::Operand("6.2".into())));

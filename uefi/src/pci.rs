@@ -1,52 +1,57 @@
-//! PCI functions, as the firmware's drivers see them.
+//! PCI functions from the firmware's drivers.
 
 use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::fmt;
 
-use depmod_core::hardware::{CONFIG_LEN, PciFunction};
+use depmod_core::parts::boot::hardware::{CONFIG_LEN, PciFunction};
 use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams};
 use uefi::proto::unsafe_protocol;
 use uefi::{Handle, Status};
 
 use crate::error::{Doing, Result};
 
-/// Where a function is: segment, bus, device, function. `Display` is Linux's form.
+/// Segment, bus, device and function, shown as Linux shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Location(pub [usize; 4]);
+pub struct PciAddress(pub [usize; 4]);
 
-impl fmt::Display for Location {
+impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [segment, bus, device, function] = self.0;
         write!(f, "{segment:04x}:{bus:02x}:{device:02x}.{function}")
     }
 }
 
-/// All functions that the firmware has found, by location. One that cannot be read is left out.
+/// All PCI functions, sorted by address, without those that cannot be read.
 ///
 /// # Errors
-/// When the firmware cannot list its PCI functions.
-pub fn functions() -> Result<Vec<(Location, PciFunction)>> {
+/// The firmware cannot list them.
+pub fn functions() -> Result<Vec<(PciAddress, PciFunction)>> {
     let handles = match boot::find_handles::<PciIo>() {
         // A machine without PCI.
         Err(error) if error.status() == Status::NOT_FOUND => Vec::new(),
         handles => handles.doing("list PCI functions")?,
     };
-    let mut functions: Vec<_> = handles.into_iter().filter_map(read).collect();
-    functions.sort_unstable();
+    let mut functions = Vec::new();
+    for function in handles.into_iter().filter_map(read) {
+        // Less code than a sort.
+        if let Err(at) = functions.binary_search(&function) {
+            functions.insert(at, function);
+        }
+    }
     Ok(functions)
 }
 
-fn read(handle: Handle) -> Option<(Location, PciFunction)> {
+fn read(handle: Handle) -> Option<(PciAddress, PciFunction)> {
     let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
-    // SAFETY: the protocol is used only within this function, where nothing else runs. Exclusive
-    // access would disconnect the drivers of our own disk.
+    // SAFETY: the protocol is used only in this function, and there is one thread. Exclusive access would
+    // disconnect the drivers of the boot disk.
     let mut pci =
         unsafe { boot::open_protocol::<PciIo>(params, OpenProtocolAttributes::GetProtocol) }.ok()?;
-    let location = pci.location()?;
+    let address = pci.address()?;
     let mut config = [0; CONFIG_LEN];
     pci.read_config(&mut config)?;
-    Some((location, PciFunction::parse(&config)?))
+    Some((address, PciFunction::parse(&config)?))
 }
 
 type Access = unsafe extern "efiapi" fn(*mut PciIo, u32, u32, usize, *mut c_void) -> Status;
@@ -77,16 +82,16 @@ struct PciIo {
 const WIDTH_U32: u32 = 2;
 
 impl PciIo {
-    fn location(&mut self) -> Option<Location> {
+    fn address(&mut self) -> Option<PciAddress> {
         let [mut segment, mut bus, mut device, mut function] = [0; 4];
-        // SAFETY: `self` is the protocol, the others are ours.
+        // SAFETY: `self` is the protocol, and the other pointers are local variables.
         let status = unsafe { (self.get_location)(self, &mut segment, &mut bus, &mut device, &mut function) };
-        status.is_success().then_some(Location([segment, bus, device, function]))
+        status.is_success().then_some(PciAddress([segment, bus, device, function]))
     }
 
     fn read_config(&mut self, config: &mut [u8; CONFIG_LEN]) -> Option<()> {
         let mut words = [0_u32; CONFIG_LEN / 4];
-        // SAFETY: `words` has room for this many units of this width.
+        // SAFETY: `words` has room for that many units of that width.
         let status = unsafe { (self.pci_read)(self, WIDTH_U32, 0, words.len(), words.as_mut_ptr().cast()) };
         for (to, word) in config.as_chunks_mut::<4>().0.iter_mut().zip(words) {
             *to = word.to_le_bytes();

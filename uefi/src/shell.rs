@@ -1,4 +1,4 @@
-//! Paths as people type them in the UEFI shell: `fs0:\dir`, `\dir`, `dir`, with either slash.
+//! Paths of the UEFI shell: `fs0:\dir`, `\dir`, `dir`, with either slash.
 
 use alloc::{format, string::String};
 
@@ -12,16 +12,16 @@ use uefi_raw::protocol::shell::ShellProtocol;
 use crate::error::{Doing, Error, Result};
 use crate::volume::{Volume, from_firmware};
 
-/// `uefi::proto::shell::Shell` has no mappings yet.
+/// The shell's protocol; `uefi::proto::shell::Shell` has no mappings yet.
 #[repr(transparent)]
 #[unsafe_protocol(ShellProtocol::GUID)]
 struct Shell(ShellProtocol);
 
-/// The volume that a path names, and the path on it. Without a shell, or with none of its mappings in the
-/// path, that is the program's own volume.
+/// The volume of a path, and the absolute path on it. Without a mapping in the path it is the volume of the
+/// shell's current directory; without a shell, the program's own.
 ///
 /// # Errors
-/// When no volume has the name, or it cannot be opened.
+/// The volume is unknown or cannot be opened.
 pub fn locate(word: &str) -> Result<(Volume, String)> {
     let Some(shell) = shell() else {
         return match split(word, None) {
@@ -29,12 +29,12 @@ pub fn locate(word: &str) -> Result<(Volume, String)> {
             (Some(mapping), _) => Err(Error::Volume(mapping)),
         };
     };
-    // SAFETY: a null name asks for the current directory; the shell owns what it returns.
+    // SAFETY: a null name stands for the current directory; the shell owns the result.
     let current = unsafe { (shell.0.get_cur_dir)(core::ptr::null()) };
     let current = if current.is_null() {
         None
     } else {
-        // SAFETY: a text of the shell, with its NUL, that stays until the directory changes.
+        // SAFETY: a text with a NUL, which stays valid until the current directory changes.
         Some(from_firmware(unsafe { CStr16::from_ptr(current.cast()) }))
     };
     let (mapping, path) = split(word, current.as_deref());
@@ -45,7 +45,7 @@ pub fn locate(word: &str) -> Result<(Volume, String)> {
     Ok((volume, path))
 }
 
-/// Whether a shell can be asked.
+/// Whether there is a shell.
 #[must_use]
 pub fn is_there() -> bool {
     shell().is_some()
@@ -54,7 +54,7 @@ pub fn is_there() -> bool {
 fn shell() -> Option<boot::ScopedProtocol<Shell>> {
     let handle = boot::get_handle_for_protocol::<Shell>().ok()?;
     let params = boot::OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
-    // SAFETY: the shell that runs us does not go away meanwhile; it holds its protocol open itself.
+    // SAFETY: the shell outlives this program, and keeps its protocol open itself.
     unsafe { boot::open_protocol(params, boot::OpenProtocolAttributes::GetProtocol) }.ok()
 }
 
@@ -62,22 +62,22 @@ impl Shell {
     fn volume(&self, mapping: &str) -> Result<Volume> {
         let unknown = || Error::Volume(mapping.into());
         let name = CString16::try_from(&*format!("{mapping}:")).map_err(|_| unknown())?;
-        // SAFETY: the name is a text with its NUL.
+        // SAFETY: the name ends in a NUL.
         let path = unsafe { (self.0.get_device_path_from_map)(name.as_ptr().cast()) };
         if path.is_null() {
             return Err(unknown());
         }
-        // SAFETY: a device path of the shell, whole, that stays while the mapping does.
+        // SAFETY: a complete device path, which stays valid as long as the mapping.
         let mut path: &DevicePath = unsafe { DevicePath::from_ffi_ptr(path.cast::<FfiDevicePath>()) };
         let handle = boot::locate_device_path::<SimpleFileSystem>(&mut path).map_err(|_| unknown())?;
         let params = boot::OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
-        // SAFETY: exclusive access would take the volume from the shell; its driver stays meanwhile.
+        // SAFETY: the driver outlives this program. Exclusive access would take the volume from the shell.
         let volume = unsafe { boot::open_protocol(params, boot::OpenProtocolAttributes::GetProtocol) };
         Volume::open_volume(volume.doing("open the volume")?)
     }
 }
 
-/// Mapping and absolute path; what the word lacks comes from the current directory (`FS0:/dir`).
+/// Mapping and absolute path; missing parts come from the current directory (`FS0:/dir`).
 fn split(word: &str, current: Option<&str>) -> (Option<String>, String) {
     let word = word.replace('\\', "/");
     let parts = |path: &str| match path.split_once(':') {
@@ -99,7 +99,7 @@ mod tests {
     use super::split;
 
     #[test]
-    fn what_people_type() {
+    fn paths() {
         let of = |word, current| {
             let (mapping, path) = split(word, current);
             alloc::format!("{} {path}", mapping.unwrap_or_default())

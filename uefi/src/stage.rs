@@ -1,54 +1,52 @@
-//! The stage before the kernel: an entry in, a running kernel out.
+//! The stage before the kernel: from a boot entry to a running kernel.
 //!
 //! ```text
-//! entry ─► kernel loaded ─► base initrds published ─► hardware ─► plan ─► initrd added ─► kernel started
-//!                         ╰ from here on the machine boots: a failure skips to the last arrow
+//! entry ─► load kernel ─► publish existing initrds ─► hardware ─► load order ─► add initrd ─► start kernel
+//!                       ╰ from here on the machine boots: a failure skips to the last step
 //! ```
 //!
-//! What the console says, one line each: `depmod: ERROR: WHY; booting without preload` on a failure, or
-//! `; stopped` if the entry asks for that; `depmod: preload: …` with what was chosen; with `-v` also
-//! `depmod: time: …`.
+//! Messages on the console, one line each: `depmod: preload: …` counts the modules;
+//! `depmod: ERROR: CAUSE; booting without preload` is a failure, with `; stopped` instead if the entry says
+//! so; with `-v` there are also `depmod: time: …` and the report.
 
 use alloc::{borrow::ToOwned, format, string::String, string::ToString, vec::Vec};
 
-use depmod_core::decompress::PureDecoder;
-use depmod_core::entry::{BootEntry, Hardware, OnError};
-use depmod_core::hardware::{children, usb_children};
-use depmod_core::host::{Reporter, Source};
-use depmod_core::limits::Limits;
-use depmod_core::plan::Request;
-use depmod_core::preload::{Preload, Wishes, prepare};
-use depmod_core::tree::{Provenance, locate};
+use depmod_core::parts::boot::hardware::{children, usb_children};
+use depmod_core::parts::boot::initrd::{InitrdBuilder, ModuleInitrd, Wanted};
+use depmod_core::parts::boot::{BootEntry, HardwareUse, OnError, Provenance, locate};
+use depmod_core::parts::decompress::PureDecoder;
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::{Limits, Request, Source};
 use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
 
-use crate::base::Initrds;
 use crate::clock::Clock;
 use crate::console::Console;
-use crate::error::{Chain, Doing, Error, Result};
+use crate::error::{Doing, Error, Result};
+use crate::existing::NamedInitrds;
 use crate::initrd::{self, Initrd};
 use crate::kernel::Kernel;
-use crate::modules::Stored;
+use crate::modules::ModuleStore;
 use crate::options::{DEFAULT_ENTRY, Defect, is_entry_name};
 use crate::volume::{Volume, from_firmware};
 use crate::{fallback, pci, shell, tcg, usb};
 
-/// Who asks for what the entry names.
+/// Origin of the requests in the boot entry.
 const ENTRY: &str = "x-depmod-preload";
 
-/// What to boot.
+/// Boots an entry.
 #[derive(Clone, Debug, Default)]
 pub struct Stage {
-    /// The entry file, when it is not the one beside the program.
+    /// The entry file, if not the one in the program's directory.
     pub entry: Option<String>,
-    /// A failure to provoke, for tests.
+    /// A provoked failure, for tests.
     pub defect: Option<Defect>,
-    /// Where messages go.
+    /// For messages.
     pub console: Console,
 }
 
 impl Stage {
-    /// Boots. Comes back only on failure; all memory is then returned and nothing stays published.
+    /// Boots. Returns only on failure; then all memory is freed and nothing is published.
     pub fn run(&self) -> Error {
         match self.boot() {
             Ok(never) => match never {},
@@ -61,25 +59,25 @@ impl Stage {
         let limits = Limits::DEFAULT;
         let (volume, path) = self.entry_file()?;
         let bytes = volume
-            // One more tells that there is more.
+            // One byte more shows whether the file is too long.
             .read_head(path.as_bytes(), limits.entry_size.saturating_add(1))
-            .map_err(|cause| Error::File { path: path.clone().into_bytes(), cause })?;
+            .map_err(|cause| Error::File { path: path.clone(), cause })?;
         let entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
         let stop = entry.on_error == OnError::Stop;
-        self.remark(&entry);
+        self.report_ignored(&entry);
 
         let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
         let armed = fallback::arm(kernel.image(), !stop);
-        let base = self.base_initrds(&entry, &volume)?;
-        let whole = base.len() == entry.initrds.len();
+        let existing = self.existing_initrds(&entry, &volume)?;
+        let complete = existing.len() == entry.initrds.len();
         let mut initrd = None;
-        let added = self.publish(base, &mut initrd, &entry).and_then(|()| {
-            if !whole {
+        let added = self.publish(existing, &mut initrd, &entry).and_then(|()| {
+            if !complete {
                 return Ok(());
             }
-            let base = initrd.as_ref().map_or(&[][..], Initrd::parts);
-            let preload = self.preload(&entry, &volume, base, &limits)?;
-            self.add(preload, &mut initrd)
+            let existing = initrd.as_ref().map_or(&[][..], Initrd::parts);
+            let modules = self.module_initrd(&entry, &volume, existing, &limits)?;
+            self.add(modules, &mut initrd)
         });
         if let Err(error) = added {
             if stop {
@@ -109,7 +107,7 @@ impl Stage {
             Some(name) => beside_program(name)?,
             None => beside_program(DEFAULT_ENTRY)?,
         };
-        // Firmware may append data of its own to a boot entry, which read as a name.
+        // Firmware may append its own data to a boot entry, which then looks like a name.
         if let Some(name) = named.filter(|name| !is_entry_name(name))
             && volume.stat(path.as_bytes()).is_err()
         {
@@ -119,8 +117,8 @@ impl Stage {
         Ok((volume, path))
     }
 
-    /// What of an entry means nothing.
-    fn remark(&self, entry: &BootEntry) {
+    /// Reports lines of the entry that have no effect.
+    fn report_ignored(&self, entry: &BootEntry) {
         for warning in &entry.warnings {
             self.console.warning(format_args!("boot entry {warning}; ignored"));
         }
@@ -131,112 +129,109 @@ impl Stage {
         }
     }
 
-    /// The base initrds that can be read, and a line for each other one; if the entry says `stop`, all.
-    fn base_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<Vec<Vec<u8>>> {
-        let mut base = Vec::new();
+    /// Reads the existing initrds. Unreadable ones are left out, with an error on the console, unless the entry
+    /// says `stop`.
+    fn existing_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<Vec<Vec<u8>>> {
+        let mut existing = Vec::new();
         for path in &entry.initrds {
             match volume.read_file(path) {
-                Ok(bytes) => base.push(bytes),
+                Ok(bytes) => existing.push(bytes),
                 Err(error) if entry.on_error == OnError::Stop => return Err(error),
                 Err(error) => self.without_preload(&error),
             }
         }
-        Ok(base)
+        Ok(existing)
     }
 
-    fn without_preload(&self, why: &Error) {
-        self.console.error(format_args!("{}; booting without preload", Chain(why)));
+    fn without_preload(&self, cause: &Error) {
+        self.console.error(format_args!("{}; booting without preload", Chain(cause)));
     }
 
-    /// Publishes the base initrds. An entry without any has nothing to publish yet.
-    fn publish(&self, base: Vec<Vec<u8>>, initrd: &mut Option<Initrd>, entry: &BootEntry) -> Result<()> {
-        if base.is_empty() {
-            // Better known before the work than after it.
+    /// Publishes the existing initrds, if there are any.
+    fn publish(&self, existing: Vec<Vec<u8>>, initrd: &mut Option<Initrd>, entry: &BootEntry) -> Result<()> {
+        if existing.is_empty() {
+            // Fail before the work, not after it.
             return if entry.modules.is_some() { initrd::ensure_no_other() } else { Ok(()) };
         }
-        *initrd = Some(Initrd::publish(base)?);
+        *initrd = Some(Initrd::publish(existing)?);
         Ok(())
     }
 
-    /// The stack for this machine and entry, or nothing where nothing is asked for.
-    fn preload(
+    /// The initrd with the modules for this machine and entry; `None` if there are no requests.
+    fn module_initrd(
         &self,
         entry: &BootEntry,
         volume: &Volume,
-        base: &[Vec<u8>],
+        existing: &[Vec<u8>],
         limits: &Limits,
-    ) -> Result<Option<Preload>> {
+    ) -> Result<Option<ModuleInitrd>> {
         if let Some((first, more)) = entry.problems.split_first() {
             return Err(Error::Problem { first: first.clone(), more: more.len() });
         }
-        let mut wishes = Wishes { requests: Vec::new(), blacklist: entry.blacklist() };
-        if entry.hardware == Hardware::Auto {
-            wishes.requests = self.hardware()?;
+        let mut wanted = Wanted { requests: Vec::new(), blacklist: entry.blacklist() };
+        if entry.hardware == HardwareUse::Auto {
+            wanted.requests = self.hardware()?;
         }
-        wishes.requests.extend(entry.preload.iter().map(|word| Request::new(word.as_str(), ENTRY)));
+        wanted.requests.extend(entry.preload.iter().map(|word| Request::new(word.as_str(), ENTRY)));
         self.provoke();
         let Some(path) = &entry.modules else {
             return if entry.preload.is_empty() { Ok(None) } else { Err(Error::NoModules) };
         };
-        if wishes.requests.is_empty() {
+        if wanted.requests.is_empty() {
             return Ok(None);
         }
-        let version = entry.version.as_deref();
-        let stored = Stored::open(volume, path, limits)?;
-        let modules = stored.modules(limits)?;
-        let place = locate(&modules, stored.root().as_bytes(), version)?;
-        let plain = Initrds::read(&entry.initrds, base, limits)?;
-        let base = plain.unpack(limits)?;
-        let mut said = Vec::new();
-        let prepared =
-            prepare(&modules, &place, &wishes, &base, &mut PureDecoder::default(), limits, &mut said);
-        said.into_iter().for_each(|message| { self.console }.report(message));
-        let preload = prepared?;
-        self.tell(&preload, &wishes.requests);
-        Ok(Some(preload))
+        let store = ModuleStore::open(volume, path, limits)?;
+        let modules = store.modules(limits)?;
+        let source = modules.source();
+        let location = locate(&source, store.root().as_bytes(), entry.version.as_deref())?;
+        let initrds = NamedInitrds::read(&entry.initrds, existing, limits)?;
+        let existing = initrds.merge(limits)?;
+        let builder = InitrdBuilder::new(&source, &location, &existing, limits);
+        let built = builder.build(&wanted, &mut PureDecoder::default(), &mut { self.console })?;
+        self.report(&built);
+        Ok(Some(built))
     }
 
-    fn tell(&self, preload: &Preload, requests: &[Request]) {
-        for request in preload.stack.missing_requests().filter_map(|number| requests.get(number)) {
-            let query = String::from_utf8_lossy(&request.query);
-            let line = format_args!("no module for {query} ({})", request.origin);
+    fn report(&self, built: &ModuleInitrd) {
+        for request in built.order.missing() {
+            let line = format_args!("no module for {request}");
             if request.origin == ENTRY { self.console.warning(line) } else { self.console.info(line) }
         }
-        let load = preload.stack.load_order().count();
-        let carried = preload.stack.modules.len().saturating_sub(load);
-        let from = match &preload.provenance {
+        let load = built.order.to_load().count();
+        let carried = built.order.modules.len().saturating_sub(load);
+        let provenance = match &built.provenance {
             Provenance::Shipped => "index files as shipped".to_string(),
             Provenance::Computed(stale) => format!("index files computed: {}", Chain(stale)),
         };
-        let base = match preload.base_modules {
+        let existing = match built.existing_modules {
             0 => String::new(),
-            count => format!("; {count} modules in base initrds"),
+            count => format!("; {count} modules in existing initrds"),
         };
         self.console.say(format_args!(
-            "preload: {load} modules to load, {carried} carried along, {} bytes; {from}{base}",
-            preload.archive.len()
+            "preload: {load} modules to load, {carried} carried along, {} bytes; {provenance}{existing}",
+            built.archive.len()
         ));
-        preload.report.lines().for_each(|line| self.console.info(format_args!("{line}")));
+        built.report.lines().for_each(|line| self.console.info(format_args!("{line}")));
     }
 
-    /// Logs what was chosen and adds it to what the kernel gets.
-    fn add(&self, preload: Option<Preload>, initrd: &mut Option<Initrd>) -> Result<()> {
-        let Some(preload) = preload.filter(|preload| !preload.stack.modules.is_empty()) else {
+    /// Measures the load order, and adds the archive to the kernel's initrds.
+    fn add(&self, built: Option<ModuleInitrd>, initrd: &mut Option<Initrd>) -> Result<()> {
+        let Some(built) = built.filter(|built| !built.order.modules.is_empty()) else {
             return Ok(());
         };
-        match tcg::measure(&chosen(&preload)) {
+        match tcg::measure(&measured_text(&built)) {
             Ok(true) => self.console.say(format_args!("logged the choice in PCR {}", tcg::PCR)),
             Ok(false) => {}
             Err(error) => self.console.warning(format_args!("{}", Chain(&error))),
         }
         match initrd {
-            Some(initrd) => initrd.push(preload.archive),
-            None => *initrd = Some(Initrd::publish(Vec::from([preload.archive]))?),
+            Some(initrd) => initrd.push(built.archive),
+            None => *initrd = Some(Initrd::publish(Vec::from([built.archive]))?),
         }
         Ok(())
     }
 
-    /// Requests for this machine's hardware, what stands above it included.
+    /// Requests for this machine's hardware, and for the devices expected above it.
     fn hardware(&self) -> Result<Vec<Request>> {
         let mut requests = Vec::new();
         let mut add = |modalias: &str, origin: String| {
@@ -244,12 +239,12 @@ impl Stage {
                 requests.push(Request::new(modalias, origin));
             }
         };
-        for (location, function) in pci::functions()? {
+        for (address, function) in pci::functions()? {
             let modalias = function.modalias();
-            self.console.info(format_args!("pci {location} {modalias}"));
-            add(&modalias, format!("PCI {location}"));
+            self.console.info(format_args!("pci {address} {modalias}"));
+            add(&modalias, format!("PCI {address}"));
             for child in &children(&function) {
-                add(&child.modalias, format!("PCI {location}: {}", child.why));
+                add(&child.modalias, format!("PCI {address}: {}", child.why));
             }
         }
         for interface in usb::interfaces() {
@@ -263,12 +258,12 @@ impl Stage {
         Ok(requests)
     }
 
-    #[allow(clippy::panic, reason = "tests ask for it, to see where it ends")]
+    #[allow(clippy::panic, reason = "provoked by tests of the recovery")]
     fn provoke(&self) {
         match self.defect {
             None => {}
             Some(Defect::Panic) => panic!("provoked"),
-            // Everything is taken, then little enough that nobody expects it to fail.
+            // All memory is taken, then a small allocation fails.
             Some(Defect::Memory) => {
                 let mut all = Vec::new();
                 for size in [1 << 20, 1 << 12] {
@@ -283,13 +278,13 @@ impl Stage {
     }
 }
 
-/// What the TPM's log holds: the archive depends on nothing else but the modules' bytes.
-fn chosen(preload: &Preload) -> Vec<u8> {
-    let names = preload.stack.load_order().map(|module| &*module.name);
+/// Text for the TPM's log. Apart from it the archive depends only on the modules' bytes.
+fn measured_text(built: &ModuleInitrd) -> Vec<u8> {
+    let names = built.order.to_load().map(|module| module.name.as_slice());
     [b"depmod.efi loads"].into_iter().map(|head| &head[..]).chain(names).collect::<Vec<_>>().join(&b' ')
 }
 
-/// A path in the directory that the program was started from.
+/// A path in the program's directory.
 fn beside_program(name: &str) -> Result<String> {
     let image = boot::open_protocol_exclusive::<LoadedImage>(boot::image_handle())
         .doing("find the program's own path")?;
@@ -303,6 +298,6 @@ fn beside_program(name: &str) -> Result<String> {
             path.push_str(from_firmware(&part).trim_matches('/'));
         }
     }
-    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-    Ok(format!("{dir}/{name}"))
+    while path.pop().is_some_and(|last| last != '/') {}
+    Ok(format!("{path}/{name}"))
 }

@@ -1,60 +1,55 @@
-//! The tool for the UEFI shell: the Linux command's index files, on any volume.
+//! The shell tool: index files as the Linux command makes them, on any volume.
 
 use alloc::{format, string::String, vec::Vec};
 
-use depmod_core::decompress::PureDecoder;
-use depmod_core::diagnostic::Diagnostic;
-use depmod_core::host::{AnySource, Reporter, Source};
-use depmod_core::limits::Limits;
-use depmod_core::output::Output;
-use depmod_core::pipeline::{Gathered, Loaded, Request, Resolved, Stopped, Tables};
-use depmod_core::tree::{TreeError, locate};
+use depmod_core::parts::boot::{DirectoryError, Location, locate};
+use depmod_core::parts::decompress::PureDecoder;
+use depmod_core::parts::list::ModuleList;
+use depmod_core::parts::run::{self, Hooks, InTurn, Load};
+use depmod_core::parts::source::AnySource;
+use depmod_core::{Diagnostic, IndexFiles, Limits, Source};
 
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
-use crate::modules::Stored;
-use crate::options::Index;
+use crate::modules::ModuleStore;
+use crate::options::IndexCommand;
 use crate::shell;
 
 const MODULE_DIRECTORY: &str = "lib/modules";
 
-/// Makes the index files of `index.version`, and writes or prints them. What is said about single modules
-/// goes to the console.
+/// Makes the index files of one kernel version, and writes or prints them. Diagnostics go to the console.
 ///
 /// # Errors
-/// When there are no modules, or not all files can be made and written; old files are then as they were.
-pub fn run(index: &Index, mut console: Console) -> Result<()> {
-    let (volume, base) = shell::locate(index.base.as_deref().unwrap_or("/"))?;
-    let module_directory = index.module_dir.as_deref().unwrap_or(MODULE_DIRECTORY);
-    let below = |base: &str| format!("{base}/{module_directory}/{}", index.version);
+/// There are no modules, or a file cannot be made or written; old files are then unchanged. The reason of
+/// [`Error::Stopped`] is on the console.
+pub fn run(command: &IndexCommand, mut console: Console) -> Result<()> {
+    let (volume, base) = shell::locate(command.base.as_deref().unwrap_or("/"))?;
+    let module_directory = command.module_dir.as_deref().unwrap_or(MODULE_DIRECTORY);
+    let below = |base: &str| format!("{base}/{module_directory}/{}", command.version);
     let limits = Limits::DEFAULT;
-    let stored = Stored::open(&volume, &base, &limits)?;
-    if stored.is_archive() && index.out.is_none() && !index.dry_run {
+    let store = ModuleStore::open(&volume, &base, &limits)?;
+    if store.is_archive() && command.out.is_none() && !command.dry_run {
         return Err(Error::NoOutput(base));
     }
-    let modules = stored.modules(&limits)?;
-    let directory = if stored.is_archive() {
-        locate(&modules, b"/", Some(&index.version))?.directory
+    let modules = store.modules(&limits)?;
+    let source = modules.source();
+    let version = command.version.clone();
+    let location = if store.is_archive() {
+        locate(&source, b"/", Some(&version))?
     } else {
-        let directory = below(&base).into_bytes();
-        modules.stat(&directory).map_err(|_| {
-            let (below, version) = (base.clone().into(), Some(index.version.clone()));
-            TreeError::NoModules { below, version }
-        })?;
-        directory
+        let directory = below(&base);
+        if source.stat(directory.as_bytes()).is_err() {
+            return Err(DirectoryError::NoModules { below: base.into(), version: Some(version) }.into());
+        }
+        Location { directory: directory.into(), version }
     };
-    let mut said = Vec::new();
-    let made = outputs(&AnySource::new(&modules), &directory, index, &mut said);
-    said.into_iter().for_each(|message| console.report(message));
-    let (files, links) = made?;
-    if index.dry_run {
-        print(&links);
-        files.iter().filter(|(output, _)| !output.is_index()).for_each(|(_, text)| print(text));
+    let files = index(&source, &location, command, &mut console)?;
+    if command.dry_run {
+        files.iter().for_each(|(_, text)| print(text));
         return Ok(());
     }
-    print(&links);
-    let named: Vec<_> = files.iter().map(|(output, bytes)| (output.file_name(), &**bytes)).collect();
-    match &index.out {
+    let named: Vec<_> = files.iter().map(|(output, bytes)| (output.file_name(), bytes)).collect();
+    match &command.out {
         Some(out) => {
             let (volume, out) = shell::locate(out)?;
             volume.replace_files(&below(&out), &named)
@@ -63,27 +58,32 @@ pub fn run(index: &Index, mut console: Console) -> Result<()> {
     }
 }
 
-type Files = Vec<(Output, Vec<u8>)>;
-
-/// All files, and the links that `-v` shows.
-fn outputs(
+/// The run of the core. `-v` prints the links.
+fn index(
     source: &AnySource<'_>,
-    directory: &[u8],
-    index: &Index,
-    said: &mut Vec<Diagnostic>,
-) -> Result<(Files, Vec<u8>)> {
-    let mut request = Request::new(directory, index.version.as_bytes());
-    request.trace_links = index.verbose;
-    let stopped = |Stopped| Error::Stopped;
-    let gathered = Gathered::new(&request, source, said).map_err(stopped)?;
-    let results = gathered.load(source, &mut PureDecoder::default(), &request.limits);
-    let loaded = Loaded::new(gathered.catalog(), results, said);
-    let tables = Tables::new(&request, &gathered, &loaded);
-    let mut links = Vec::new();
-    let resolved = Resolved::new(&tables, &mut links, said).map_err(stopped)?;
-    let emit = |output| Ok((output, resolved.emit(output, said).map_err(stopped)?));
-    let files = Output::ALL.into_iter().map(emit).collect::<Result<Files>>()?;
-    Ok((files, links))
+    location: &Location,
+    command: &IndexCommand,
+    console: &mut Console,
+) -> Result<IndexFiles> {
+    let options = location.options().trace_links(command.verbose).text_only(command.dry_run);
+    let mut decoder = PureDecoder::default();
+    let mut hooks = PrintLinks(InTurn::new(source, &mut decoder, &options.limits));
+    let listed = run::list(&options, source, &mut hooks, console)?;
+    Ok(run::index(&options, &listed, &mut hooks, console)?.files)
+}
+
+/// Loads one module after the other, and prints the links.
+struct PrintLinks<'h, 's>(InTurn<'h, AnySource<'s>>);
+
+impl Hooks for PrintLinks<'_, '_> {
+    fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        self.0.load(list)
+    }
+
+    fn links(&mut self, lines: &[u8]) -> Result<(), Diagnostic> {
+        print(lines);
+        Ok(())
+    }
 }
 
 /// Line by line, so that the copy stays small.

@@ -1,27 +1,31 @@
-//! USB interfaces, where the firmware has looked at the bus.
+//! USB interfaces from the firmware's drivers.
 
 use alloc::vec::Vec;
 
-use depmod_core::hardware::UsbInterface;
+use depmod_core::parts::boot::hardware::UsbInterface;
 use uefi::Handle;
 use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams};
 use uefi::proto::usb::io::UsbIo;
 
-/// All interfaces that the firmware lists, sorted. Firmware that boots fast has not looked, and
+/// All USB interfaces that the firmware lists, sorted. Firmware in fast boot mode does not enumerate the bus and
 /// lists none; that is no error.
 #[must_use]
 pub fn interfaces() -> Vec<UsbInterface> {
     let handles = boot::find_handles::<UsbIo>().unwrap_or_default();
-    let mut interfaces: Vec<_> = handles.into_iter().filter_map(read).collect();
-    interfaces.sort_unstable();
-    interfaces.dedup();
+    let mut interfaces = Vec::new();
+    for interface in handles.into_iter().filter_map(read) {
+        // Less code than a sort.
+        if let Err(at) = interfaces.binary_search(&interface) {
+            interfaces.insert(at, interface);
+        }
+    }
     interfaces
 }
 
 fn read(handle: Handle) -> Option<UsbInterface> {
     let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
-    // SAFETY: the protocol is used only within this function, where nothing else runs. Exclusive
-    // access would disconnect the keyboard or the stick that we were started from.
+    // SAFETY: the protocol is used only in this function, and there is one thread. Exclusive access would
+    // disconnect the keyboard or the boot stick.
     let mut usb =
         unsafe { boot::open_protocol::<UsbIo>(params, OpenProtocolAttributes::GetProtocol) }.ok()?;
     let device = usb.device_descriptor().ok()?;

@@ -1,14 +1,13 @@
 //! Files through the firmware: a volume as the core's [`Source`].
 //!
-//! Paths of the core are `/`-separated bytes from the root; the firmware wants UCS-2 with `\`. What
-//! cannot be said there is an error, never another file.
+//! Paths of the core are `/`-separated bytes from the root, the firmware's are UCS-2 with `\`. A path that
+//! cannot be converted is an error, never another file.
 
 use alloc::{format, string::String, string::ToString, vec::Vec};
 use core::cell::RefCell;
 use core::fmt;
 
-use depmod_core::host::{DirEntry, EntryKind, FileKind, IoError, IoErrorKind, ReadAt, Source, Stat};
-use depmod_core::limits::Limits;
+use depmod_core::{DirEntry, EntryKind, FileKind, IoError, Limits, ReadAt, Source, Stat};
 use uefi::boot::{self, ScopedProtocol};
 use uefi::data_types::Align;
 use uefi::proto::media::file::{Directory, File, FileAttribute, FileHandle, FileInfo, FileMode, RegularFile};
@@ -17,16 +16,16 @@ use uefi::{CStr16, CString16, Status};
 
 use crate::error::{Doing, Error, Result};
 
-/// Holds what firmware tells of a file with the longest of our names.
+/// Bytes for the file information with the longest name of an index file.
 const INFO_ROOM: usize = 512;
 
-/// Ends the name of a file that is not whole yet.
-const UNFINISHED: &str = ".depmod-new";
+/// Suffix of temporary names.
+const TEMPORARY: &str = ".depmod-new";
 
-/// A volume that the firmware has a file system driver for.
+/// A volume with a file system of the firmware.
 pub struct Volume {
     root: RefCell<Directory>,
-    // After the root, which needs it.
+    // Dropped after the root, which needs it.
     _file_system: ScopedProtocol<SimpleFileSystem>,
 }
 
@@ -37,135 +36,128 @@ impl fmt::Debug for Volume {
 }
 
 impl Volume {
-    /// The volume that the running program was loaded from.
+    /// The volume that the program was loaded from.
     ///
     /// # Errors
-    /// When it was loaded from something else, or its root cannot be opened.
+    /// The program was not loaded from a volume, or the volume cannot be opened.
     pub fn of_program() -> Result<Self> {
         Self::open_volume(
             boot::get_image_file_system(boot::image_handle()).doing("find the program's own volume")?,
         )
     }
 
-    /// The volume behind a protocol of the caller's choice.
+    /// The volume of a protocol.
     ///
     /// # Errors
-    /// When its root cannot be opened.
+    /// The volume cannot be opened.
     pub fn open_volume(mut file_system: ScopedProtocol<SimpleFileSystem>) -> Result<Self> {
         let root = file_system.open_volume().doing("open the volume")?;
         Ok(Self { root: RefCell::new(root), _file_system: file_system })
     }
 
-    /// Writes files into a directory, which is made if it is missing. All are written under other names,
-    /// read back and compared before the first old one goes: a full or broken volume leaves these as they
-    /// were.
+    /// Writes files into a directory, which is created if it is missing. All are written under temporary
+    /// names, read back and compared before the first old file is deleted: if the volume is full or broken, the
+    /// old files stay.
     ///
     /// # Errors
-    /// When the volume does not take them.
+    /// A directory or file cannot be written.
     pub fn replace_files(&self, directory: &str, files: &[(&str, &[u8])]) -> Result<()> {
         let mut path = String::new();
         for part in directory.split('/').filter(|part| !part.is_empty()) {
             path = format!("{path}/{part}");
             if self.stat(path.as_bytes()).is_err() {
-                self.create(&path, FileAttribute::DIRECTORY)?;
+                writing(&path, self.open_for(&path, FileMode::CreateReadWrite, FileAttribute::DIRECTORY))?;
             }
         }
-        let written = files.iter().try_for_each(|(name, bytes)| {
-            self.write_checked(&format!("{directory}/{name}{UNFINISHED}"), bytes)
-        });
-        let placed = written.and_then(|()| {
-            files
-                .iter()
-                .try_for_each(|(name, _)| self.rename(directory, &format!("{name}{UNFINISHED}"), name))
-        });
-        if placed.is_err() {
-            for (name, _) in files {
-                // Those that have their names are gone from here.
-                let _ = self.delete(&format!("{directory}/{name}{UNFINISHED}"));
-            }
+        let temporary = |name: &str| format!("{directory}/{name}{TEMPORARY}");
+        let write = |(name, bytes): &(&str, &[u8])| {
+            let path = temporary(name);
+            writing(&path, self.write_checked(&path, bytes))
+        };
+        let rename = |(name, _): &(&str, &[u8])| {
+            let path = format!("{directory}/{name}");
+            writing(&path, self.rename(&temporary(name), &path, name))
+        };
+        let replaced = files.iter().try_for_each(write).and_then(|()| files.iter().try_for_each(rename));
+        if replaced.is_err() {
+            // Renamed ones do not exist under this name any more.
+            files.iter().for_each(|(name, _)| drop(self.delete(&temporary(name))));
         }
-        placed
+        replaced
     }
 
-    fn create(&self, path: &str, attributes: FileAttribute) -> Result<FileHandle> {
-        self.open_for(path, FileMode::CreateReadWrite, attributes)
-            .map_err(|status| Error::Write { path: path.into(), status })
-    }
-
-    fn open_for(&self, path: &str, mode: FileMode, attributes: FileAttribute) -> Result<FileHandle, Status> {
+    fn open_for(&self, path: &str, mode: FileMode, attributes: FileAttribute) -> uefi::Result<FileHandle> {
         let name = to_ucs2(path.as_bytes()).map_err(|_| Status::INVALID_PARAMETER)?;
-        self.root.borrow_mut().open(&name, mode, attributes).map_err(|error| error.status())
+        self.root.borrow_mut().open(&name, mode, attributes)
     }
 
-    fn write_checked(&self, path: &str, bytes: &[u8]) -> Result<()> {
+    fn open_to_change(&self, path: &str) -> uefi::Result<FileHandle> {
+        self.open_for(path, FileMode::ReadWrite, FileAttribute::empty())
+    }
+
+    /// Writes a new file and compares its content.
+    fn write_checked(&self, path: &str, bytes: &[u8]) -> uefi::Result {
         self.delete(path)?;
-        let failed = |status| Error::Write { path: path.into(), status };
-        let file = self.create(path, FileAttribute::empty())?;
-        let mut file = file.into_regular_file().ok_or_else(|| failed(Status::ACCESS_DENIED))?;
-        file.write(bytes).map_err(|error| failed(error.status()))?;
-        file.flush().map_err(|error| failed(error.status()))?;
+        let file = self.open_for(path, FileMode::CreateReadWrite, FileAttribute::empty())?;
+        let mut file = file.into_regular_file().ok_or(Status::ACCESS_DENIED)?;
+        file.write(bytes).map_err(|error| error.to_err_without_payload())?;
+        file.flush()?;
         drop(file);
         match self.read(path.as_bytes(), bytes.len() as u64) {
             Ok(read) if read == bytes => Ok(()),
-            _ => Err(failed(Status::VOLUME_CORRUPTED)),
+            _ => Err(Status::VOLUME_CORRUPTED.into()),
         }
     }
 
-    /// Nothing there is fine.
-    fn delete(&self, path: &str) -> Result<()> {
-        let failed = |status| Error::Write { path: path.into(), status };
-        match self.open_for(path, FileMode::ReadWrite, FileAttribute::empty()) {
-            Ok(file) => file.delete().map_err(|error| failed(error.status())),
-            Err(Status::NOT_FOUND) => Ok(()),
-            Err(status) => Err(failed(status)),
+    /// Deletes a file if it exists.
+    fn delete(&self, path: &str) -> uefi::Result {
+        match self.open_to_change(path) {
+            Ok(file) => file.delete(),
+            Err(error) if error.status() == Status::NOT_FOUND => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
-    /// Gives a file its name, which an old one may have.
-    fn rename(&self, directory: &str, from: &str, to: &str) -> Result<()> {
-        let old = format!("{directory}/{to}");
-        self.delete(&old)?;
-        let rename = || -> Result<(), Status> {
-            let from = format!("{directory}/{from}");
-            let name = CString16::try_from(to).map_err(|_| Status::INVALID_PARAMETER)?;
-            let mut file = self.open_for(&from, FileMode::ReadWrite, FileAttribute::empty())?;
-            let info = file.get_boxed_info::<FileInfo>().map_err(|error| error.status())?;
-            let mut storage = alloc::vec![0; INFO_ROOM];
-            let storage = FileInfo::align_buf(&mut storage).ok_or(Status::BUFFER_TOO_SMALL)?;
-            let renamed = FileInfo::new(
-                storage,
-                info.file_size(),
-                info.physical_size(),
-                *info.create_time(),
-                *info.last_access_time(),
-                *info.modification_time(),
-                info.attribute(),
-                &name,
-            );
-            file.set_info(renamed.map_err(|_| Status::BUFFER_TOO_SMALL)?).map_err(|error| error.status())?;
-            file.flush().map_err(|error| error.status())
-        };
-        rename().map_err(|status| Error::Write { path: old.clone(), status })
+    /// Renames a file of the same directory to `name`, after the old file at that path is deleted.
+    fn rename(&self, from: &str, path: &str, name: &str) -> uefi::Result {
+        self.delete(path)?;
+        let name = CString16::try_from(name).map_err(|_| Status::INVALID_PARAMETER)?;
+        let mut file = self.open_to_change(from)?;
+        let info = file.get_boxed_info::<FileInfo>()?;
+        let mut storage = alloc::vec![0; INFO_ROOM];
+        let storage = FileInfo::align_buf(&mut storage).ok_or(Status::BUFFER_TOO_SMALL)?;
+        let renamed = FileInfo::new(
+            storage,
+            info.file_size(),
+            info.physical_size(),
+            *info.create_time(),
+            *info.last_access_time(),
+            *info.modification_time(),
+            info.attribute(),
+            &name,
+        );
+        file.set_info(renamed.map_err(|_| Status::BUFFER_TOO_SMALL)?)?;
+        file.flush()
     }
 
-    /// A whole file.
+    /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read whole, with its path.
+    /// The file cannot be read, or is larger than [`Limits::boot_file_size`].
     pub fn read_file(&self, path: &str) -> Result<Vec<u8>> {
         self.read(path.as_bytes(), Limits::DEFAULT.boot_file_size)
-            .map_err(|cause| Error::File { path: path.as_bytes().to_vec(), cause })
+            .map_err(|cause| Error::File { path: path.into(), cause })
     }
 
-    /// The first `most` bytes of a file, or all of a shorter one.
+    /// Reads the first `most` bytes of a file, or all of a shorter one.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// The file cannot be read.
     pub fn read_head(&self, path: &[u8], most: u64) -> Result<Vec<u8>, IoError> {
         let mut file = self.open(path)?;
         let size = usize::try_from(file.size().min(most)).map_err(|_| IoError::too_large())?;
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).map_err(|_| IoError::other("Cannot allocate memory"))?;
+        bytes.try_reserve_exact(size).map_err(|_| IoError::no_memory())?;
         bytes.resize(size, 0);
         file.read_at(0, &mut bytes)?;
         Ok(bytes)
@@ -173,7 +165,7 @@ impl Volume {
 
     fn handle(&self, path: &[u8]) -> Result<FileHandle, IoError> {
         let path = to_ucs2(path)?;
-        // Nobody else borrows: no method here calls back.
+        // There is no other borrow: no method calls back.
         let mut root = self.root.borrow_mut();
         root.open(&path, FileMode::Read, FileAttribute::empty()).map_err(|error| io_error(&error))
     }
@@ -184,14 +176,14 @@ impl Source for Volume {
 
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         let Some(mut dir) = self.handle(dir)?.into_directory() else {
-            return Err(IoError::other("Not a directory"));
+            return Err(IoError::not_directory());
         };
         let mut entries = Vec::new();
         while let Some(info) = dir.read_entry_boxed().map_err(|error| io_error(&error))? {
             let name = info.file_name().to_string();
             if name != "." && name != ".." {
-                let kind = if is_directory(&info) { EntryKind::Directory } else { EntryKind::File };
-                entries.push(DirEntry { name: name.into_bytes(), kind });
+                let kind = if info.is_directory() { EntryKind::Directory } else { EntryKind::File };
+                entries.push(DirEntry { name: name.into(), kind });
             }
         }
         Ok(entries)
@@ -199,8 +191,8 @@ impl Source for Volume {
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
         let info = info(&mut self.handle(path)?)?;
-        let kind = if is_directory(&info) { FileKind::Directory } else { FileKind::File };
-        // There are no links, so the path tells two files apart.
+        let kind = if info.is_directory() { FileKind::Directory } else { FileKind::File };
+        // There are no links, so the path identifies a file.
         Ok(Stat { kind, id: (0, fnv(components(path)?)), size: info.file_size(), root_owned: true })
     }
 
@@ -225,7 +217,7 @@ impl ReadAt for VolumeFile {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
-        // This offset has a meaning of its own: the end.
+        // To the firmware this offset means the end.
         if offset == u64::MAX {
             return Err(IoError::other("Read beyond the end"));
         }
@@ -239,18 +231,19 @@ fn info(handle: &mut FileHandle) -> Result<alloc::boxed::Box<FileInfo>, IoError>
     handle.get_boxed_info::<FileInfo>().map_err(|error| io_error(&error))
 }
 
-fn is_directory(info: &FileInfo) -> bool {
-    info.attribute().contains(FileAttribute::DIRECTORY)
+/// Adds the path to an error of writing.
+fn writing<T>(path: &str, result: uefi::Result<T>) -> Result<T> {
+    result.map_err(|error| Error::Write { path: path.into(), status: error.status() })
 }
 
 fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
     match error.status() {
         Status::NOT_FOUND => IoError::not_found(),
-        status => IoError::new(IoErrorKind::Other, status.to_string()),
+        status => IoError::other(status.to_string()),
     }
 }
 
-/// The parts of a path, `.` and `..` resolved; there are no links that could change their meaning.
+/// The parts of a path, with `.` and `..` resolved; there are no links.
 fn components(path: &[u8]) -> Result<Vec<&str>, IoError> {
     let mut parts = Vec::new();
     for part in path.split(|&b| b == b'/') {
@@ -268,7 +261,7 @@ fn components(path: &[u8]) -> Result<Vec<&str>, IoError> {
 fn to_ucs2(path: &[u8]) -> Result<CString16, IoError> {
     let mut text = String::from("\\");
     for (index, part) in components(path)?.into_iter().enumerate() {
-        // What no FAT name can hold (Microsoft FAT specification 1.03); `\` would also lead elsewhere.
+        // Invalid in FAT names (Microsoft FAT specification 1.03); `\` is also a separator.
         if part.contains(|c: char| c.is_control() || "\"*/:<>?\\|".contains(c)) {
             return Err(bad_name());
         }
@@ -280,7 +273,7 @@ fn to_ucs2(path: &[u8]) -> Result<CString16, IoError> {
     CString16::try_from(&*text).map_err(|_| bad_name())
 }
 
-/// A path as people write it in firmware, as the core wants it: `\EFI\depmod` is `/EFI/depmod`.
+/// Converts a firmware path: `\EFI\depmod` becomes `/EFI/depmod`.
 #[must_use]
 pub fn from_firmware(path: &CStr16) -> String {
     path.to_string().replace('\\', "/")
@@ -290,7 +283,7 @@ fn bad_name() -> IoError {
     IoError::other("Not a possible file name here")
 }
 
-/// FNV-1a, over the names and a separator that is in none of them.
+/// FNV-1a of the names, with separators.
 fn fnv(parts: Vec<&str>) -> u64 {
     let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([b'/']));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))

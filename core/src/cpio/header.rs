@@ -17,9 +17,9 @@ pub(super) const MAGIC: [u8; 6] = *b"070701";
 /// With the sum of all data bytes in `check`.
 pub(super) const MAGIC_CHECKSUM: [u8; 6] = *b"070702";
 /// Name of the entry that ends an archive.
-pub(super) const TRAILER: &[u8] = b"TRAILER!!!";
-/// Longest name that Linux unpacks, its NUL included (`PATH_MAX`).
-pub(super) const NAME_MAX: usize = 4096;
+pub(crate) const TRAILER: &[u8] = b"TRAILER!!!";
+/// Longest name that Linux unpacks, its NUL included.
+pub(super) const NAME_MAX: usize = crate::name::PATH_MAX;
 
 const DIGITS: usize = 8;
 
@@ -27,14 +27,14 @@ macro_rules! header {
     ($($(#[$doc:meta])* $field:ident),+ $(,)?) => {
         /// The fields after the magic, in file order.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(super) struct Header { $($(#[$doc])* pub(super) $field: u32),+ }
+        pub(crate) struct Header { $($(#[$doc])* pub(crate) $field: u32),+ }
 
         impl Header {
             /// Bytes of magic and fields together.
             pub(super) const LEN: usize = MAGIC.len() $(+ { let _ = stringify!($field); DIGITS })+;
 
             /// Appends magic and fields.
-            pub(super) fn write(&self, out: &mut alloc::vec::Vec<u8>) {
+            pub(crate) fn write(&self, out: &mut alloc::vec::Vec<u8>) {
                 out.extend_from_slice(&MAGIC);
                 $( out.extend_from_slice(&to_hex(self.$field)); )+
             }
@@ -85,7 +85,7 @@ fn from_hex(digits: &[u8; DIGITS]) -> Option<u32> {
 }
 
 /// Zeros needed after `len` bytes.
-pub(super) fn padding(len: usize) -> usize {
+pub(crate) fn padding(len: usize) -> usize {
     len.wrapping_neg() % ALIGN
 }
 

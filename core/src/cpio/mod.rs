@@ -1,5 +1,5 @@
-//! newc cpio archives: what the kernel unpacks as an initrd, and what holds a module tree best
-//! where the file system folds case.
+//! newc cpio archives: what the kernel unpacks as an initrd, and what holds a module directory
+//! best where the file system folds case.
 //!
 //! An archive is a row of entries, each a header of 110 ASCII bytes, a name with its NUL, and data;
 //! name and data are padded with zeros so that the next part starts at a multiple of four. The file
@@ -21,23 +21,23 @@
 //! (Linux `Documentation/driver-api/early-userspace/buffer-format.rst`).
 //!
 //! ```
-//! use depmod_core::cpio::{Archive, Builder};
-//! use depmod_core::host::Source;
+//! use depmod_core::parts::cpio::{Builder, Members};
 //!
 //! let mut builder = Builder::new();
 //! builder.file(b"/lib/modules/6.1/modules.order", b"kernel/a.ko\n");
 //! let bytes = builder.build()?;
-//! let archive = Archive::parse(&bytes, &depmod_core::limits::Limits::DEFAULT)?;
-//! assert_eq!(archive.read(b"/lib/modules/6.1/modules.order", 100)?, b"kernel/a.ko\n");
+//! let order = Members::new(&bytes).filter_map(Result::ok).find(|member| member.is_file()).unwrap();
+//! assert_eq!(order.name, b"lib/modules/6.1/modules.order");
+//! assert_eq!(order.data, b"kernel/a.ko\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod archive;
 mod header;
 mod reader;
 mod writer;
 
-pub use archive::{Archive, ArchiveError};
 pub use header::{ALIGN, MODE_DIRECTORY, MODE_FILE, MODE_LINK, MODE_TYPE};
-pub use reader::{Entries, Entry, Error, ErrorKind};
+#[cfg(test)]
+pub(crate) use header::{Header, TRAILER, padding};
+pub use reader::{CpioError, ErrorKind, Member, Members};
 pub use writer::{BuildError, Builder};

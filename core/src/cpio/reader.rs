@@ -1,6 +1,8 @@
-//! Entries of an archive, one after the other.
+//! Members of an archive, one after the other.
 
 use core::fmt;
+
+use bstr::BStr;
 
 use super::header::{
     Header, MAGIC, MAGIC_CHECKSUM, MODE_DIRECTORY, MODE_FILE, MODE_LINK, MODE_TYPE, NAME_MAX, TRAILER,
@@ -8,8 +10,8 @@ use super::header::{
 };
 
 /// One entry. Name and data borrow from the archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Member<'a> {
     /// The name as stored: a leading `./` or `/` is still there, its NUL is not.
     pub name: &'a [u8],
     /// File type and permissions.
@@ -24,7 +26,18 @@ pub struct Entry<'a> {
     pub identity: [u32; 3],
 }
 
-impl Entry<'_> {
+/// Names as text.
+impl fmt::Debug for Member<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("name", &BStr::new(self.name))
+            .field("mode", &self.mode)
+            .field("offset", &self.offset)
+            .finish()
+    }
+}
+
+impl Member<'_> {
     /// A regular file.
     #[must_use]
     pub fn is_file(&self) -> bool {
@@ -46,14 +59,14 @@ impl Entry<'_> {
 
 /// What is wrong with an archive, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct CpioError {
     /// The cause.
     pub kind: ErrorKind,
     /// Offset of the entry's header in bytes.
     pub offset: usize,
 }
 
-/// Causes of [`Error`].
+/// Causes of [`CpioError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -69,7 +82,7 @@ pub enum ErrorKind {
     Checksum,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for CpioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             ErrorKind::Magic => "no newc cpio header",
@@ -82,25 +95,25 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for CpioError {}
 
 /// Iterates over the entries of all archives in a row; trailers are not shown. Ends after an error.
 ///
 /// ```
-/// use depmod_core::cpio::{Builder, Entries};
+/// use depmod_core::parts::cpio::{Builder, Members};
 /// let mut builder = Builder::new();
 /// builder.file(b"a", b"hi");
 /// let twice = builder.build().unwrap().repeat(2);
-/// assert!(Entries::new(&twice).all(|entry| entry.unwrap().data == b"hi"));
+/// assert!(Members::new(&twice).all(|entry| entry.unwrap().data == b"hi"));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Entries<'a> {
+pub struct Members<'a> {
     bytes: &'a [u8],
     at: usize,
     inside: bool,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> Members<'a> {
     /// Starts at the beginning of `bytes`, which may be several archives back to back.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -108,7 +121,7 @@ impl<'a> Entries<'a> {
         Self { bytes, at: 0, inside: true }
     }
 
-    fn next_entry(&mut self) -> Result<Option<Entry<'a>>, Error> {
+    fn next_entry(&mut self) -> Result<Option<Member<'a>>, CpioError> {
         loop {
             if !self.inside {
                 self.skip_zeros();
@@ -132,8 +145,8 @@ impl<'a> Entries<'a> {
         self.at = self.at.saturating_add(zeros);
     }
 
-    fn entry_at(&self, offset: usize) -> Result<(Entry<'a>, usize), Error> {
-        let fail = |kind| Error { kind, offset };
+    fn entry_at(&self, offset: usize) -> Result<(Member<'a>, usize), CpioError> {
+        let fail = |kind| CpioError { kind, offset };
         let mut cursor = Cursor { bytes: self.bytes, at: offset };
         let magic = cursor.take(MAGIC.len()).ok_or(fail(ErrorKind::Truncated))?;
         if magic != MAGIC && magic != MAGIC_CHECKSUM {
@@ -162,7 +175,7 @@ impl<'a> Entries<'a> {
         if magic == MAGIC_CHECKSUM && sum(data) != header.check {
             return Err(fail(ErrorKind::Checksum));
         }
-        let entry = Entry {
+        let entry = Member {
             name,
             mode: header.mode,
             data,
@@ -174,8 +187,8 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Result<Entry<'a>, Error>;
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<Member<'a>, CpioError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_entry();
@@ -236,7 +249,7 @@ mod tests {
     }
 
     fn kinds(bytes: &[u8]) -> Vec<Result<&[u8], (ErrorKind, usize)>> {
-        Entries::new(bytes).map(|e| e.map(|e| e.name).map_err(|e| (e.kind, e.offset))).collect()
+        Members::new(bytes).map(|e| e.map(|e| e.name).map_err(|e| (e.kind, e.offset))).collect()
     }
 
     #[test]
@@ -248,7 +261,7 @@ mod tests {
         bytes.extend(raw("070702", "/b", b"\x01\x02\xff", 0x102));
         bytes.extend(raw("070701", "TRAILER!!!", b"", 0));
         assert_eq!(kinds(&bytes), [Ok(&b"./a"[..]), Ok(b"/b")]);
-        let entry = Entries::new(&bytes).nth(1).unwrap().unwrap();
+        let entry = Members::new(&bytes).nth(1).unwrap().unwrap();
         assert_eq!((entry.offset, entry.data, entry.is_file()), (second, &b"\x01\x02\xff"[..], true));
     }
 
@@ -285,13 +298,13 @@ mod tests {
             let len = bytes.len();
             bytes[at % len] = to;
             bytes.truncate(len - cut % len);
-            prop_assert!(Entries::new(&bytes).count() <= 4);
+            prop_assert!(Members::new(&bytes).count() <= 4);
         }
     }
 
     #[test]
     fn ends_after_an_error() {
         let bytes = vec![b'x'; 1000];
-        assert_eq!(Entries::new(&bytes).count(), 1);
+        assert_eq!(Members::new(&bytes).count(), 1);
     }
 }

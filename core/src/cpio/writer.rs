@@ -198,13 +198,13 @@ fn pad(out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Entries, Entry};
+    use super::super::{Member, Members};
     use super::*;
     use alloc::{string::ToString, vec};
     use proptest::prelude::*;
 
     fn names(bytes: &[u8]) -> Vec<(&[u8], u32)> {
-        Entries::new(bytes).map(Result::unwrap).map(|Entry { name, mode, .. }| (name, mode)).collect()
+        Members::new(bytes).map(Result::unwrap).map(|Member { name, mode, .. }| (name, mode)).collect()
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
             let bytes = forth.build().unwrap();
             prop_assert_eq!(&bytes, &back.build().unwrap());
             prop_assert_eq!(bytes.len() % 4, 0);
-            let read: BTreeMap<_, _> = Entries::new(&bytes).map(Result::unwrap).filter(Entry::is_file)
+            let read: BTreeMap<_, _> = Members::new(&bytes).map(Result::unwrap).filter(Member::is_file)
                 .map(|e| (alloc::string::String::from_utf8(e.name.to_vec()).unwrap(), e.data.to_vec())).collect();
             prop_assert_eq!(read, files);
         }

@@ -1,10 +1,10 @@
 //! Compressed module files.
 //!
 //! A module is stored plain or as one gzip, xz or zstd file. Which of them is told by the first
-//! bytes, never by the name (`reference/modules.md` §7.1):
+//! bytes, never by the name ([`reference::modules`](crate::reference::modules) §7.1):
 //!
 //! ```
-//! use depmod_core::decompress::Compression;
+//! use depmod_core::parts::decompress::Compression;
 //!
 //! assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
 //! assert_eq!(Compression::detect(b"\x28\xb5\x2f\xfd\x24\x00"), Some(Compression::Zstd));
@@ -23,6 +23,8 @@
 
 #[cfg(feature = "gz")]
 mod gz;
+#[cfg(feature = "lz4")]
+pub(crate) mod lz4;
 mod pure;
 #[cfg(feature = "xz")]
 mod xz;
@@ -53,7 +55,7 @@ impl Compression {
     /// How many bytes [`Self::detect`] wants to see.
     pub const MAGIC_LEN: usize = 6;
 
-    /// Tells the format by the first bytes of a file (`reference/modules.md` §7.1); `None` is a
+    /// Tells the format by the first bytes of a file ([`reference::modules`](crate::reference::modules) §7.1); `None` is a
     /// file that is not compressed.
     #[must_use]
     pub fn detect(head: &[u8]) -> Option<Self> {
@@ -159,6 +161,12 @@ impl DecodeError {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub(crate) fn cause(&self) -> Cow<'static, str> {
+        self.text.clone()
     }
 }
 

@@ -9,14 +9,15 @@ use crate::limits::Limits;
 /// off is an error.
 ///
 /// ```
-/// use depmod_core::decompress::{Compression, Decoder, PureDecoder};
-/// use depmod_core::limits::Limits;
+/// # #[cfg(feature = "gz")] {
+/// use depmod_core::{Limits, parts::decompress::{Compression, Decoder, PureDecoder}};
 ///
 /// // `printf depmod | gzip -n`
 /// let file = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x49\x2d\xc8\xcd\x4f\x01\0\x14\x3e\xff\xf0\x06\0\0\0";
 /// let mut out = Vec::new();
 /// PureDecoder::default().decode(Compression::Gzip, file, &Limits::DEFAULT, &mut out).unwrap();
 /// assert_eq!(out, b"depmod");
+/// # }
 /// ```
 #[derive(Default)]
 pub struct PureDecoder {

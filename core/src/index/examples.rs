@@ -3,7 +3,7 @@
 /// No entries.
 pub(super) const EMPTY: [u8; 12] = *b"\xb0\x07\xf4\x57\0\x02\0\x01\0\0\0\x0c";
 
-/// Values, priorities and duplicates (`reference/index-format.md` §5.1).
+/// Values, priorities and duplicates ([`reference::index_format`](crate::reference::index_format) §5.1).
 #[rustfmt::skip]
 pub(super) const ALIASES: [u8; 165] = [
     0xb0, 0x07, 0xf4, 0x57, 0x00, 0x02, 0x00, 0x01, 0x20, 0x00, 0x00, 0x0c, 0x70, 0x70, 0x60, 0x00,
@@ -19,7 +19,7 @@ pub(super) const ALIASES: [u8; 165] = [
     0x00, 0x00, 0x61, 0x62, 0x00,
 ];
 
-/// Splitting and merging (`reference/index-format.md` §5.2).
+/// Splitting and merging ([`reference::index_format`](crate::reference::index_format) §5.2).
 #[rustfmt::skip]
 pub(super) const DEPENDENCIES: [u8; 191] = [
     0xb0, 0x07, 0xf4, 0x57, 0x00, 0x02, 0x00, 0x01, 0x20, 0x00, 0x00, 0x0c, 0x73, 0x73, 0x20, 0x00,
@@ -36,7 +36,7 @@ pub(super) const DEPENDENCIES: [u8; 191] = [
     0x73, 0x6f, 0x63, 0x2e, 0x6b, 0x6f, 0x3a, 0x20, 0x73, 0x6e, 0x64, 0x2e, 0x6b, 0x6f, 0x00,
 ];
 
-/// [`ALIASES`] as kmod 33 and earlier wrote it (`reference/version-differences.md` §1).
+/// [`ALIASES`] as kmod 33 and earlier wrote it ([`reference::index_format`](crate::reference::index_format) §6).
 #[rustfmt::skip]
 pub(super) const ALIASES_POST_ORDER: [u8; 165] = [
     0xb0, 0x07, 0xf4, 0x57, 0x00, 0x02, 0x00, 0x01, 0x20, 0x00, 0x00, 0x9f, 0x2a, 0x00, 0x00, 0x00,

@@ -6,12 +6,13 @@
 //! undefined, the GNU C library is followed, but for a class at the end of a range or alike.
 
 use super::error::{IndexError, Steps};
+use crate::text::character_class;
 
 /// Whether all of `subject` matches `pattern`. Takes time in proportion to the product of their
 /// lengths at worst, and more only if the pattern has brackets that are never closed.
 ///
 /// ```
-/// use depmod_core::index::fnmatch;
+/// use depmod_core::parts::index::fnmatch;
 /// assert!(fnmatch(b"pci:v*d[12]", b"pci:v8086d1"));
 /// assert!(!fnmatch(b"pci:v*d[!12]", b"pci:v8086d1"));
 /// ```
@@ -125,7 +126,7 @@ fn member(pattern: &mut &[u8], is_decided: bool) -> Option<Member> {
             let (name, end) = name.split_at_checked(len)?;
             let Some(after) = end.strip_prefix(b":]") else { return single(pattern) };
             *pattern = after;
-            Some(class(name).map_or(Member::Invalid, Member::Class))
+            Some(character_class(name).map_or(Member::Invalid, Member::Class))
         }
         [b'[', b'=', byte, b'=', b']', ref after @ ..] => {
             *pattern = after;
@@ -146,24 +147,6 @@ fn single(pattern: &mut &[u8]) -> Option<Member> {
     };
     *pattern = after;
     Some(Member::Byte(byte))
-}
-
-fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
-    Some(match name {
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"blank" => |b| matches!(b, b' ' | b'\t'),
-        b"cntrl" => u8::is_ascii_control,
-        b"digit" => u8::is_ascii_digit,
-        b"graph" => u8::is_ascii_graphic,
-        b"lower" => u8::is_ascii_lowercase,
-        b"print" => |b| matches!(b, b' '..=b'~'),
-        b"punct" => u8::is_ascii_punctuation,
-        b"space" => |b| matches!(b, b' ' | b'\t'..=b'\r'),
-        b"upper" => u8::is_ascii_uppercase,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        _ => return None,
-    })
 }
 
 fn take(bytes: &mut &[u8]) -> Option<u8> {

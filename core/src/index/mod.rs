@@ -1,4 +1,4 @@
-//! The binary index: the `modules.*.bin` files, written and read (`reference/index-format.md`).
+//! The binary index: the `modules.*.bin` files, written and read ([`reference::index_format`](crate::reference::index_format)).
 //!
 //! An index maps a key to values, each with a priority. Physically it is a trie whose chains are
 //! folded: an edge carries one byte, and the bytes after it up to the next fork are the *prefix* of
@@ -33,7 +33,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
-//! use depmod_core::{index::{Index, IndexBuilder}, limits::Limits};
+//! use depmod_core::{Index, Limits, parts::index::IndexBuilder};
 //!
 //! let mut builder = IndexBuilder::new();
 //! builder.insert(*b"ps_2", b"ab", 0)?;
@@ -43,7 +43,7 @@
 //!
 //! let index = Index::parse(&bytes)?;
 //! assert_eq!(index.get(b"ps_2")?, Some(&b"ab"[..]));
-//! let found = index.find_all(b"pci:v8086d1", Limits::DEFAULT.steps)?;
+//! let found = index.find_all("pci:v8086d1")?;
 //! assert_eq!(found.iter().map(|value| value.bytes).collect::<Vec<_>>(), [b"ef"]);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,6 +60,8 @@ mod error;
 mod fnmatch;
 mod format;
 mod reader;
+#[cfg(feature = "alloc")]
+mod sorted;
 mod walk;
 mod wildcard;
 #[cfg(feature = "alloc")]

@@ -2,12 +2,15 @@
 //!
 //! This file does all reading at offsets; nothing in it trusts the file.
 
+use core::fmt;
+
 use scroll::{BE, Pread};
 
 use super::{
     error::{Flaw, IndexError},
     format::{self, BYTE_END, HEADER_LEN, MAGIC, NodeRef, Parts, ROOT_SLOT, VERSION, WORD},
 };
+use crate::limits::Limits;
 
 /// An index in memory. Checks nothing but the header at first; whatever a later look comes across
 /// is checked then.
@@ -15,10 +18,11 @@ use super::{
 pub struct Index<'a> {
     data: &'a [u8],
     root: Option<NodeRef>,
+    steps: usize,
 }
 
 /// A value and its priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     /// Lower comes first. In kmod's files the module's place in the module order.
     pub priority: u32,
@@ -26,8 +30,21 @@ pub struct Value<'a> {
     pub bytes: &'a [u8],
 }
 
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{self}\"", self.priority)
+    }
+}
+
+/// The value, with what is not printable escaped.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes.escape_ascii().fmt(f)
+    }
+}
+
 impl<'a> Index<'a> {
-    /// Reads the header (`reference/index-format.md` §4.1).
+    /// Reads the header ([`reference::index_format`](crate::reference::index_format) §4.1).
     ///
     /// # Errors
     /// When the header is short or not that of an index of major version 2.
@@ -43,7 +60,19 @@ impl<'a> Index<'a> {
         if format::major(version) != format::major(VERSION) {
             return Err(IndexError::Version { found: version });
         }
-        Ok(Self { data, root: NodeRef::unpack(word(data, ROOT_SLOT)?) })
+        let root = NodeRef::unpack(word(data, ROOT_SLOT)?);
+        Ok(Self { data, root, steps: Limits::DEFAULT.steps })
+    }
+
+    /// Bounds the work of a search: about one step for each byte looked at. The default is
+    /// [`Limits::steps`].
+    #[must_use]
+    pub fn steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    pub(super) fn ceiling(&self) -> usize {
+        self.steps
     }
 
     /// The values of `key`, lowest priority first; the key is taken literally.
@@ -63,7 +92,7 @@ impl<'a> Index<'a> {
         Ok(Values::none())
     }
 
-    /// The first value of `key`, which is taken literally (`reference/index-format.md` §4.2).
+    /// The first value of `key`, which is taken literally ([`reference::index_format`](crate::reference::index_format) §4.2).
     ///
     /// # Errors
     /// When the file is corrupt on the way to the key.

@@ -9,12 +9,15 @@ use super::{
 /// Longest key that can be walked over, in bytes. kmod cuts module names and aliases to 4095.
 pub const MAX_KEY: usize = 4096;
 
+/// Bytes of a key.
+pub(super) type Key = heapless::Vec<u8, MAX_KEY>;
+
 /// Memory that searches and walks work in; about 36 KiB. Put it in a static or on the heap where
 /// the stack is small, and use it again.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Key of the current node.
-    key: heapless::Vec<u8, MAX_KEY>,
+    key: Key,
     /// The current node and those above it. Each has a longer key than the one above, hence
     /// there are at most as many as a key has bytes, and the first may have none.
     frames: heapless::Vec<Frame, { MAX_KEY + 1 }>,

@@ -1,4 +1,4 @@
-//! Searching an index whose keys are patterns (`reference/index-format.md` §4.3).
+//! Searching an index whose keys are patterns ([`reference::index_format`](crate::reference::index_format) §4.3).
 //!
 //! What stands in a key before its first `*`, `?` or `[` leads through the trie; the rest is a
 //! pattern for the rest of the query. A module with aliases `pci:v8086d*` and `pci:v*` is found
@@ -10,8 +10,9 @@ use super::{
     fnmatch::matches,
     format::NodeRef,
     reader::{Index, Value, value_len},
-    walk::{Event, Scratch, Walk},
+    walk::{Event, Key, Scratch, Walk},
 };
+use crate::name::{is_normal_alias, normalize_alias};
 
 /// The bytes that turn the rest of a key into a pattern, in the order of the search.
 const WILDCARDS: [u8; 3] = *b"*?[";
@@ -21,18 +22,28 @@ impl<'a> Index<'a> {
     /// of results is ascending priority, and of equal priorities the one found later first;
     /// [`find`](Self::find) and `find_all` give it. A value may be found more than once.
     ///
-    /// `steps` bounds the work: about one for each byte looked at.
+    /// The query is normalised as the keys are: `crypto-aes` finds `crypto_aes`. One with an unmatched
+    /// bracket finds nothing, as there is no such key. The work is bounded by [`Self::steps`].
     ///
     /// # Errors
     /// When the file is corrupt on the way, or the work is too much.
     pub fn search(
         &self,
-        query: &[u8],
-        steps: usize,
+        query: impl AsRef<[u8]>,
         scratch: &mut Scratch,
         found: impl FnMut(Value<'a>),
     ) -> Result<(), IndexError> {
-        Search { index: *self, steps: Steps::new(steps), scratch, found }.run(query)
+        let query = query.as_ref();
+        let normal: Key;
+        let query = if is_normal_alias(query) {
+            query
+        } else {
+            let Ok(bytes) = normalize_alias(query) else { return Ok(()) };
+            // What is normalised is shorter than the longest key.
+            normal = bytes.take(Key::new().capacity()).collect();
+            &normal
+        };
+        Search { index: *self, steps: Steps::new(self.ceiling()), scratch, found }.run(query)
     }
 
     /// The results of [`search`](Self::search) in their order, at most `N`.
@@ -41,13 +52,12 @@ impl<'a> Index<'a> {
     /// As [`search`](Self::search), and when there are more than `N`.
     pub fn find<const N: usize>(
         &self,
-        query: &[u8],
-        steps: usize,
+        query: impl AsRef<[u8]>,
         scratch: &mut Scratch,
     ) -> Result<heapless::Vec<Value<'a>, N>, IndexError> {
         let mut results = heapless::Vec::<Value<'a>, N>::new();
         let mut all_fit = true;
-        self.search(query, steps, scratch, |value| {
+        self.search(query, scratch, |value| {
             let place = results.partition_point(|other| other.priority < value.priority);
             all_fit &= results.insert(place, value).is_ok();
         })?;
@@ -59,10 +69,10 @@ impl<'a> Index<'a> {
     /// # Errors
     /// As [`search`](Self::search).
     #[cfg(feature = "alloc")]
-    pub fn find_all(&self, query: &[u8], steps: usize) -> Result<alloc::vec::Vec<Value<'a>>, IndexError> {
+    pub fn find_all(&self, query: impl AsRef<[u8]>) -> Result<alloc::vec::Vec<Value<'a>>, IndexError> {
         let mut scratch = alloc::boxed::Box::new(Scratch::new());
         let mut results = alloc::vec::Vec::new();
-        self.search(query, steps, &mut scratch, |value| results.push(value))?;
+        self.search(query, &mut scratch, |value| results.push(value))?;
         results.reverse();
         results.sort_by_key(|value| value.priority);
         Ok(results)
@@ -151,7 +161,7 @@ mod tests {
     use alloc::{string::String, vec::Vec};
     use proptest::prelude::*;
 
-    /// The verified example of `reference/index-format.md` §4.3.
+    /// The verified example of [`reference::index_format`](crate::reference::index_format) §4.3.
     fn example() -> Vec<u8> {
         let modules: [(&[u8], &[&[u8]]); 4] = [
             (b"d", &[b"pci:?1d2s4", b"[p]ci:v1d2s4", b"x-y", br"pci:v1d2s\4"]),
@@ -186,19 +196,30 @@ mod tests {
                 values.iter().flat_map(|value| value.bytes).map(|&b| char::from(b)).collect()
             };
             let query = query.as_bytes();
-            assert_eq!(names(&index.find_all(query, 10_000).unwrap()), expected);
+            assert_eq!(names(&index.find_all(query).unwrap()), expected);
             let mut scratch = Scratch::new();
-            assert_eq!(names(&index.find::<10>(query, 10_000, &mut scratch).unwrap()), expected);
+            assert_eq!(names(&index.find::<10>(query, &mut scratch).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn a_query_is_normalised() {
+        let file = example();
+        let index = Index::parse(&file).unwrap();
+        assert_eq!(index.find_all("x-y"), index.find_all("x_y"));
+        assert_eq!(index.find_all("x-y").unwrap().len(), 2);
+        assert_eq!(index.find_all("x]").unwrap(), [], "an unmatched bracket");
+        let long = [b'-'; 5000];
+        assert_eq!(index.find_all(long).unwrap().len(), 1, "the key * alone");
     }
 
     #[test]
     fn too_much_is_refused() {
         let file = example();
         let index = Index::parse(&file).unwrap();
-        let found = index.find::<9>(b"pci:v1d2s4", 10_000, &mut Scratch::new());
+        let found = index.find::<9>("pci:v1d2s4", &mut Scratch::new());
         assert_eq!(found, Err(IndexError::TooManyResults { limit: 9 }));
-        assert_eq!(index.find_all(b"pci:v1d2s4", 50), Err(IndexError::TooManySteps { limit: 50 }));
+        assert_eq!(index.steps(50).find_all("pci:v1d2s4"), Err(IndexError::TooManySteps { limit: 50 }));
     }
 
     #[test]
@@ -207,8 +228,8 @@ mod tests {
         let file =
             [0xb0, 7, 0xf4, 0x57, 0, 2, 0, 1, 0x20, 0, 0, 12, b'*', b'+', 0x20, 0, 0, 12, 0x20, 0, 0, 12];
         let index = Index::parse(&file).unwrap();
-        assert_eq!(index.find_all(b"+++", usize::MAX), Err(IndexError::KeyTooLong { offset: 12 }));
-        let few = index.find_all(b"+++", 1000);
+        assert_eq!(index.steps(usize::MAX).find_all("+++"), Err(IndexError::KeyTooLong { offset: 12 }));
+        let few = index.steps(1000).find_all("+++");
         assert_eq!(few, Err(IndexError::TooManySteps { limit: 1000 }));
         assert!(index.entries(&mut Scratch::new()).next_entry().is_err());
         assert_eq!(index.get(&[b'+'; 10_000]), Ok(None));
@@ -236,7 +257,7 @@ mod tests {
                 builder.insert(key.bytes(), key.as_bytes(), priority).unwrap();
             }
             let file = builder.finish(&Limits::DEFAULT).unwrap();
-            let found = Index::parse(&file).unwrap().find_all(query.as_bytes(), usize::MAX).unwrap();
+            let found = Index::parse(&file).unwrap().steps(usize::MAX).find_all(&query).unwrap();
             let expected = keys.iter().filter(|key| fnmatch(key.as_bytes(), query.as_bytes()));
             prop_assert!(found.iter().map(|value| value.bytes).eq(expected.map(String::as_bytes)));
         }
@@ -266,7 +287,7 @@ mod tests {
             let dumped = index.dump(&mut scratch, |_| lines += 1);
             prop_assert!(lines <= 4 * file.len());
             let got = index.get(&query);
-            let found = index.search(&query, 100_000, &mut scratch, |_| {});
+            let found = index.steps(100_000).search(&query, &mut scratch, |_| {});
             if sound {
                 prop_assert!(dumped.is_ok() && got.is_ok() && found.is_ok());
             }

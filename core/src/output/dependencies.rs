@@ -1,4 +1,4 @@
-//! `modules.dep`: each module's path with all that it needs (`reference/outputs.md` §3.1).
+//! `modules.dep`: each module's path with all that it needs ([`reference::outputs`](crate::reference::outputs) §3.1).
 //!
 //! ```text
 //! kernel/sound/snd-hda.ko: kernel/sound/snd-pcm.ko kernel/sound/snd.ko
@@ -8,9 +8,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    catalog::{Catalog, ModuleFile},
-    graph::{DependencyGraph, TopologicalOrder},
-    symbols::ModuleIndex,
+    list::{ModuleFile, ModuleList},
+    resolve::{DependencyGraph, ModuleIndex, TopologicalOrder},
 };
 
 /// The lines of `modules.dep`, which are also the values of `modules.dep.bin`.
@@ -22,11 +21,8 @@ pub(crate) struct DependencyLines {
 }
 
 impl DependencyLines {
-    pub(crate) fn new(catalog: &Catalog, graph: &DependencyGraph, order: &TopologicalOrder) -> Self {
-        let path = |module: ModuleIndex| {
-            let at = usize::try_from(module).unwrap_or(usize::MAX);
-            catalog.modules().get(at).map(ModuleFile::printed_path).unwrap_or_default()
-        };
+    pub(crate) fn new(list: &ModuleList, graph: &DependencyGraph, order: &TopologicalOrder) -> Self {
+        let path = |module: ModuleIndex| list.get(module).map(ModuleFile::printed_path).unwrap_or_default();
         let mut lines = Self::default();
         order.for_each_closure(graph, |module, needed| {
             lines.text.extend_from_slice(path(module));
@@ -42,8 +38,8 @@ impl DependencyLines {
     }
 
     /// The whole file.
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.text
+    pub(crate) fn into_text(self) -> Vec<u8> {
+        self.text
     }
 
     /// Each module's line, without its newline.

@@ -1,11 +1,16 @@
 //! `modules.devname`: device nodes that load a module when they are opened
-//! (`reference/outputs.md` §3.6).
+//! ([`reference::outputs`](crate::reference::outputs) §3.6).
 //!
 //! A module with the aliases `devname:fuse` and `char-major-10-229` gives `fuse fuse c10:229`.
 
 use alloc::{format, vec::Vec};
 
-use crate::{catalog::Catalog, diagnostic::Diagnostic, host::Reporter, module::Facts};
+use crate::{
+    diagnostic::{Diagnostic, Reporter},
+    list::ModuleList,
+    parse::module::Facts,
+    text::is_space,
+};
 
 const HEADER: &[u8] = b"# Device nodes to trigger on-demand module loading.\n";
 
@@ -18,9 +23,9 @@ struct Numbers {
 }
 
 /// `modules.devname`; empty without any line.
-pub(crate) fn devname(catalog: &Catalog, facts: &[Option<Facts>], reporter: &mut impl Reporter) -> Vec<u8> {
+pub(crate) fn devname(list: &ModuleList, facts: &[Option<Facts>], reporter: &mut impl Reporter) -> Vec<u8> {
     let mut out = Vec::new();
-    for (file, facts) in catalog.modules().iter().zip(facts) {
+    for (file, facts) in list.modules().iter().zip(facts) {
         let (mut name, mut numbers) = (None, None);
         for alias in facts.iter().flat_map(Facts::aliases) {
             if let Some(node) = alias.strip_prefix(b"devname:") {
@@ -43,7 +48,7 @@ pub(crate) fn devname(catalog: &Catalog, facts: &[Option<Facts>], reporter: &mut
                 out.extend_from_slice(format!(" {kind}{major}:{minor}\n").as_bytes());
             }
             (Some(name), None) => {
-                let (module, devname) = (file.name().to_vec(), name.to_vec());
+                let (module, devname) = (file.name().into(), name.into());
                 reporter.report(Diagnostic::DevnameNumbers { module, devname });
             }
             (None, _) => {}
@@ -67,8 +72,7 @@ impl Numbers {
 
 /// `%u` of C: leading white space and a sign are accepted; the value wraps modulo 2^32.
 fn scan_unsigned(text: &[u8]) -> Option<(u32, &[u8])> {
-    let blank = |b: &u8| b" \t\n\x0b\x0c\r".contains(b);
-    let text = text.get(text.iter().take_while(|b| blank(b)).count()..)?;
+    let text = text.get(text.iter().take_while(|b| is_space(b)).count()..)?;
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

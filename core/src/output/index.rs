@@ -1,30 +1,32 @@
-//! The five binary indexes (`reference/outputs.md` §4).
+//! The five binary indexes ([`reference::outputs`](crate::reference::outputs) §4).
 
-use alloc::{format, vec::Vec};
+use alloc::{borrow::Cow, format, vec::Vec};
 
 use super::{DependencyLines, Output, text::name_of};
 use crate::{
-    catalog::Catalog,
-    diagnostic::Diagnostic,
-    host::{IoError, IoErrorKind, Reporter},
+    diagnostic::{Diagnostic, Reporter, Stopped},
     index::{BadCharacter, IndexBuilder},
-    inputs::{builtin_aliases, builtin_paths},
     limits::Limits,
-    module::Facts,
+    list::ModuleList,
     name::{is_normal_alias, module_name, normalize_alias},
-    pipeline::Stopped,
-    symbols::{ModuleIndex, SymbolTable},
+    options::Options,
+    parse::{
+        kernel::{builtin_aliases, builtin_paths},
+        module::Facts,
+    },
+    resolve::{ModuleIndex, SymbolTable},
+    source::{IoError, IoErrorKind},
 };
 
 /// `modules.dep.bin`: module name → its line of `modules.dep`.
 pub(crate) fn dependency_index(
-    catalog: &Catalog,
+    list: &ModuleList,
     lines: &DependencyLines,
     limits: &Limits,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
-    for (priority, (file, line)) in (0..).zip(catalog.modules().iter().zip(lines.iter())) {
+    for (priority, (file, line)) in (0..).zip(list.modules().iter().zip(lines.iter())) {
         let inserted = builder.insert(file.name().iter().copied(), line, priority);
         inserted.map_err(|bad| bad_character(bad, reporter))?;
     }
@@ -33,17 +35,16 @@ pub(crate) fn dependency_index(
 
 /// `modules.alias.bin`: normalised alias → module name.
 pub(crate) fn alias_index(
-    catalog: &Catalog,
+    list: &ModuleList,
     facts: &[Option<Facts>],
-    warn_duplicates: bool,
-    limits: &Limits,
+    options: &Options,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     // Aliases without an entry, each with the number of entries before it.
     let mut unmatched: Vec<(usize, &[u8])> = Vec::new();
     let mut bad = None;
-    'modules: for (priority, (file, facts)) in (0..).zip(catalog.modules().iter().zip(facts)) {
+    'modules: for (priority, (file, facts)) in (0..).zip(list.modules().iter().zip(facts)) {
         for alias in facts.iter().flat_map(Facts::aliases) {
             let inserted = if is_normal_alias(alias) {
                 builder.insert(alias.iter().copied(), file.name(), priority)
@@ -62,27 +63,27 @@ pub(crate) fn alias_index(
             }
         }
     }
-    let duplicates = if warn_duplicates { builder.duplicates() } else { Vec::new() };
+    let duplicates = if options.warn_duplicates { builder.duplicates() } else { Vec::new() };
     let mut unmatched = unmatched.into_iter().peekable();
-    let bracket = |alias: &[u8]| Diagnostic::UnmatchedBracket { alias: alias.to_vec() };
+    let bracket = |alias: &[u8]| Diagnostic::UnmatchedBracket { alias: alias.into() };
     for ordinal in duplicates {
         while let Some((_, alias)) = unmatched.next_if(|&(before, _)| before <= ordinal) {
             reporter.report(bracket(alias));
         }
         if let Some((key, value)) = builder.entry(ordinal) {
-            reporter.report(Diagnostic::DuplicateAlias { key: key.to_vec(), module: value.to_vec() });
+            reporter.report(Diagnostic::DuplicateAlias { key: key.into(), module: value.into() });
         }
     }
     unmatched.for_each(|(_, alias)| reporter.report(bracket(alias)));
     match bad {
         Some(bad) => Err(bad_character(bad, reporter)),
-        None => finish(builder, Output::AliasIndex, limits, reporter),
+        None => finish(builder, Output::AliasIndex, &options.limits, reporter),
     }
 }
 
 /// `modules.symbols.bin`: `symbol:` and a symbol's name → the module that provides it.
 pub(crate) fn symbol_index(
-    catalog: &Catalog,
+    list: &ModuleList,
     table: &SymbolTable<'_>,
     limits: &Limits,
     reporter: &mut impl Reporter,
@@ -90,7 +91,7 @@ pub(crate) fn symbol_index(
     let mut builder = IndexBuilder::new();
     let mut insert = |(symbol, owner): (&[u8], ModuleIndex)| {
         let key = b"symbol:".iter().chain(symbol).copied();
-        builder.insert(key, name_of(catalog, owner), owner)
+        builder.insert(key, name_of(list, owner), owner)
     };
     // Keys are unique, so their order decides nothing but which bad one is reported.
     if table.owned_unordered().try_for_each(&mut insert).is_err() {
@@ -103,9 +104,8 @@ pub(crate) fn symbol_index(
 /// `modules.builtin.bin`: name of a built-in module → nothing. Empty, even of a header, when the
 /// kernel's list is missing.
 pub(crate) fn builtin_index(
-    directory: &[u8],
+    options: &Options,
     builtin: &Result<Vec<u8>, IoError>,
-    limits: &Limits,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
@@ -124,28 +124,27 @@ pub(crate) fn builtin_index(
         // `fopen` opens a directory, and reading it gives no line.
         Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
         Err(error) => {
-            report_missing("modules.builtin", directory, error, reporter);
+            report_missing("modules.builtin", options, error, reporter);
             return Ok(Vec::new());
         }
     }
-    finish(builder, Output::BuiltinIndex, limits, reporter)
+    finish(builder, Output::BuiltinIndex, &options.limits, reporter)
 }
 
 /// `modules.builtin.alias.bin`: normalised alias → name of a built-in module. Empty, even of a header,
 /// when the kernel's list is missing.
 pub(crate) fn builtin_alias_index(
-    directory: &[u8],
+    options: &Options,
     modinfo: &Result<Vec<u8>, IoError>,
-    limits: &Limits,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let bytes = match modinfo {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == IoErrorKind::IsDirectory => {
-            return Err(write_error(Output::BuiltinAliasIndex, b"Invalid argument", reporter));
+            return Err(write_error(Output::BuiltinAliasIndex, "Invalid argument".into(), reporter));
         }
         Err(error) => {
-            report_missing("modules.builtin.modinfo", directory, error, reporter);
+            report_missing("modules.builtin.modinfo", options, error, reporter);
             return Ok(Vec::new());
         }
     };
@@ -155,7 +154,7 @@ pub(crate) fn builtin_alias_index(
             Err(diagnostic) => reporter.report(diagnostic),
             Ok(alias) => match normalize_alias(alias.value) {
                 Err(_) => {
-                    reporter.report(Diagnostic::UnmatchedBracket { alias: alias.value.to_vec() });
+                    reporter.report(Diagnostic::UnmatchedBracket { alias: alias.value.into() });
                 }
                 Ok(key) => {
                     let inserted = builder.insert(key, alias.module, 0);
@@ -164,7 +163,7 @@ pub(crate) fn builtin_alias_index(
             },
         }
     }
-    finish(builder, Output::BuiltinAliasIndex, limits, reporter)
+    finish(builder, Output::BuiltinAliasIndex, &options.limits, reporter)
 }
 
 fn finish(
@@ -173,21 +172,35 @@ fn finish(
     limits: &Limits,
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
-    builder.finish(limits).map_err(|error| write_error(output, format!("{error}").as_bytes(), reporter))
+    builder.finish(limits).map_err(|error| write_error(output, format!("{error}").into(), reporter))
 }
 
-fn write_error(output: Output, cause: &[u8], reporter: &mut impl Reporter) -> Stopped {
-    let name = output.file_name().into();
-    reporter.report(Diagnostic::WriteIndex { name, cause: cause.to_vec() });
-    Stopped
+fn write_error(output: Output, cause: Cow<'static, str>, reporter: &mut impl Reporter) -> Stopped {
+    reporter.stop(Diagnostic::WriteIndex { name: output.file_name(), cause })
 }
 
-fn report_missing(name: &str, directory: &[u8], error: &IoError, reporter: &mut impl Reporter) {
-    let (name, directory, cause) = (name.into(), directory.to_vec(), error.text().into());
+fn report_missing(name: &'static str, options: &Options, error: &IoError, reporter: &mut impl Reporter) {
+    let (directory, cause) = (options.directory.clone(), error.clone());
     reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
 }
 
 fn bad_character(bad: BadCharacter, reporter: &mut impl Reporter) -> Stopped {
-    reporter.report(bad.into());
-    Stopped
+    reporter.stop(Diagnostic::BadCharacter { byte: bad.byte, text: bad.text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_characters_in_the_words_of_kmod() {
+        let mut messages = Vec::new();
+        let bad = IndexBuilder::new().insert(*b"a\xe9", b"", 0).unwrap_err();
+        let stopped = bad_character(bad, &mut messages);
+        assert_eq!(
+            stopped.diagnostic().message(),
+            b"Module index: bad character '\xe9'=0xe9 - only 7-bit ASCII is supported:\na\xe9"
+        );
+        assert_eq!(messages, [stopped.diagnostic().clone()]);
+    }
 }

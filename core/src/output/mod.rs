@@ -1,15 +1,17 @@
-//! The eleven files (`reference/outputs.md`).
+//! The eleven files ([`reference::outputs`](crate::reference::outputs)).
 //!
-//! Each is built as bytes in memory by [`Resolved::emit`](crate::pipeline::Resolved::emit); none
-//! depends on another, so a host may build them side by side.
+//! Each is built as bytes in memory; none depends on another, so a host may build them side by side. [`run`](crate::run())
+//! gives them as [`IndexFiles`].
 
 mod dependencies;
 mod devname;
+mod files;
 mod index;
 mod text;
 
 pub(crate) use dependencies::DependencyLines;
 pub(crate) use devname::devname;
+pub use files::{Files, IndexFiles};
 pub(crate) use index::{alias_index, builtin_alias_index, builtin_index, dependency_index, symbol_index};
 pub(crate) use text::{alias, softdep, symbols, weakdep};
 

@@ -9,13 +9,16 @@
 //! ```
 //!
 //! A run that finds nothing changed reads the head alone, which is small. The facts in the body are
-//! the core's blocks (`depmod_core::module::Facts`).
+//! the core's blocks (`depmod_core::parts::parse::module::Facts`).
 
-use depmod_core::output::Output;
+use depmod_core::Output;
 
 use super::record::{Field, record};
-use super::stamp::Stamp;
 use crate::digest::Digest;
+use crate::source::{Stamp, Time};
+
+record!('f, Stamp: Stamp { device, inode, size, modified, changed });
+record!('f, Time: Time { seconds, nanoseconds });
 
 /// What every version of this format begins with.
 pub(super) const NAME: &[u8; 7] = b"depmodc";

@@ -29,27 +29,23 @@ mod filesystem;
 mod format;
 mod place;
 mod record;
-mod stamp;
-
-pub use stamp::Stamp;
 
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::time::SystemTime;
 
-use depmod_core::catalog::Catalog;
-use depmod_core::diagnostic::Diagnostic;
-use depmod_core::host::{Reporter, Source};
-use depmod_core::limits::Limits;
-use depmod_core::module::{Facts, LoadError, Loader};
-use depmod_core::output::Output;
-use depmod_core::pipeline::{Gathered, Loaded, Request, Stopped};
+use depmod_core::parts::{
+    list::{ModuleFile, ModuleList},
+    parse::module::{Facts, LoadError, Loader},
+    run::{Indexed, Listed, Load},
+};
+use depmod_core::{Diagnostic, IndexFiles, Limits, Options, Reporter, Source, Stopped};
 use rustix::io::Errno;
 
 use crate::codecs::{self, HostDecoder};
 use crate::digest::Digest;
-use crate::load::{Load, on_threads};
-use crate::source::{DiskSource, strerror};
+use crate::source::{DiskSource, Stamp, strerror};
+use crate::threads::on_threads;
 use filesystem::FileSystem;
 use format::{Entry, Head, LastResult, encode};
 use place::{Place, Stored};
@@ -70,8 +66,7 @@ pub(crate) fn admit(
 ) -> Result<Option<FileSystem>, Stopped> {
     let cause = if directories.iter().any(|directory| place::is_inside(cache, directory)) {
         if cache != DIRECTORY.as_bytes() {
-            reporter.report(Diagnostic::CacheInside { path: cache.to_vec() });
-            return Err(Stopped);
+            return Err(reporter.stop(Diagnostic::CacheInside { path: cache.into() }));
         }
         "it is inside the module directory".into()
     } else {
@@ -97,7 +92,7 @@ pub(crate) struct Cache {
     /// What is in the file, if it is to be believed.
     stored: Option<Stored>,
     result: Option<LastResult>,
-    /// For each module of the catalog, in order, the stamp of what its facts are or would be from;
+    /// For each module of the list, in order, the stamp of what its facts are or would be from;
     /// `None` if they are not to be kept.
     stamps: Vec<Option<Stamp>>,
     /// Whether the file's modules and stamps are other ones.
@@ -112,7 +107,7 @@ impl Cache {
         cache: &[u8],
         directory: &[u8],
         filesystem: FileSystem,
-        catalog: &Catalog,
+        list: &ModuleList,
         jobs: NonZero<usize>,
         reporter: &mut impl Reporter,
     ) -> Option<Self> {
@@ -124,7 +119,7 @@ impl Cache {
                 return None;
             }
         };
-        let modules = catalog.modules();
+        let modules = list.modules();
         let order: Vec<usize> = (0..modules.len()).collect();
         let stamps = on_threads(order.len(), &order, jobs, |queue| {
             // Opened, since who may not read a module is told so.
@@ -156,20 +151,20 @@ impl Cache {
 
     /// The eleven files that this run will give, if that is known already, in the order of
     /// [`Output::ALL`]. There is then nothing more to say either.
-    pub(crate) fn result(&self, request: &Request, gathered: &Gathered) -> Option<&[Digest]> {
+    pub(crate) fn result(&self, options: &Options, listed: &Listed) -> Option<&[Digest]> {
         let result = self.result.as_ref()?;
-        (self.input(request, gathered)? == result.input).then_some(&result.outputs)
+        (self.input(options, listed)? == result.input).then_some(&result.outputs)
     }
 
-    /// Loads every module of the catalog, from the cache where it can.
+    /// Loads every module of the list, from the cache where it can.
     pub(crate) fn load(
         &mut self,
-        catalog: &Catalog,
+        list: &ModuleList,
         jobs: NonZero<usize>,
         limits: &Limits,
         done: impl Fn() + Sync,
     ) -> Vec<Load> {
-        let modules = catalog.modules();
+        let modules = list.modules();
         let body = self.stored.take().and_then(|stored| Some((stored.read_body()?, stored.prefix)));
         let entries = body.as_ref().and_then(|(bytes, prefix)| prefix.body(bytes)).unwrap_or_default();
         let known: HashMap<&[u8], &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
@@ -212,7 +207,7 @@ impl Cache {
             queue.map(loaded).collect()
         });
         let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().flatten().unzip();
-        let same = |(file, stamp): (&depmod_core::catalog::ModuleFile, &Option<Stamp>)| {
+        let same = |(file, stamp): (&ModuleFile, &Option<Stamp>)| {
             stamp.is_none_or(|stamp| known.get(file.path()).is_some_and(|entry| entry.stamp == stamp))
         };
         self.stale = body.is_none()
@@ -225,14 +220,14 @@ impl Cache {
     /// Keeps what the run found, and its result if there was nothing to say about it.
     pub(crate) fn store(
         self,
-        request: &Request,
-        gathered: &Gathered,
-        loaded: &Loaded,
-        outputs: Option<&[(Output, Vec<u8>)]>,
+        options: &Options,
+        listed: &Listed,
+        indexed: &Indexed,
+        outputs: Option<&IndexFiles>,
         reporter: &mut impl Reporter,
     ) {
-        let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect());
-        let result = match (digests, self.input(request, gathered)) {
+        let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect::<Vec<_>>());
+        let result = match (digests, self.input(options, listed)) {
             (Some(outputs), Some(input)) => Some(LastResult { input, outputs }),
             // The old one holds good: the same input would still give the same.
             _ => self.result.clone(),
@@ -242,8 +237,8 @@ impl Cache {
         }
         let (directory, filesystem) = (&self.directory, self.filesystem.id);
         let head = Head { program: &self.program, directory, filesystem, result };
-        let count = gathered.catalog().modules().len();
-        let modules = gathered.catalog().modules().iter().zip(loaded.facts()).zip(&self.stamps);
+        let count = listed.list.modules().len();
+        let modules = listed.list.modules().iter().zip(&indexed.facts).zip(&self.stamps);
         let entries = modules.filter_map(|((file, facts), stamp)| {
             Some(Entry { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
         });
@@ -253,15 +248,14 @@ impl Cache {
     }
 
     /// Checksum of everything that the outputs are made from; `None` if that is not known so well.
-    fn input(&self, request: &Request, gathered: &Gathered) -> Option<u128> {
+    fn input(&self, options: &Options, listed: &Listed) -> Option<u128> {
         let mut bytes = Vec::new();
         self.program.as_slice().write(&mut bytes);
-        // Every option there is and will be.
-        format!("{request:?}").as_bytes().write(&mut bytes);
-        gathered.kernel_symbols().map(Digest::of).write(&mut bytes);
-        Digest::of(gathered.builtin().ok()?).write(&mut bytes);
-        Digest::of(gathered.builtin_modinfo().ok()?).write(&mut bytes);
-        for (file, stamp) in gathered.catalog().modules().iter().zip(&self.stamps) {
+        options.key().as_slice().write(&mut bytes);
+        listed.kernel_symbols.as_deref().map(Digest::of).write(&mut bytes);
+        Digest::of(listed.builtin.as_deref().ok()?).write(&mut bytes);
+        Digest::of(listed.builtin_modinfo.as_deref().ok()?).write(&mut bytes);
+        for (file, stamp) in listed.list.modules().iter().zip(&self.stamps) {
             file.path().write(&mut bytes);
             (*stamp)?.write(&mut bytes);
         }
@@ -281,7 +275,7 @@ fn program() -> Result<Vec<u8>, Errno> {
 
 /// For the curious: there is no cache in this directory, or no newer one.
 fn report_unusable(cache: &[u8], cause: String, reporter: &mut impl Reporter) {
-    reporter.report(Diagnostic::CacheUnusable { path: cache.to_vec(), cause: cause.into_bytes() });
+    reporter.report(Diagnostic::CacheUnusable { path: cache.into(), cause: cause.into() });
 }
 
 #[cfg(test)]
@@ -291,15 +285,17 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
-    use depmod_core::module::{FactsBuilder, ModinfoKey};
+    use depmod_core::Output;
+    use depmod_core::parts::parse::module::{FactsBuilder, ModinfoKey};
+    use depmod_core::parts::run::{InTurn, list};
 
     const JOBS: NonZero<usize> = NonZero::<usize>::MIN;
 
     /// A module directory with two files that are no modules, and a cache that knows better.
     struct Case {
         root: tempfile::TempDir,
-        request: Request,
-        gathered: Gathered,
+        options: Options,
+        listed: Listed,
     }
 
     impl Case {
@@ -308,9 +304,9 @@ mod tests {
             for name in ["a.ko", "b.ko", "modules.order", "modules.builtin", "modules.builtin.modinfo"] {
                 fs::write(root.path().join(name), "no module").unwrap();
             }
-            let request = Request::new(root.path().as_os_str().as_bytes(), b"5.0");
-            let gathered = Gathered::new(&request, &DiskSource, &mut Vec::new()).unwrap();
-            Self { root, request, gathered }
+            let options = Options::new(root.path().as_os_str().as_bytes(), "5.0");
+            let listed = listed(&options);
+            Self { root, options, listed }
         }
 
         fn path(&self, name: &str) -> std::path::PathBuf {
@@ -322,9 +318,9 @@ mod tests {
             let mut said = Vec::new();
             let cache = Cache::open(
                 dir.as_os_str().as_bytes(),
-                &self.request.directory,
+                &self.options.directory,
                 self.filesystem(),
-                self.gathered.catalog(),
+                &self.listed.list,
                 JOBS,
                 &mut said,
             );
@@ -334,21 +330,21 @@ mod tests {
 
         /// Tests may run on any.
         fn filesystem(&self) -> FileSystem {
-            let stamp = DiskSource.open(&self.request.directory).unwrap().stamp();
+            let stamp = DiskSource.open(&self.options.directory).unwrap().stamp();
             FileSystem { device: stamp.device(), id: 7 }
         }
 
         fn load(&self, cache: &mut Cache) -> Vec<Option<Facts>> {
-            let loads = cache.load(self.gathered.catalog(), JOBS, &self.request.limits, || ());
+            let loads = cache.load(&self.listed.list, JOBS, &self.options.limits, || ());
             loads.into_iter().map(Result::ok).collect()
         }
 
         /// Keeps these facts as if they had been read from both files.
-        fn remember(&self, outputs: Option<&[(Output, Vec<u8>)]>) {
-            let loads = self.gathered.catalog().modules().iter().map(|_| Ok(facts())).collect();
-            let loaded = Loaded::new(self.gathered.catalog(), loads, &mut Vec::new());
+        fn remember(&self, outputs: Option<&IndexFiles>) {
+            let facts = self.listed.list.modules().iter().map(|_| Some(facts())).collect();
+            let indexed = Indexed { facts, files: IndexFiles::new(Vec::new()), unresolved: 0 };
             let mut said = Vec::new();
-            self.open().store(&self.request, &self.gathered, &loaded, outputs, &mut said);
+            self.open().store(&self.options, &self.listed, &indexed, outputs, &mut said);
             assert_eq!(said, []);
         }
     }
@@ -359,8 +355,14 @@ mod tests {
         builder.finish().unwrap()
     }
 
-    fn outputs() -> Vec<(Output, Vec<u8>)> {
-        Output::ALL.into_iter().map(|output| (output, output.file_name().into())).collect()
+    fn listed(options: &Options) -> Listed {
+        let mut decoder = HostDecoder::default();
+        let mut hooks = InTurn::new(&DiskSource, &mut decoder, &options.limits);
+        list(options, &DiskSource, &mut hooks, &mut Vec::new()).unwrap()
+    }
+
+    fn outputs() -> IndexFiles {
+        IndexFiles::new(Output::ALL.into_iter().map(|output| (output, output.file_name().into())).collect())
     }
 
     fn rewrite(path: &Path) {
@@ -392,7 +394,7 @@ mod tests {
         let mut case = Case::new();
         case.remember(Some(&outputs()));
         let expected: Vec<Digest> = outputs().iter().map(|(_, bytes)| Digest::of(bytes)).collect();
-        let known = |case: &Case| case.open().result(&case.request, &case.gathered).map(<[_]>::to_vec);
+        let known = |case: &Case| case.open().result(&case.options, &case.listed).map(<[_]>::to_vec);
         assert_eq!(known(&case), Some(expected.clone()));
         // A run without a result leaves the last one.
         case.open().place.replace(b"", 0).unwrap();
@@ -401,18 +403,18 @@ mod tests {
         case.remember(None);
         assert_eq!(known(&case), Some(expected.clone()));
 
-        case.request.symbol_prefix = Some(b'_');
+        case.options.symbol_prefix = Some(b'_');
         assert_eq!(known(&case), None);
-        case.request.symbol_prefix = None;
+        case.options.symbol_prefix = None;
         for name in ["modules.builtin", "modules.builtin.modinfo"] {
             fs::write(case.path(name), "kernel/x.ko").unwrap();
-            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            case.listed = listed(&case.options);
             assert_eq!(known(&case), None);
             fs::remove_file(case.path(name)).unwrap();
-            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            case.listed = listed(&case.options);
             assert_eq!(known(&case), None);
             fs::write(case.path(name), "no module").unwrap();
-            case.gathered = Gathered::new(&case.request, &DiskSource, &mut Vec::new()).unwrap();
+            case.listed = listed(&case.options);
             assert_eq!(known(&case), Some(expected.clone()));
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -428,10 +430,10 @@ mod tests {
         cache.filesystem.device ^= 1;
         let other = cache.filesystem;
         let dir = case.path("cache");
-        let (dir, directory) = (dir.as_os_str().as_bytes(), &case.request.directory);
-        let cache = Cache::open(dir, directory, other, case.gathered.catalog(), JOBS, &mut Vec::new());
+        let (dir, directory) = (dir.as_os_str().as_bytes(), &case.options.directory);
+        let cache = Cache::open(dir, directory, other, &case.listed.list, JOBS, &mut Vec::new());
         let mut cache = cache.unwrap();
-        assert_eq!(cache.result(&case.request, &case.gathered), None);
+        assert_eq!(cache.result(&case.options, &case.listed), None);
         assert_eq!(case.load(&mut cache), [None, None]);
     }
 

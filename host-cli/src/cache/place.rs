@@ -11,7 +11,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -20,10 +20,11 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use depmod_core::host::Source;
+use depmod_core::Source;
 
 use super::format::{self, Prefix};
 use crate::digest::Digest;
+use crate::publish::{NewFile, PRIVATE};
 use crate::source::DiskSource;
 
 /// Larger files are no cache, whatever they say: a module of a real kernel needs 2 KiB.
@@ -123,15 +124,9 @@ impl Place {
         let temporary = format!(".{}.new", self.name);
         // What a run left that was killed.
         let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-        let written = File::from(fd)
-            .write_all(bytes)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-            .and_then(|()| rustix::fs::renameat(&self.dir, &temporary, &self.dir, &self.name));
-        if written.is_err() {
-            let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
-        }
+        let mut new = NewFile::create_as(&self.dir, temporary.into_bytes(), PRIVATE)?;
+        let written = new.write(bytes).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        let written = written.and_then(|()| new.rename(self.name.as_bytes()));
         self.remove_others();
         written
     }

@@ -1,7 +1,7 @@
 //! libzstd, liblzma and libdeflate behind the core's trait.
 
-use depmod_core::decompress::{Compression, DecodeError, Decoder, PureDecoder, grow, xz_decoded_size};
-use depmod_core::limits::Limits;
+use depmod_core::Limits;
+use depmod_core::parts::decompress::{Compression, DecodeError, Decoder, PureDecoder, grow, xz_decoded_size};
 use libdeflater::Decompressor;
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
@@ -210,7 +210,11 @@ mod tests {
     const FORMATS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
 
     fn limits() -> Limits {
-        Limits { module_size: 1 << 20, decoder_memory: 96 << 20, ..Limits::DEFAULT }
+        {
+            let mut limits = Limits::DEFAULT;
+            (limits.module_size, limits.decoder_memory) = (1 << 20, 96 << 20);
+            limits
+        }
     }
 
     fn native(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -339,7 +343,8 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let file = encode(Compression::Xz, b"depmod");
-        let poor = Limits { decoder_memory: 64 << 10, ..limits() };
+        let mut poor = limits();
+        poor.decoder_memory = 64 << 10;
         for decoder in [&mut NativeDecoder::new() as &mut dyn Decoder, &mut PureDecoder::new()] {
             let error = decoder.decode(Compression::Xz, &file, &poor, &mut Vec::new()).unwrap_err();
             assert_eq!(error.text(), "more than 65536 bytes of memory needed");

@@ -2,20 +2,22 @@
 
 use std::os::fd::OwnedFd;
 
-use depmod_core::diagnostic::Diagnostic;
+use depmod_core::Diagnostic;
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
-use super::temporary::{Temporary, temporary_name};
-use super::text;
+use crate::source::io_error;
+
+use super::new_file::temporary_name;
+use super::temporary::Temporary;
 
 /// How to undo one exchange.
 #[derive(Debug)]
 enum Undo<'a> {
     /// The old file has the temporary name.
-    SwapBack(&'a Temporary),
+    SwapBack(&'a Temporary<'a>),
     /// There was no old file.
-    Remove(&'a Temporary),
+    Remove(&'a Temporary<'a>),
 }
 
 /// Exchanges that were made; undone when dropped, unless they are to be kept.
@@ -35,8 +37,8 @@ impl<'a> Swaps<'a> {
     /// A file system that cannot exchange two names replaces the old file for good. On it, a failure
     /// at a later file leaves this one new; such a failure has no usual cause, since the directory
     /// took eleven new names a moment ago.
-    pub(super) fn put(&mut self, file: &'a Temporary) -> Result<(), Diagnostic> {
-        let (from, to) = (file.temporary.as_str(), file.name.as_str());
+    pub(super) fn put(&mut self, file: &'a Temporary<'a>) -> Result<(), Diagnostic> {
+        let (from, to) = (file.file.temporary(), file.name.as_str());
         let dir = self.dir;
         let exchanged = match rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::EXCHANGE) {
             Ok(()) => {
@@ -66,10 +68,13 @@ impl Drop for Swaps<'_> {
         while let Some(undo) = self.done.pop() {
             // If even this fails, nothing is left that could be tried.
             let _ = match undo {
-                Undo::SwapBack(Temporary { name, temporary, .. }) => {
-                    rustix::fs::renameat_with(dir, temporary, dir, name, RenameFlags::EXCHANGE)
+                Undo::SwapBack(Temporary { name, file }) => {
+                    let temporary = file.temporary();
+                    rustix::fs::renameat_with(dir, temporary, dir, name.as_str(), RenameFlags::EXCHANGE)
                 }
-                Undo::Remove(Temporary { name, .. }) => rustix::fs::unlinkat(dir, name, AtFlags::empty()),
+                Undo::Remove(Temporary { name, .. }) => {
+                    rustix::fs::unlinkat(dir, name.as_str(), AtFlags::empty())
+                }
             };
         }
     }
@@ -80,13 +85,13 @@ pub(super) fn check_targets(dir: &OwnedFd, outputs: &[(&str, &[u8])]) -> Result<
     for (name, _) in outputs {
         let stat = rustix::fs::statat(dir, *name, AtFlags::SYMLINK_NOFOLLOW);
         if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
-            return Err(failed(&temporary_name(name, 0), name, Errno::ISDIR));
+            return Err(failed(&temporary_name(name.as_bytes(), 0), name, Errno::ISDIR));
         }
     }
     Ok(())
 }
 
-fn failed(from: &str, to: &str, error: Errno) -> Diagnostic {
-    let (temporary, name) = (from.as_bytes().to_vec(), to.as_bytes().to_vec());
-    Diagnostic::PublishIndex { temporary, name, cause: text(error) }
+fn failed(from: &[u8], to: &str, error: Errno) -> Diagnostic {
+    let (temporary, name) = (from.into(), to.as_bytes().into());
+    Diagnostic::PublishIndex { temporary, name, cause: io_error(error) }
 }

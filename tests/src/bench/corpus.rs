@@ -1,7 +1,7 @@
-//! Module trees to measure with: one real kernel, in every compression.
+//! Module directories to measure with: one real kernel, in every compression.
 //!
 //! The encoders and their options are those of the kernel's own `make modules_install`, so that our
-//! figures are those of a distribution. Trees stay below `target/bench`, 0.4 GB for all; unchanged
+//! figures are those of a distribution. Module directories stay below `target/bench`, 0.4 GB for all; unchanged
 //! files are hard links into the cache of kernels.
 
 use std::fs;
@@ -64,7 +64,7 @@ pub fn directory() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When the kernel can't be had, or an encoder is missing or fails.
-pub fn tree(label: &str, packing: Packing) -> Result<Kernel> {
+pub fn kernel(label: &str, packing: Packing) -> Result<Kernel> {
     let kernel = debian::kernel(label)?;
     let name = match packing {
         Packing::AsIs => return Ok(kernel),
@@ -86,7 +86,7 @@ pub fn tree(label: &str, packing: Packing) -> Result<Kernel> {
     let _ = fs::remove_dir_all(&part.root);
     let unpacked = match packing {
         Packing::Plain => kernel,
-        _ => tree(label, Packing::Plain)?,
+        _ => self::kernel(label, Packing::Plain)?,
     };
     mirror(&unpacked.modules(), &part.modules())?;
     let modules = modules(&part.modules())?;
@@ -119,7 +119,8 @@ pub fn modules(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Copies a tree: hard links where the file system allows. Files must then be replaced, not written to.
+/// Copies a directory and everything below it: hard links where the file system allows. Files must then be
+/// replaced, not written to.
 ///
 /// # Errors
 /// When the file system refuses.

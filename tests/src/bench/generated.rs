@@ -1,7 +1,7 @@
-//! Generated module trees: as many modules as wanted, always the same bytes.
+//! Generated module directories: any number of modules, always the same bytes.
 //!
-//! Module 3 of any tree is module 3 of every other with the same [`Shape`], and needs only modules of lower numbers, so a
-//! small tree is the beginning of a large one. As in real kernels most modules need a few libraries,
+//! Module 3 of one directory is module 3 of every other with the same [`Shape`]. A module needs only modules of lower
+//! numbers, so a small directory is the beginning of a large one. As in real kernels most modules need a few libraries,
 //! and these a few that everybody needs: chains stay short however many modules there are, and so
 //! the outputs grow as the number of modules does.
 
@@ -41,11 +41,11 @@ const HUBS: usize = 10;
 /// Symbols that the kernel itself is supposed to export.
 const KERNEL_SYMBOLS: usize = 4000;
 
-/// Writes a tree of `count` modules below `root`.
+/// Writes a module directory with `count` modules below `root`.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn tree(root: PathBuf, count: usize, shape: Shape) -> Result<Kernel> {
+pub fn kernel(root: PathBuf, count: usize, shape: Shape) -> Result<Kernel> {
     let kernel = Kernel { root, version: VERSION.to_owned() };
     let dir = kernel.modules();
     let mut order = String::new();

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
-use depmod_core::elf::{FileHeader, SectionTable};
+use depmod_core::parts::parse::elf::{FileHeader, SectionTable};
 
 use super::corpus;
 use super::measure::{Cost, measure};
@@ -34,33 +34,33 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Reads the needed bytes of every module of a tree and writes files as large as its outputs, which
+    /// Reads the needed bytes of every module of a kernel and writes files as large as its outputs, which
     /// must be there; on `threads` threads.
     ///
     /// # Errors
     /// When a module can't be read or is not ELF.
-    pub fn read(tree: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
+    pub fn read(kernel: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
         let mut plan = String::new();
-        for path in corpus::modules(&tree.modules())? {
+        for path in corpus::modules(&kernel.modules())? {
             let ranges = needed(&path).with_context(|| path.display().to_string())?;
             let ranges: Vec<String> =
                 ranges.iter().map(|range| format!("{}-{}", range.start, range.end)).collect();
             writeln!(plan, "{}\t{}", path.display(), ranges.join(","))?;
         }
         for name in OUTPUTS {
-            writeln!(plan, "write\t{name}\t{}", tree.modules().join(name).metadata()?.len())?;
+            writeln!(plan, "write\t{name}\t{}", kernel.modules().join(name).metadata()?.len())?;
         }
         let mut limit = Self::of("read", threads, &plan, scratch)?;
         limit.command.arg(&limit.written);
         Ok(limit)
     }
 
-    /// Decodes every module of a tree on `threads` threads, the largest first.
+    /// Decodes every module of a kernel on `threads` threads, the largest first.
     ///
     /// # Errors
-    /// When the tree can't be read.
-    pub fn decode(tree: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
-        let mut modules = corpus::modules(&tree.modules())?;
+    /// When the module directory can't be read.
+    pub fn decode(kernel: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
+        let mut modules = corpus::modules(&kernel.modules())?;
         modules.sort_by_cached_key(|path| Reverse(path.metadata().map_or(0, |meta| meta.len())));
         let mut plan = String::new();
         for path in modules {

@@ -1,7 +1,7 @@
 //! Measuring: what the comparison with kmod and the instruction count are made of.
 //!
-//! [`corpus`] has the module trees, real ones in each compression and [`generated`] ones; [`twins`] are
-//! two copies of one tree, for kmod and for us, whose outputs are compared after every run; [`measure`]
+//! [`corpus`] has the module directories of real kernels in each compression, [`generated`] makes others; [`twins`] are
+//! two copies of one module directory, for kmod and for us, whose outputs are compared after every run; [`measure`]
 //! runs a program once, [`limit`] the program that only reads or only decodes; [`callgrind`] counts
 //! instructions. The rows of the comparison stand in `tests/xtask/bench.rs`.
 

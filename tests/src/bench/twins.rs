@@ -1,4 +1,4 @@
-//! Two copies of one tree, for kmod and for us, and the proof that both wrote the same.
+//! Two copies of one module directory, for kmod and for us, and the comparison of their index files.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -12,7 +12,7 @@ use crate::command;
 use crate::debian::Kernel;
 use crate::outcome::OUTPUTS;
 
-/// The trees, as hard links; gone when dropped.
+/// The copies, as hard links; gone when dropped.
 #[derive(Debug)]
 pub struct Twins {
     /// For scratch files.
@@ -21,17 +21,17 @@ pub struct Twins {
     pub kmod: Kernel,
     /// Our copy.
     pub ours: Kernel,
-    /// kmod's tree is a stand-in whose names end in `.ko.xz` where ours end in `.ko.gz`.
+    /// kmod's copy is a stand-in whose names end in `.ko.xz` where ours end in `.ko.gz`.
     stand_in: bool,
 }
 
 impl Twins {
-    /// Two copies of `tree`.
+    /// Two copies of the module directory of `kernel`.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn new(tree: &Kernel) -> Result<Self> {
-        Self::of(tree, tree)
+    pub fn new(kernel: &Kernel) -> Result<Self> {
+        Self::of(kernel, kernel)
     }
 
     /// A copy of `kmod`, whose modules are named `.ko.xz`, and one of `ours`, whose are named `.ko.gz`.
@@ -44,9 +44,9 @@ impl Twins {
 
     fn of(kmod: &Kernel, ours: &Kernel) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("twins-").tempdir_in(corpus::directory()?)?;
-        let copy = |name: &str, tree: &Kernel| -> Result<Kernel> {
-            let copy = Kernel { root: scratch.path().join(name), version: tree.version.clone() };
-            corpus::mirror(&tree.modules(), &copy.modules())?;
+        let copy = |name: &str, kernel: &Kernel| -> Result<Kernel> {
+            let copy = Kernel { root: scratch.path().join(name), version: kernel.version.clone() };
+            corpus::mirror(&kernel.modules(), &copy.modules())?;
             Ok(copy)
         };
         let (kmod, ours) = (copy("kmod", kmod)?, copy("ours", ours)?);
@@ -108,10 +108,10 @@ impl Twins {
         Ok(true)
     }
 
-    /// The modules of the two trees, in pairs.
+    /// The modules of both copies, in pairs.
     ///
     /// # Errors
-    /// When a tree can't be read.
+    /// When a copy can't be read.
     pub fn modules(&self) -> Result<Vec<[PathBuf; 2]>> {
         let [kmod, ours] = [&self.kmod, &self.ours].map(|kernel| corpus::modules(&kernel.modules()));
         Ok(kmod?.into_iter().zip(ours?).map(|(kmod, ours)| [kmod, ours]).collect())

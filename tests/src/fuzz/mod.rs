@@ -7,18 +7,19 @@
 mod files;
 mod seeds;
 
-use depmod_core::base::{Base, Plain};
-use depmod_core::cpio::Archive;
-use depmod_core::decompress::{Compression, Decoder, PureDecoder};
-use depmod_core::entry::BootEntry;
-use depmod_core::host::{MemoryHost, ReadAt, Source};
-use depmod_core::index::{Index, IndexBuilder, IndexError, Layout, Scratch, fnmatch};
-use depmod_core::limits::Limits;
-use depmod_core::module::{Facts, Loader};
-use depmod_core::output::Output;
-use depmod_core::pipeline::{KernelSymbols, Request, Unresolved, run};
-use depmod_core::plan::{self, Indexes};
-use depmod_core::{config, hardware, inputs, name};
+use depmod_core::parts::boot::initrd::{ExistingInitrds, UnpackedInitrd};
+use depmod_core::parts::boot::{Archive, BootEntry, hardware};
+use depmod_core::parts::decompress::{Compression, Decoder, PureDecoder};
+use depmod_core::parts::index::{IndexBuilder, Layout, fnmatch};
+use depmod_core::parts::list::config::Config;
+use depmod_core::parts::list::{Listing, Order};
+use depmod_core::parts::name;
+use depmod_core::parts::parse::kernel;
+use depmod_core::parts::parse::module::{Facts, Loader};
+use depmod_core::{
+    Index, IndexError, IndexFiles, KernelSymbols, Limits, Lookup, MemorySource, Options, ReadAt, Request,
+    Scratch, Source, Unresolved, run,
+};
 
 pub use files::{join_files, split_files};
 pub use seeds::seeds;
@@ -38,37 +39,36 @@ pub const TARGETS: &[Target] = &[
     ("names", names),
     ("hardware", hardware_config),
     ("cpio", cpio),
-    ("base_initrd", base_initrd),
+    ("existing_initrd", existing_initrd),
     ("boot_entry", boot_entry),
-    ("tree", tree),
+    ("module_directory", module_directory),
     ("plan", plan),
 ];
 
 /// Ceilings low enough that an input that reaches them is cheap.
 fn limits() -> Limits {
-    Limits {
-        module_size: 1 << 22,
-        file_size: 1 << 22,
-        decoder_memory: 1 << 22,
-        sections_size: 1 << 22,
-        text_size: 1 << 20,
-        depth: 32,
-        index_size: 1 << 24,
-        cycle_lines: 20,
-        steps: 100_000,
-        ..Limits::DEFAULT
-    }
+    let mut limits = Limits::DEFAULT;
+    limits.module_size = 1 << 22;
+    limits.file_size = 1 << 22;
+    limits.decoder_memory = 1 << 22;
+    limits.sections_size = 1 << 22;
+    limits.text_size = 1 << 20;
+    limits.depth = 32;
+    limits.index_size = 1 << 24;
+    limits.cycle_lines = 20;
+    limits.steps = 100_000;
+    limits
 }
 
 /// Reading an index file. One that passes the check is made again from its entries, byte for byte.
 pub fn index(data: &[u8]) {
     let Ok(index) = Index::parse(data) else { return };
-    let steps = limits().steps;
+    let index = index.steps(limits().steps);
     let mut scratch = Box::new(Scratch::new());
     let summary = index.check(&mut scratch);
     let _ = index.dump(&mut scratch, |_| {});
-    let _ = index.find::<4>(b"pci:v00008086d", steps, &mut scratch);
-    let _ = index.find_all(data.get(..64).unwrap_or(data), steps);
+    let _ = index.find::<4>("pci:v00008086d", &mut scratch);
+    let _ = index.find_all(data.get(..64).unwrap_or(data));
 
     let mut entries = Vec::new();
     let mut walk = index.entries(&mut scratch);
@@ -148,12 +148,12 @@ pub fn decompress(data: &[u8]) {
 pub fn side_inputs(data: &[u8]) {
     let prefix = data.first().copied();
     for prefix in [None, prefix] {
-        let _ = inputs::symvers(data, b"Module.symvers", prefix).count();
-        let _ = inputs::system_map(data, b"System.map", prefix).count();
+        let _ = kernel::symvers(data, b"Module.symvers", prefix).count();
+        let _ = kernel::system_map(data, b"System.map", prefix).count();
     }
-    let _ = inputs::builtin_paths(data).count();
-    let _ = inputs::builtin_aliases(data).count();
-    match inputs::Order::parse(data) {
+    let _ = kernel::builtin_paths(data).count();
+    let _ = kernel::builtin_aliases(data).count();
+    match Order::parse(data) {
         Ok(order) => {
             let _ = order.position(b"kernel/a.ko");
         }
@@ -167,17 +167,19 @@ pub fn side_inputs(data: &[u8]) {
 pub fn config_file(data: &[u8]) {
     let mut parts = data.splitn(2, |&b| b == b'\n');
     let (version, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let mut host = MemoryHost::new();
-    host.insert(b"/depmod.d/a.conf", text);
+    let mut source = MemorySource::new();
+    source.insert(b"/depmod.d/a.conf", text);
     let mut messages = Vec::new();
-    let config = config::Config::load(&host, &[b"/depmod.d".to_vec()], version, &limits(), &mut messages);
+    let config = Config::load(&source, &[b"/depmod.d"], version, &limits(), &mut messages);
     let _ = config.is_excluded(b"x");
     let _ = config.prefer_new(
         b"/lib/modules/6.1",
         b"/lib/modules/6.1/kernel/a.ko",
         b"/lib/modules/6.1/updates/a.ko",
     );
-    let _ = config.externals_last_first().count();
+    // Walks the external directories.
+    let options = Options::new("/lib/modules/6.1", version).config_paths(["/depmod.d"]).limits(limits());
+    let _ = Listing::new(&options, &source, &mut messages).count();
 }
 
 /// Names and aliases.
@@ -216,15 +218,16 @@ pub fn cpio(data: &[u8]) {
     let _ = archive.stat(b"/lib/modules/6.1");
 }
 
-/// An initrd that preload comes on top of.
-pub fn base_initrd(data: &[u8]) {
-    let limits = Limits { archive_size: 1 << 22, ..limits() };
-    let Ok(plain) = Plain::read(data, &mut PureDecoder::new(), &limits) else { return };
-    let mut base = Base::default();
-    if base.unpack(&plain, &limits).is_ok() {
-        let modules = base.modules("6.1", &limits);
-        assert!(modules.paths.is_empty() || base.has_directory(&modules.directory));
-        let _ = base.file(b"/conf/modules", limits.text_size);
+/// An existing initrd, under the one with modules.
+pub fn existing_initrd(data: &[u8]) {
+    let mut limits = limits();
+    limits.archive_size = 1 << 22;
+    let Ok(unpacked) = UnpackedInitrd::read(data, &mut PureDecoder::new(), &limits) else { return };
+    let mut existing = ExistingInitrds::default();
+    if existing.add(&unpacked, &limits).is_ok() {
+        let modules = existing.modules("6.1", &limits);
+        assert!(modules.paths.is_empty() || existing.has_directory(&modules.directory));
+        let _ = existing.file(b"/conf/modules", limits.text_size);
     }
 }
 
@@ -240,23 +243,23 @@ pub fn plan(data: &[u8]) {
         let file = files.iter().find(|(path, _)| *path == name.as_bytes());
         file.map_or(&[][..], |(_, content)| content)
     };
-    let Ok(indexes) = Indexes::new(|output| find(output.file_name()), 10_000) else { return };
+    let Ok(lookup) = Lookup::new(|output| find(output.file_name())) else { return };
     let queries = find("queries").split(|&b| b == b'\n').take(20);
-    let requests: Vec<plan::Request> = queries.map(|query| plan::Request::new(query, "test")).collect();
-    if let Ok(stack) = plan::resolve(&indexes, &requests) {
-        let _ = (stack.load_order().count(), stack.missing_requests().count());
-        let _ = stack.report("6.1", &requests);
+    let requests: Vec<Request> = queries.map(|query| Request::new(query, "test")).collect();
+    if let Ok(order) = depmod_core::plan(&lookup.steps(10_000), &requests) {
+        let _ = (order.to_load().count(), order.missing().count());
+        let _ = order.report("6.1");
     }
 }
 
-/// A whole run over a tree: everything between files and files. See [`split_files`] for the form.
-pub fn tree(data: &[u8]) {
+/// A whole run over a module directory: every stage from files to files. See [`split_files`] for the form.
+pub fn module_directory(data: &[u8]) {
     if let Some(files) = build(data) {
         let mut scratch = Box::new(Scratch::new());
-        for (output, content) in files {
+        for (output, content) in &files {
             // The two built-in indexes are empty files when their source is missing.
             if output.is_index() && !content.is_empty() {
-                let index = Index::parse(&content).expect("own index");
+                let index = Index::parse(content).expect("own index");
                 match index.check(&mut scratch) {
                     Ok(summary) => assert_eq!(summary.layout, Layout::PreOrder),
                     // A symbol's name may be longer than any key that a walk holds.
@@ -268,25 +271,23 @@ pub fn tree(data: &[u8]) {
     }
 }
 
-/// The files that a tree gives.
-fn build(data: &[u8]) -> Option<Vec<(Output, Vec<u8>)>> {
-    let limits = limits();
-    let mut host = MemoryHost::new();
+/// The index files of a module directory.
+fn build(data: &[u8]) -> Option<IndexFiles> {
+    let mut source = MemorySource::new();
     for (path, content) in split_files(data) {
-        host.insert(&[b"/lib/modules/6.1/", path].concat(), content);
+        source.insert(&[b"/lib/modules/6.1/", path].concat(), content);
     }
-    let mut request = Request::new(b"/lib/modules/6.1", b"6.1");
-    request.config_paths = vec![b"/lib/modules/6.1/depmod.d".to_vec()];
-    request.kernel_symbols = Some(KernelSymbols::Symvers(b"/lib/modules/6.1/Module.symvers".to_vec()));
-    if host.stat(b"/lib/modules/6.1/Module.symvers").is_err() {
-        request.kernel_symbols = None;
-    }
-    request.unresolved = Unresolved::Warn;
-    request.warn_duplicates = true;
-    request.trace_links = true;
-    request.limits = limits;
+    let symvers = "/lib/modules/6.1/Module.symvers";
+    let symbols = source.stat(symvers.as_bytes()).is_ok().then(|| KernelSymbols::Symvers(symvers.into()));
+    let options = Options::new("/lib/modules/6.1", "6.1")
+        .config_paths(["/lib/modules/6.1/depmod.d"])
+        .kernel_symbols(symbols)
+        .unresolved(Unresolved::Warn)
+        .warn_duplicates(true)
+        .trace_links(true)
+        .limits(limits());
     let mut messages = Vec::new();
-    let files = run(&request, &host, &mut PureDecoder::new(), &mut messages);
+    let files = run(&options, &source, &mut messages);
     for message in messages {
         let _ = message.message();
     }

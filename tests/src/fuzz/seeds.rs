@@ -1,8 +1,10 @@
 //! Valid inputs for each fuzz target: where the search for crashes begins.
 
-use depmod_core::cpio::Builder;
-use depmod_core::index::IndexBuilder;
-use depmod_core::limits::Limits;
+use depmod_core::Limits;
+use depmod_core::parts::cpio::Builder;
+use depmod_core::parts::decompress::PureDecoder;
+use depmod_core::parts::index::IndexBuilder;
+use depmod_core::parts::parse::module::Loader;
 
 use super::join_files;
 use crate::compress::Format;
@@ -41,13 +43,13 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "names" => vec![b"kernel/drivers/snd-hda.ko.xz".to_vec(), b"a-b[c-d]-e*".to_vec(), b"x]".to_vec()],
         "hardware" => vec![pci()],
         "cpio" => vec![archive()],
-        "base_initrd" => base_initrds(),
+        "existing_initrd" => existing_initrds(),
         "boot_entry" => vec![
             b"title Debian\nversion 6.1\nlinux /vmlinuz\ninitrd /a.img\noptions quiet root=/dev/sda1\n\
               x-depmod-modules /lib/modules/6.1\nx-depmod-on-error stop\n"
                 .to_vec(),
         ],
-        "tree" => vec![tree()],
+        "module_directory" => vec![module_directory()],
         "plan" => vec![indexes()],
         unknown => panic!("no fuzz target {unknown}"),
     }
@@ -93,9 +95,9 @@ fn modules() -> Vec<Vec<u8>> {
 
 fn facts() -> Vec<u8> {
     let limits = Limits::DEFAULT;
-    let mut decoder = depmod_core::decompress::PureDecoder::new();
+    let mut decoder = PureDecoder::new();
     let module = module_of(Elf::new()).build();
-    let facts = depmod_core::module::Loader::new(&limits, &mut decoder).load(&mut &*module);
+    let facts = Loader::new(&limits, &mut decoder).load(&mut &*module);
     facts.expect("a valid module").as_bytes().to_vec()
 }
 
@@ -116,7 +118,7 @@ fn archive() -> Vec<u8> {
 }
 
 /// An early archive, zeros and another one in each compression; `lz4 -l` of `depmod`.
-fn base_initrds() -> Vec<Vec<u8>> {
+fn existing_initrds() -> Vec<Vec<u8>> {
     let plain = archive();
     let mut initrds: Vec<Vec<u8>> = [Format::Gz, Format::Xz, Format::Zst]
         .map(|format| [&plain[..], &[0; 8], &format.compress(&plain)].concat())
@@ -125,7 +127,7 @@ fn base_initrds() -> Vec<Vec<u8>> {
     initrds
 }
 
-fn tree() -> Vec<u8> {
+fn module_directory() -> Vec<u8> {
     join_files(&[
         ("kernel/a.ko", module_of(Elf::new()).need("b_symbol").build()),
         ("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)).modinfo("alias=x-y").build()),
@@ -138,11 +140,11 @@ fn tree() -> Vec<u8> {
     ])
 }
 
-/// The index files of [`tree`], and questions to them.
+/// The index files of [`module_directory`], and questions to them.
 fn indexes() -> Vec<u8> {
     let mut files = vec![("queries", b"a\nx-y\npci:v00008086d1\next4\nsymbol:first\n*\nnone".to_vec())];
-    for (output, content) in super::build(&tree()).expect("a tree without cycles") {
-        files.push((output.file_name(), content));
+    for (output, content) in &super::build(&module_directory()).expect("modules without cycles") {
+        files.push((output.file_name(), content.to_vec()));
     }
     join_files(&files)
 }

@@ -1,4 +1,4 @@
-//! The table about generated trees: does cost grow as the number of modules does?
+//! The table about generated modules: does cost grow as the number of modules does?
 
 use std::path::Path;
 use std::process::Command;
@@ -13,14 +13,14 @@ use depmod_tests::oracle::Oracle;
 use super::table::{GROWTH_HEAD, Growth};
 use super::{ROUNDS, on};
 
-/// Generated trees, and how many times the first one's time each may take.
+/// Numbers of generated modules, and how many times the first one's time each may take.
 const GROWTH: [usize; 3] = [4_200, 42_000, 100_000];
-/// Cost for each module may be so much higher in a tree ten times as large.
+/// Cost for each module may be so much higher with ten times as many modules.
 const GROWTH_ALLOWED: f64 = 1.1;
-/// kmod refuses trees with so many modules.
+/// kmod refuses so many modules.
 const KMOD_REFUSES: usize = 65_535;
 
-/// Prints the table; returns whether no tree took longer than it may.
+/// Prints the table; returns whether each run was fast enough.
 ///
 /// # Errors
 /// When a program fails, or the outputs differ from kmod's.
@@ -31,8 +31,8 @@ pub(super) fn print(depmod: &Path) -> Result<bool> {
     for count in GROWTH {
         eprintln!("generating {count} modules");
         let dir = tempfile::Builder::new().prefix("growth-").tempdir_in(corpus::directory()?)?;
-        let tree = generated::tree(dir.path().join("tree"), count, generated::SMALL)?;
-        let twins = Twins::new(&tree)?;
+        let kernel = generated::kernel(dir.path().join("root"), count, generated::SMALL)?;
+        let twins = Twins::new(&kernel)?;
         let scratch = twins.scratch.path();
         let mut ours = Command::new(depmod);
         ours.args(["--jobs", "2"]).args(on(&twins.ours));

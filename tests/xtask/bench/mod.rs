@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: kmod and `depmod` side by side.
 //!
 //! Each row interleaves its runs (kmod, ours, the limit, kmod, …) with a warm cache and shows medians. After
-//! every run the two trees' outputs are compared: figures of different outputs are not believed. Trees are made
+//! every run the outputs of both copies are compared: figures of different outputs are not believed. Modules are packed
 //! in `target/bench`; what they need from Debian comes through [`depmod_tests::debian`].
 
 mod growth;
@@ -64,11 +64,11 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         missed.push("growth");
     }
     if chosen("instructions") {
-        let twins = Twins::new(&corpus::tree(LARGE, Packing::Plain)?)?;
+        let twins = Twins::new(&corpus::kernel(LARGE, Packing::Plain)?)?;
         let root = twins.ours.root.to_string_lossy();
         let args = ["--jobs", "1", "-b", &root, &twins.ours.version];
         let count = callgrind::instructions(&depmod, &args, twins.scratch.path())?;
-        println!("\nInstructions for the plain tree, one thread: {:.1} million", count as f64 / 1e6);
+        println!("\nInstructions for the plain modules, one thread: {:.1} million", count as f64 / 1e6);
     }
     let scratch = tempfile::tempdir()?;
     let floor = memory_floor(scratch.path())?;
@@ -76,7 +76,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     if missed.is_empty() { Ok(()) } else { bail!("not reached: {}", missed.join(" ")) }
 }
 
-/// The arguments that name a tree.
+/// The arguments that name a module directory.
 fn on(kernel: &Kernel) -> [&OsStr; 3] {
     ["-b".as_ref(), kernel.root.as_os_str(), kernel.version.as_ref()]
 }

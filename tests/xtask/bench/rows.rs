@@ -1,4 +1,4 @@
-//! The rows of the main table: which tree, which run, what is wanted.
+//! The rows of the main table: which modules, which run, which figures are required.
 
 use core::time::Duration;
 use std::fs;
@@ -47,7 +47,7 @@ enum Run {
     Quick,
 }
 
-/// What has happened to the tree since it was indexed.
+/// The change to the module directory since it was indexed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     Nothing,
@@ -89,10 +89,10 @@ impl Row {
     /// # Errors
     /// When a program fails, or the outputs differ.
     pub(super) fn measure(&self, depmod: &Path) -> Result<Line> {
-        let tree = corpus::tree(self.label, self.packing)?;
+        let kernel = corpus::kernel(self.label, self.packing)?;
         let twins = match self.packing {
-            Packing::Gz => Twins::with_stand_in(&corpus::tree(self.label, Packing::NamedXz)?, &tree)?,
-            _ => Twins::new(&tree)?,
+            Packing::Gz => Twins::with_stand_in(&corpus::kernel(self.label, Packing::NamedXz)?, &kernel)?,
+            _ => Twins::new(&kernel)?,
         };
         let scratch = twins.scratch.path();
         let [mut kmod, mut ours] = self.programs(depmod, &twins);
@@ -108,7 +108,7 @@ impl Row {
                 Run::Full => twins.remove_outputs()?,
                 Run::Quick => {}
                 Run::Cached(change) => {
-                    let changed = Changed::new(change, &twins, &tree)?;
+                    let changed = Changed::new(change, &twins, &kernel)?;
                     changed.before()?;
                     // A file that has just changed is not kept in the cache.
                     thread::sleep(SETTLED);
@@ -135,7 +135,7 @@ impl Row {
                 limit_costs.extend(limit_cost);
             }
         }
-        // The stand-in was there to be compared with; its time is that of another tree.
+        // The stand-in serves the comparison of outputs; its time is that of other modules.
         let kmod = (self.packing != Packing::Gz).then(|| median(&kmod_costs));
         Ok(Line {
             name: self.name,
@@ -169,7 +169,7 @@ impl Row {
 /// How long a change must be past for the cache to keep a file.
 const SETTLED: Duration = Duration::from_millis(250);
 
-/// A change to one module of both trees; `original` is where its unchanged file is.
+/// A change to one module of both copies; `original` is where its unchanged file is.
 struct Changed {
     change: Change,
     places: [PathBuf; 2],
@@ -178,15 +178,15 @@ struct Changed {
 }
 
 impl Changed {
-    fn new(change: Change, twins: &Twins, tree: &Kernel) -> Result<Self> {
-        let modules = corpus::modules(&tree.modules())?;
+    fn new(change: Change, twins: &Twins, kernel: &Kernel) -> Result<Self> {
+        let modules = corpus::modules(&kernel.modules())?;
         let find = |name: &str| {
             let mut named = modules.iter().filter(|path| path.to_string_lossy().contains(name));
             named.next().cloned().with_context(|| format!("the kernel has no {name}"))
         };
         // Other modules need it, so that the change shows in several outputs.
         let (original, other) = (find("/libcrc32c.ko")?, find("/crc8.ko")?);
-        let below = original.strip_prefix(tree.modules())?;
+        let below = original.strip_prefix(kernel.modules())?;
         let places = [&twins.kmod, &twins.ours].map(|twin| twin.modules().join(below));
         Ok(Self { change, places, original, other })
     }
@@ -213,7 +213,7 @@ impl Changed {
         Ok(self.places.iter().filter(|place| place.exists()).try_for_each(fs::remove_file)?)
     }
 
-    /// Copies, for the trees' files are links into the original.
+    /// Copies, for the files of both are links into the original.
     fn put(&self, from: &Path) -> Result<()> {
         self.remove()?;
         Ok(self.places.iter().try_for_each(|place| fs::copy(from, place).map(drop))?)

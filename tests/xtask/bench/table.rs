@@ -12,7 +12,7 @@ pub(crate) const HEAD: &str = "\
 | run | kmod s | ours s | kmod ÷ ours | CPU s, kmod / ours | peak MiB, kmod / ours | limit s | ours ÷ limit |
 |---|--:|--:|--:|--:|--:|--:|--:|";
 
-/// Titles of the table about generated trees.
+/// Titles of the table about generated modules.
 pub(crate) const GROWTH_HEAD: &str = "\
 | generated modules | kmod s | ours s | times the first | peak MiB | limit s | times the first |
 |--:|--:|--:|--:|--:|--:|--:|";
@@ -87,7 +87,7 @@ impl Line {
     }
 }
 
-/// Medians for one generated tree.
+/// Medians for one number of generated modules.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
     pub count: usize,
@@ -98,7 +98,7 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    /// Our wall time by that of another tree.
+    /// Our wall time by that of another number of modules.
     pub(crate) fn times(&self, first: &Self) -> f64 {
         self.ours.wall.as_secs_f64() / first.ours.wall.as_secs_f64()
     }

@@ -1,4 +1,4 @@
-//! Archives of ours on top of base initrds.
+//! Archives of ours on top of existing initrds.
 
 use std::fs::{self, Permissions};
 use std::io::{Seek, Write};
@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use depmod_core::cpio::{Archive, Builder};
-use depmod_core::host::Source;
-use depmod_core::limits::Limits;
-use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd, base_initrd_with};
+use depmod_core::parts::boot::Archive;
+use depmod_core::parts::cpio::Builder;
+use depmod_core::{Limits, Source};
 use depmod_tests::compress::Format;
+use depmod_tests::existing_initrd::{END, Layout, MARK, existing_initrd, existing_initrd_with};
 use depmod_tests::qemu::Machine;
 use depmod_tests::subset::Subset;
 use depmod_tests::{command, debian};
@@ -21,25 +21,25 @@ use super::{program, two_at_a_time};
 const SCRIPT: &str = "say lib $(readlink /lib)\nsay read $(cat /lib/modules/6.1/modules.order)\n\
     say modprobe $(modprobe --version | grep -c kmod)\nls -l /lib/modules /conf\n";
 
-/// A base initrd's `/lib` stays what it is, link or directory, and our files are below it.
+/// An existing initrd's `/lib` stays what it is, link or directory, and our files are below it.
 pub(super) fn layouts() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let mut ours = Builder::new();
     ours.file(b"lib/modules/6.1/modules.order", b"kernel/a.ko");
     ours.file(b"conf/modules", b"a\n");
     for (layout, lib) in [(Layout::UsrMerged, "usr/lib"), (Layout::Split, "")] {
-        let base = base_initrd("amd64", layout, SCRIPT)?;
+        let existing = existing_initrd("amd64", layout, SCRIPT)?;
         // Ours reads GNU cpio's archive, through links.
-        let kmod = Archive::parse(&base, &Limits::DEFAULT)?.open(b"/sbin/modprobe")?;
+        let kmod = Archive::parse(&existing, &Limits::DEFAULT)?.open(b"/sbin/modprobe")?;
         ensure!(kmod.starts_with(b"\x7fELF"), "modprobe leads to something else");
         let outcome = Machine::new("x86_64")?
             .file("EFI/BOOT/BOOTX64.EFI", program("x86_64")?)
             .file(
                 "EFI/BOOT/depmod.conf",
-                "linux /vmlinuz\ninitrd /base.img\ninitrd /ours.img\noptions console=ttyS0 panic=-1\n",
+                "linux /vmlinuz\ninitrd /existing.img\ninitrd /ours.img\noptions console=ttyS0 panic=-1\n",
             )
             .file("vmlinuz", fs::read(kernel.image())?)
-            .file("base.img", base)
+            .file("existing.img", existing)
             .file("ours.img", ours.build()?)
             .run(END)?;
         for expected in [format!("lib {lib}"), "read kernel/a.ko".to_owned(), "modprobe 1".to_owned()] {
@@ -64,21 +64,22 @@ const COMPRESSIONS: &[(&str, &[&str], bool)] = &[
     ("lzma", &["lzma", "-1"], false),
 ];
 
-/// However a base initrd is compressed, it arrives; ours comes after it, unless the program cannot know what
-/// it would replace.
+/// An existing initrd arrives with each compression of Linux. Ours comes after it, unless the program cannot
+/// decompress it and so cannot know its files.
 pub(super) fn compressions() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let modules = Subset::of(&kernel, &["virtio_blk"])?.index()?.archive()?;
     let script = "say list $(cat /conf/modules)\n";
     let stage = Stage::new("x86_64", &kernel, script)?.modules(&modules).keys(ONLY_BLK);
-    let (_, base) = stage.files.iter().find(|(name, _)| name == "base.img").context("no base initrd")?;
+    let (_, existing) =
+        stage.files.iter().find(|(name, _)| name == "existing.img").context("no existing initrd")?;
     two_at_a_time(COMPRESSIONS, |&(name, tool, known)| {
-        let compressed = pipe(tool, base)?;
-        let outcome = stage.clone().base(&compressed).put_on(Machine::new("x86_64")?)?.run(END)?;
+        let compressed = pipe(tool, existing)?;
+        let outcome = stage.clone().existing_initrd(&compressed).put_on(Machine::new("x86_64")?)?.run(END)?;
         if known {
             outcome.expect("TEST: list virtio")?;
         } else {
-            let line = format!("cannot look into /base.img: {name} is not supported");
+            let line = format!("cannot look into /existing.img: {name} is not supported");
             outcome.expect(&format!("depmod: ERROR: {line}; booting without preload"))?;
         }
         println!("{name}: {} bytes, {:.1} s", compressed.len(), outcome.time.as_secs_f64());
@@ -102,7 +103,7 @@ const OWN_MODULES: &str = "say etc $(ls -ld /etc | cut -c1-10)\nsay list $(cat /
     for name in dm-crypt virtio_blk; do modprobe $name || say failed $name; done\n\
     sed -n 's/ .*//; s/^/TEST: loaded /p' /proc/modules\n";
 
-/// A base initrd with modules of its own: with ours on top, both are found, its list goes on, and its
+/// An existing initrd with modules of its own: with ours on top, both are found, its list goes on, and its
 /// directories keep their modes.
 pub(super) fn own_modules() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
@@ -113,7 +114,7 @@ pub(super) fn own_modules() -> Result<()> {
     let early = [&*early.build()?, &[0; 512]].concat();
     let ways = [(Layout::UsrMerged, &*early, Format::Zst), (Layout::Split, &[], Format::Plain)];
     two_at_a_time(&ways, |&(layout, early, format)| {
-        let base = base_initrd_with("amd64", layout, OWN_MODULES, |root| {
+        let existing = existing_initrd_with("amd64", layout, OWN_MODULES, |root| {
             let modules = theirs.root().join("lib/modules");
             command::run(Command::new("cp").arg("-r").arg(modules).arg(root.join("lib")))?;
             fs::create_dir(root.join("etc"))?;
@@ -121,8 +122,9 @@ pub(super) fn own_modules() -> Result<()> {
             fs::create_dir(root.join("conf"))?;
             Ok(fs::write(root.join("conf/modules"), "dm-crypt\n")?)
         })?;
-        let base = [early, &format.compress(&base)].concat();
-        let stage = Stage::new("x86_64", &kernel, "")?.modules(&ours).keys(ONLY_BLK).base(&base);
+        let existing = [early, &format.compress(&existing)].concat();
+        let stage =
+            Stage::new("x86_64", &kernel, "")?.modules(&ours).keys(ONLY_BLK).existing_initrd(&existing);
         let outcome = stage.put_on(Machine::new("x86_64")?)?.run(END)?;
         outcome.expect("depmod: preload: ")?;
         for expected in ["etc drwx------", "list dm-crypt virtio", "loaded dm_crypt", "loaded virtio_blk"] {

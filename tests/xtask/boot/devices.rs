@@ -4,8 +4,8 @@
 //! with `x-depmod-hardware off` none of them does.
 
 use anyhow::{Result, ensure};
-use depmod_tests::base_initrd::END;
 use depmod_tests::debian::{self, Kernel};
+use depmod_tests::existing_initrd::END;
 use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
 use depmod_tests::subset::Subset;
 
@@ -67,7 +67,7 @@ const FULL: &[&str] = &[
     "vfat",
 ];
 
-/// Loads the stack as the initrd says, then looks at what is there.
+/// Loads the modules in the order of the initrd, then lists the devices.
 const SCRIPT: &str = r#"
 # Nothing may come from requests that the kernel itself makes.
 echo /bin/true >/proc/sys/kernel/modprobe
@@ -179,7 +179,7 @@ fn loaded_in_order(outcome: &Outcome, kernel: &Kernel) -> Result<()> {
         outcome.after("TEST: inserted ").map(|path| path.trim_start_matches(&dir)).collect();
     let order: Vec<&str> = outcome.after("TEST: order ").collect();
     ensure!(inserted == order, "modprobe inserted {inserted:#?}, but the order is {order:#?}");
-    ensure!(order.len() > 1, "the stack is {order:?}");
+    ensure!(order.len() > 1, "the load order is {order:?}");
     println!("{} modules in order", order.len());
     Ok(())
 }

@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use depmod_core::cpio::Builder;
-use depmod_tests::base_initrd::{END, Layout, base_initrd};
+use depmod_core::parts::cpio::Builder;
 use depmod_tests::compress::Format;
 use depmod_tests::debian::{self, Kernel};
+use depmod_tests::existing_initrd::{END, Layout, existing_initrd};
 use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
 use depmod_tests::subset::Subset;
 
@@ -54,7 +54,7 @@ const FAILURES: &[Failure] = &[
     ),
     ("initrd", "x-depmod-modules /good.cpio\ninitrd /none.img", "cannot read /none.img"),
     ("directory", "initrd /EFI\nx-depmod-modules /good.cpio", "cannot read /EFI"),
-    ("base", "x-depmod-modules /good.cpio\ninitrd /cut.cpio.xz", "cannot look into /cut.cpio.xz: xz: "),
+    ("existing", "x-depmod-modules /good.cpio\ninitrd /cut.cpio.xz", "cannot look into /cut.cpio.xz: xz: "),
     (
         "value",
         "x-depmod-modules /good.cpio\nx-depmod-hardware of",
@@ -140,7 +140,7 @@ pub(super) fn boot_anyway() -> Result<()> {
 pub(super) fn no_initrd() -> Result<()> {
     let files = Files::new()?;
     let mut stage = files.stage()?.keys("options printk.time=0\nx-depmod-modules /good.cpio");
-    stage.entry = stage.entry.replace("/base.img", "/none.img");
+    stage.entry = stage.entry.replace("/existing.img", "/none.img");
     let outcome = stage.put_on(small()?)?.run(NO_ROOT)?;
     files.told(&outcome, "no-initrd", "cannot read /none.img", WITHOUT)?;
     outcome.ensure(!outcome.has_line(HANDED_OVER), "the kernel got an initrd nevertheless")
@@ -174,7 +174,7 @@ pub(super) fn next_option() -> Result<()> {
 pub(super) fn from_the_shell() -> Result<()> {
     let files = Files::new()?;
     let good = "x-depmod-modules /good.cpio";
-    let foreign = base_initrd("amd64", Layout::UsrMerged, &format!("say foreign initrd\n{SCRIPT}"))?;
+    let foreign = existing_initrd("amd64", Layout::UsrMerged, &format!("say foreign initrd\n{SCRIPT}"))?;
     let cases = [
         ("provider", "initrd \\foreign.img\n", "", "another program provides an initrd already"),
         ("panic", "", "--defect panic", "provoked"),
@@ -253,13 +253,13 @@ pub(super) fn nothing_left() -> Result<()> {
     let entry = |path: &str| format!("{}x-depmod-modules {path}\nx-depmod-on-error stop\n", stage.entry);
     let (good, large) = (entry("/good.cpio"), entry("/large.cpio"));
     // No kernel, but an image that comes back.
-    let back = "linux /EFI/BOOT/depmod.efi\ninitrd /base.img\noptions --help\n";
+    let back = "linux /EFI/BOOT/depmod.efi\ninitrd /existing.img\noptions --help\n";
     let script = "@echo -off\nfs0:\nmemmap\n\
         \\EFI\\BOOT\\depmod.efi --defect panic \\good.conf\necho TEST: panic %lasterror%\n\
         \\EFI\\BOOT\\depmod.efi --defect memory \\good.conf\necho TEST: allocation %lasterror%\n\
         \\EFI\\BOOT\\depmod.efi \\large.conf\necho TEST: large %lasterror%\n\
         \\EFI\\BOOT\\depmod.efi --defect panic \\back.conf\necho TEST: back %lasterror%\n\
-        memmap\n\\vmlinuz initrd=\\base.img console=ttyS0 panic=-1\n";
+        memmap\n\\vmlinuz initrd=\\existing.img console=ttyS0 panic=-1\n";
     let stage = stage.file("good.conf", good.as_bytes()).file("large.conf", large.as_bytes());
     let stage = stage.file("back.conf", back.as_bytes());
     let mut machine = stage.file("large.cpio", &large_archive(LARGE, 130_000)?).in_shell(script)?;
@@ -313,7 +313,7 @@ pub(super) fn stop_if_asked() -> Result<()> {
     }
     let good = format!("{}x-depmod-modules /good.cpio\nx-depmod-on-error stop\n", stage.entry);
     script.push_str(
-        "initrd \\base.img\ndepmod.efi \\good.conf\necho TEST: provider %lasterror%\ninitrd -u\n\
+        "initrd \\existing.img\ndepmod.efi \\good.conf\necho TEST: provider %lasterror%\ninitrd -u\n\
          memmap\ndepmod.efi \\good.conf\n",
     );
     let script = script.replace("depmod.efi", "\\EFI\\BOOT\\depmod.efi");
@@ -356,9 +356,9 @@ fn free_pages(outcome: &Outcome) -> Result<[u64; 2]> {
     pages.collect::<Vec<u64>>().try_into().ok().context("the shell shows no memory map")
 }
 
-/// Index files that fit are used, others computed anew; the stack is the same in any case, and the same
+/// Index files that fit are used, others computed anew. The load order is the same in each case, and the same
 /// from a directory.
-pub(super) fn same_stack() -> Result<()> {
+pub(super) fn same_load_order() -> Result<()> {
     let files = Files::new()?;
     let indexed = Subset::of(&files.kernel, MODULES)?.index()?;
     let orders = Mutex::new(BTreeSet::new());
@@ -366,23 +366,23 @@ pub(super) fn same_stack() -> Result<()> {
         ("indexed.cpio", "as shipped"),
         ("good.cpio", "computed"),
         ("stale.cpio", "computed"),
-        ("tree", "as shipped"),
+        ("modules", "as shipped"),
     ];
     two_at_a_time(&ways, |(path, index)| {
         let stage = files.stage()?.file("indexed.cpio", &indexed.archive()?);
         let machine = stage.keys(&format!("x-depmod-modules /{path}")).put_on(small()?)?;
-        let outcome = machine.directory("tree", indexed.root())?.run(END)?;
+        let outcome = machine.directory("modules", indexed.root())?.run(END)?;
         let used =
             outcome.after("depmod: preload: ").any(|line| line.contains(&format!("index files {index}")));
         outcome.ensure(used, &format!("{path}: index files are not {index}"))?;
         let order: Vec<String> = outcome.after("TEST: order ").map(str::to_owned).collect();
-        outcome.ensure(order.len() > 2, &format!("{path}: the stack is {order:?}"))?;
+        outcome.ensure(order.len() > 2, &format!("{path}: the load order is {order:?}"))?;
         println!("{path}: {} modules, index files {index}", order.len());
         orders.lock().unwrap_or_else(PoisonError::into_inner).insert(order);
         Ok(())
     })?;
     let orders = orders.into_inner().unwrap_or_else(PoisonError::into_inner);
-    ensure!(orders.len() == 1, "different stacks: {orders:#?}");
+    ensure!(orders.len() == 1, "different load orders: {orders:#?}");
     Ok(())
 }
 

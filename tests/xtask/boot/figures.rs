@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use depmod_tests::base_initrd::{END, Layout, base_initrd_with};
 use depmod_tests::compress::Format;
 use depmod_tests::debian::Kernel;
+use depmod_tests::existing_initrd::{END, Layout, existing_initrd_with};
 use depmod_tests::subset::Subset;
 use depmod_tests::{command, debian, efi, product};
 
@@ -36,15 +36,15 @@ pub(super) fn print() -> Result<()> {
         let kernel = debian::kernel(label)?;
         let whole = Subset::whole(&kernel)?;
         let part = Subset::of(&kernel, NEEDED)?;
-        let base = Stage::new("x86_64", &kernel, "")?;
-        row(&format!("{name}, all"), "none", &base, &whole.archive()?)?;
+        let stage = Stage::new("x86_64", &kernel, "")?;
+        row(&format!("{name}, all"), "none", &stage, &whole.archive()?)?;
         let whole = whole.index()?.archive()?;
-        row(&format!("{name}, all"), "verified", &base, &whole)?;
-        row(&format!("{name}, what the machine needs"), "none", &base, &part.archive()?)?;
+        row(&format!("{name}, all"), "verified", &stage, &whole)?;
+        row(&format!("{name}, what the machine needs"), "none", &stage, &part.archive()?)?;
         let (count, initrd) = usual_initrd(&kernel)?;
         let row = |modules: &str, index, archive: &[u8]| {
             let name = format!("{name}, {modules}; {count} in the initrd");
-            row(&name, index, &base.clone().base(&initrd), archive)
+            row(&name, index, &stage.clone().existing_initrd(&initrd), archive)
         };
         row("all", "verified", &whole)?;
         row("what the machine needs", "verified", &part.index()?.archive()?)?;
@@ -79,11 +79,11 @@ const USUAL: &[&str] = &[
     "lib",
 ];
 
-/// How many modules, and a base initrd with them and their index files. As Debian's, it is compressed with zstd; modules that are
-/// compressed already are so once more, which makes no difference.
+/// An existing initrd with modules and their index files, and the number of modules. As Debian's, it is compressed
+/// with zstd, compressed modules too.
 fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
     let mut count = 0;
-    let initrd = base_initrd_with("amd64", Layout::UsrMerged, "", |root| {
+    let initrd = existing_initrd_with("amd64", Layout::UsrMerged, "", |root| {
         let to = root.join("lib/modules").join(&kernel.version);
         for directory in USUAL.iter().map(|directory| Path::new("kernel").join(directory)) {
             let from = kernel.modules().join(&directory);
@@ -104,8 +104,8 @@ fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
     Ok((count, Format::Zst.compress(&initrd)))
 }
 
-fn row(modules: &str, index: &str, base: &Stage, archive: &[u8]) -> Result<()> {
-    let stage = base.clone().modules(archive);
+fn row(modules: &str, index: &str, stage: &Stage, archive: &[u8]) -> Result<()> {
+    let stage = stage.clone().modules(archive);
     let mut best = None;
     for _ in 0..RUNS {
         let machine = stage.in_shell("@echo -off\nfs0:\n\\EFI\\BOOT\\depmod.efi -v\n")?;

@@ -4,8 +4,8 @@ use alloc::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Result, ensure};
-use depmod_tests::base_initrd::{END, Layout, MARK, base_initrd};
 use depmod_tests::debian;
+use depmod_tests::existing_initrd::{END, Layout, MARK, existing_initrd};
 use depmod_tests::qemu::{HANDED_OVER, Machine};
 use depmod_tests::subset::Subset;
 
@@ -40,10 +40,10 @@ pub(super) fn modaliases_aarch64() -> Result<()> {
 fn modaliases(arch: &str, label: &str) -> Result<()> {
     let kernel = debian::kernel(label)?;
     let machine = Machine::new(arch)?;
-    let base = base_initrd(&machine.settings().debian, Layout::UsrMerged, SCRIPT)?;
+    let initrd = existing_initrd(&machine.settings().debian, Layout::UsrMerged, SCRIPT)?;
     let console = &machine.settings().console;
     let entry = format!(
-        "title modaliases\nversion {}\nlinux /vmlinuz\ninitrd /base.img\noptions console={console} panic=-1\n\
+        "title modaliases\nversion {}\nlinux /vmlinuz\ninitrd /existing.img\noptions console={console} panic=-1\n\
          x-depmod-modules /modules.cpio\n",
         kernel.version
     );
@@ -52,7 +52,7 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
         .file("depmod.efi", program(arch)?)
         .file("depmod.conf", entry)
         .file("vmlinuz", fs::read(kernel.image())?)
-        .file("base.img", base)
+        .file("existing.img", initrd)
         .file("modules.cpio", Subset::of(&kernel, &["xhci_pci"])?.archive()?)
         .with(DEVICES)
         .run(END)?;

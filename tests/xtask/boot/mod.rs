@@ -27,7 +27,7 @@ type Case = (&'static str, &'static str, fn() -> Result<()>);
 const CASES: &[Case] = &[
     (
         "modaliases",
-        "firmware and Linux call the same hardware by the same names, and base initrds arrive",
+        "firmware and Linux call the same hardware by the same names, and existing initrds arrive",
         hardware::modaliases_x86_64,
     ),
     ("modaliases-arm", "the same on AArch64", hardware::modaliases_aarch64),
@@ -74,20 +74,20 @@ const CASES: &[Case] = &[
         failures::nothing_left,
     ),
     (
-        "same-stack",
-        "index files as shipped or computed, an archive or a directory: one stack",
-        failures::same_stack,
+        "same-order",
+        "index files as shipped or computed, an archive or a directory: one load order",
+        failures::same_load_order,
     ),
     ("trust", "Secure Boot refuses what is not signed; the TPM's log tells what was chosen", trust::trust),
     ("page", "the commands of uefi/README.md: installed, signed, started by systemd-boot", page::installed),
     ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
     ("boot-entry", "the firmware starts the program by a boot entry with load options", starters::boot_entry),
     ("refind", "rEFInd starts it, configured by uefi/README.md", starters::refind),
-    ("layouts", "base initrds of either layout stay whole under an archive of ours", archives::layouts),
+    ("layouts", "existing initrds of either layout stay whole under an archive of ours", archives::layouts),
     ("compressions", "so they do in every compression that Linux knows", archives::compressions),
     (
         "own-modules",
-        "modules of a base initrd are found beside ours, and its lists and modes stay",
+        "modules of an existing initrd are found beside ours, and its lists and modes stay",
         archives::own_modules,
     ),
 ];

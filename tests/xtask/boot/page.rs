@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use depmod_tests::base_initrd::{END, Layout, base_initrd};
 use depmod_tests::debian;
+use depmod_tests::existing_initrd::{END, Layout, existing_initrd};
 use depmod_tests::qemu::{HANDED_OVER, Machine};
 use depmod_tests::signing::{decrypt_key, sign};
 use depmod_tests::subset::Subset;
@@ -65,7 +65,7 @@ impl<'s> User<'s> {
         let modules = modules.modules();
         let version = modules.file_name().context("a version")?.to_string_lossy();
         fs::write(boot.join(format!("vmlinuz-{version}")), image)?;
-        let initrd = base_initrd("amd64", Layout::UsrMerged, script)?;
+        let initrd = existing_initrd("amd64", Layout::UsrMerged, script)?;
         fs::write(boot.join(format!("initrd.img-{version}")), initrd)?;
         fs::create_dir(user.esp())?;
         Ok(user)

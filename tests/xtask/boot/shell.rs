@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Result, ensure};
-use depmod_core::output::Output;
+use depmod_core::Output;
 use depmod_tests::compress::Format;
 use depmod_tests::qemu::{Machine, Outcome};
 use depmod_tests::subset::Subset;
@@ -58,7 +58,7 @@ pub(super) fn same_files() -> Result<()> {
     let part = part.index()?;
     compare(&outcome, &part, "part")?;
     COMPRESSED.iter().try_for_each(|(name, _)| compare(&outcome, &part, name))?;
-    ensure!(touched.is_empty(), "-o and -n leave the tree alone, but there are {touched:?}");
+    ensure!(touched.is_empty(), "-o and -n leave the module directory alone, but there are {touched:?}");
     // What -n prints are the text outputs, as on Linux.
     let printed = command::text(product::depmod().arg("-n").arg("-b").arg(part.root()).arg(version))?;
     let lines: BTreeSet<&str> = outcome.lines.iter().map(String::as_str).collect();

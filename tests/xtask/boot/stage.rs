@@ -1,10 +1,10 @@
-//! A volume that boots an entry: the program, the entry, a kernel and a base initrd.
+//! A volume that boots an entry: the program, the entry, a kernel and an existing initrd.
 
 use std::fs;
 
 use anyhow::Result;
-use depmod_tests::base_initrd::{Layout, base_initrd};
 use depmod_tests::debian::Kernel;
+use depmod_tests::existing_initrd::{Layout, existing_initrd};
 use depmod_tests::qemu::Machine;
 
 use super::program;
@@ -20,7 +20,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Boots a kernel, with a base initrd that runs `script`.
+    /// Boots a kernel, with an existing initrd that runs `script`.
     ///
     /// # Errors
     /// When something is missing.
@@ -28,12 +28,12 @@ impl Stage {
         let machine = Machine::new(arch)?;
         let settings = machine.settings();
         let entry = format!(
-            "title a test\nversion {}\nlinux /vmlinuz\ninitrd /base.img\n\
+            "title a test\nversion {}\nlinux /vmlinuz\ninitrd /existing.img\n\
              options console={} panic=-1 loglevel=4\n",
             kernel.version, settings.console
         );
-        let base = base_initrd(&settings.debian, Layout::UsrMerged, script)?;
-        let files = vec![("vmlinuz".into(), fs::read(kernel.image())?), ("base.img".into(), base)];
+        let initrd = existing_initrd(&settings.debian, Layout::UsrMerged, script)?;
+        let files = vec![("vmlinuz".into(), fs::read(kernel.image())?), ("existing.img".into(), initrd)];
         Ok(Self { arch: arch.into(), entry, files })
     }
 
@@ -52,10 +52,10 @@ impl Stage {
         self
     }
 
-    /// Puts another base initrd in the place of the first.
-    pub(super) fn base(mut self, initrd: &[u8]) -> Self {
-        self.files.retain(|(name, _)| name != "base.img");
-        self.file("base.img", initrd)
+    /// Puts another existing initrd in the place of the first.
+    pub(super) fn existing_initrd(mut self, initrd: &[u8]) -> Self {
+        self.files.retain(|(name, _)| name != "existing.img");
+        self.file("existing.img", initrd)
     }
 
     /// Adds modules.

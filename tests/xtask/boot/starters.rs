@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
-use depmod_tests::base_initrd::END;
 use depmod_tests::debian;
+use depmod_tests::existing_initrd::END;
 use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
 use depmod_tests::subset::Subset;
 

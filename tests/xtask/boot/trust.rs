@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use depmod_tests::base_initrd::END;
 use depmod_tests::event_log::{self, EV_IPL, Event};
+use depmod_tests::existing_initrd::END;
 use depmod_tests::qemu::{Machine, Outcome};
 use depmod_tests::signing::sign;
 use depmod_tests::subset::Subset;

@@ -31,7 +31,7 @@ pub(super) fn compare(kernel: &Kernel, report: &mut Report) -> Result<()> {
         let what = format!("{} recompressed as .ko{}", kernel.version, format.suffix());
         if format == Format::Gz {
             // Debian's kmod knows no gzip. The names are as long as those of .xz, so the outputs must be
-            // those of the .xz tree but for the letters of the suffix.
+            // those of the .xz modules but for the letters of the suffix.
             report.add(&what, differences(&renamed(of_xz.clone(), &ours.root), &ours));
         } else {
             report.add(&what, differences(&index(&root, kmod(), &["-v"], kernel), &ours));

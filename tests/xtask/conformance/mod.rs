@@ -124,7 +124,7 @@ fn module_files(root: &Path) -> BTreeMap<String, std::path::PathBuf> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 pending.push(entry.path());
-            } else if depmod_core::name::is_module_file(name.as_bytes()) {
+            } else if depmod_core::parts::name::is_module_file(name.as_bytes()) {
                 found.insert(entry.path().to_string_lossy().into_owned(), entry.path());
             }
         }

@@ -59,7 +59,7 @@ fn questions(kernel: &Kernel, root: &Path) -> Result<Vec<Question>> {
     let names = |paths: Vec<&str>| -> Vec<String> {
         paths
             .into_iter()
-            .map(|path| depmod_core::name::module_name(path.as_bytes()).map(char::from).collect())
+            .map(|path| depmod_core::parts::name::module_name(path.as_bytes()).map(char::from).collect())
             .collect()
     };
     let files = module_files(root);
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn patterns_become_what_they_match() {
         for pattern in ["pci:v00008086d*sv*", "usb:v1?[3-5]x", "plain"] {
-            assert!(depmod_core::index::fnmatch(pattern.as_bytes(), concrete(pattern).as_bytes()));
+            assert!(depmod_core::parts::index::fnmatch(pattern.as_bytes(), concrete(pattern).as_bytes()));
         }
         assert_eq!(concrete("a[3-5]*"), "a300000042");
     }

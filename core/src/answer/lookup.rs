@@ -1,0 +1,218 @@
+//! The index files as one: which modules a name or an alias stands for.
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use super::soft_dependencies::{SoftLine, softdeps, weakdeps};
+use bstr::{BString, ByteSlice};
+
+use crate::index::{Index, IndexError, Scratch, fnmatch};
+use crate::limits::Limits;
+use crate::name::{module_name, normalize_alias};
+use crate::output::{IndexFiles, Output};
+
+/// The files that planning reads, in memory.
+#[derive(Clone, Debug)]
+pub struct Lookup<'a> {
+    modules: Index<'a>,
+    aliases: Index<'a>,
+    symbols: Index<'a>,
+    builtins: Option<Index<'a>>,
+    builtin_aliases: Option<Index<'a>>,
+    softdeps: BTreeMap<&'a [u8], Vec<SoftLine<'a>>>,
+    weakdeps: BTreeMap<&'a [u8], Vec<&'a [u8]>>,
+    blacklist: BTreeSet<BString>,
+    steps: usize,
+}
+
+/// What a query stands for. Names are normalised and in module order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These modules.
+    Modules(Vec<BString>),
+    /// These modules, which are built into the kernel.
+    Builtin(Vec<BString>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Found {
+    /// The modules to load.
+    #[must_use]
+    pub fn modules(&self) -> &[BString] {
+        match self {
+            Self::Modules(names) => names,
+            Self::Builtin(_) | Self::Nothing => &[],
+        }
+    }
+}
+
+impl IndexFiles {
+    /// The files as one, to ask for modules.
+    ///
+    /// # Errors
+    /// When one of the indexes has no good header.
+    pub fn lookup(&self) -> Result<Lookup<'_>, IndexError> {
+        Lookup::new(|output| self.get(output))
+    }
+}
+
+/// A module's line in `modules.dep`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DepLine<'a> {
+    pub(super) path: &'a [u8],
+    /// In loading order: the most basic first.
+    pub(super) needs: Vec<&'a [u8]>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Reads the files that `file` gives: shipped or computed, it makes no difference. An empty one of
+    /// the two about built-ins means that the kernel tells nothing about them
+    /// ([`reference::outputs`](crate::reference::outputs) §4.1).
+    ///
+    /// # Errors
+    /// When one of the indexes has no good header.
+    pub fn new(file: impl Fn(Output) -> &'a [u8]) -> Result<Self, IndexError> {
+        let optional = |output| match file(output) {
+            [] => Ok(None),
+            bytes => Index::parse(bytes).map(Some),
+        };
+        Ok(Self {
+            modules: Index::parse(file(Output::DepIndex))?,
+            aliases: Index::parse(file(Output::AliasIndex))?,
+            symbols: Index::parse(file(Output::SymbolsIndex))?,
+            builtins: optional(Output::BuiltinIndex)?,
+            builtin_aliases: optional(Output::BuiltinAliasIndex)?,
+            softdeps: softdeps(file(Output::Softdep)),
+            weakdeps: weakdeps(file(Output::Weakdep)),
+            blacklist: BTreeSet::new(),
+            steps: Limits::DEFAULT.steps,
+        })
+    }
+
+    /// Bounds each search as in [`Limits::steps`].
+    #[must_use]
+    pub fn steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Lets [`plan`](super::plan()) pass over modules of these normalised names where an alias or a
+    /// glob leads to them, as `modprobe -b` does; their own names and other modules' needs still do.
+    #[must_use]
+    pub fn blacklist(mut self, blacklist: impl IntoIterator<Item = BString>) -> Self {
+        self.blacklist.extend(blacklist);
+        self
+    }
+
+    pub(super) fn is_blacklisted(&self, name: &[u8]) -> bool {
+        self.blacklist.contains(name.as_bstr())
+    }
+
+    /// What a name or alias stands for, as `modprobe --resolve-alias` has it: a module of that name, else
+    /// modules with a fitting alias, else what is built in.
+    ///
+    /// # Errors
+    /// When an index is corrupt, or the search takes too long.
+    pub fn find(&self, query: impl AsRef<[u8]>) -> Result<Found, IndexError> {
+        let Ok(query) = normalize_alias(query.as_ref()) else { return Ok(Found::Nothing) };
+        let query = BString::from(query.collect::<Vec<u8>>());
+        if self.modules.get(&query)?.is_some() {
+            return Ok(if self.is_builtin(&query)? {
+                Found::Builtin([query].into())
+            } else {
+                Found::Modules([query].into())
+            });
+        }
+        let index = if query.starts_with(b"symbol:") { &self.symbols } else { &self.aliases };
+        let names = names(index.steps(self.steps).find_all(&query)?.into_iter().map(|value| value.bytes));
+        if !names.is_empty() {
+            return Ok(Found::Modules(names));
+        }
+        if let Some(index) = &self.builtin_aliases {
+            let names =
+                self::names(index.steps(self.steps).find_all(&query)?.into_iter().map(|value| value.bytes));
+            if !names.is_empty() {
+                return Ok(Found::Builtin(names));
+            }
+        }
+        Ok(if self.is_builtin(&query)? { Found::Builtin([query].into()) } else { Found::Nothing })
+    }
+
+    /// Modules whose name a glob fits; where there are none or the glob has a `:` in it, those with an alias
+    /// that it fits as text: `usb:v*p*d*dc*dsc*dp*ic08*` gives the drivers of USB storage, `fs-x*`
+    /// those of file systems.
+    ///
+    /// # Errors
+    /// When an index is corrupt.
+    pub fn find_glob(&self, glob: impl AsRef<[u8]>) -> Result<Found, IndexError> {
+        let Ok(glob) = normalize_alias(glob.as_ref()) else { return Ok(Found::Nothing) };
+        let glob: Vec<u8> = glob.collect();
+        let mut found = Vec::new();
+        if !glob.contains(&b':') {
+            found = matching(&self.modules, &glob, |name, _| name.to_vec())?;
+        }
+        if found.is_empty() {
+            found = matching(&self.aliases, &glob, |_, module| module.to_vec())?;
+        }
+        found.sort();
+        let names = names(found.iter().map(|(_, name)| &**name));
+        Ok(if names.is_empty() { Found::Nothing } else { Found::Modules(names) })
+    }
+
+    /// Whether the kernel has this module built in.
+    ///
+    /// # Errors
+    /// When the index is corrupt.
+    pub fn is_builtin(&self, name: &[u8]) -> Result<bool, IndexError> {
+        self.builtins.map_or(Ok(false), |index| Ok(index.get(name)?.is_some()))
+    }
+
+    pub(super) fn line(&self, name: &[u8]) -> Result<Option<DepLine<'a>>, IndexError> {
+        let Some(line) = self.modules.get(name)? else { return Ok(None) };
+        let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
+        let (path, rest) = line.split_at_checked(colon).unwrap_or((line, &[]));
+        let rest = rest.strip_prefix(b":").unwrap_or(rest);
+        let mut needs: Vec<&[u8]> = rest.split(|&b| b == b' ').filter(|need| !need.is_empty()).collect();
+        needs.reverse();
+        Ok(Some(DepLine { path, needs }))
+    }
+
+    pub(super) fn soft(&self, name: &[u8]) -> &[SoftLine<'a>] {
+        self.softdeps.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn weak(&self, name: &[u8]) -> &[&'a [u8]] {
+        self.weakdeps.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What `pick` takes of each entry whose key a glob fits, with its priority.
+fn matching(
+    index: &Index<'_>,
+    glob: &[u8],
+    pick: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+) -> Result<Vec<(u32, Vec<u8>)>, IndexError> {
+    let mut scratch = Box::new(Scratch::new());
+    let mut entries = index.entries(&mut scratch);
+    let mut found = Vec::new();
+    while let Some((key, value)) = entries.next_entry()? {
+        if fnmatch(glob, key) {
+            found.push((value.priority, pick(key, value.bytes)));
+        }
+    }
+    Ok(found)
+}
+
+/// Names as module names, each once, in order of first appearance.
+fn names<'n>(found: impl Iterator<Item = &'n [u8]>) -> Vec<BString> {
+    let mut seen = BTreeSet::new();
+    found.map(name_of).filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// The name of the module at a path.
+pub(super) fn name_of(path: &[u8]) -> BString {
+    module_name(path).collect::<Vec<u8>>().into()
+}

@@ -1,0 +1,476 @@
+//! An archive as a file system: what stands where after the kernel has unpacked it.
+
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+use core::fmt;
+
+use crate::cpio::{CpioError, MODE_TYPE, Member, Members};
+use crate::limits::Limits;
+use crate::name::PATH_MAX;
+use crate::source::{DirEntry, EntryKind, FileKind, IoError, Source, Stat};
+
+/// Links followed on the way to one file, as in Linux (`MAXSYMLINKS`).
+const LINKS_MAX: usize = 40;
+/// Longest target of a link.
+const TARGET_MAX: usize = PATH_MAX - 1;
+const ROOT: usize = 0;
+
+/// The files of one or more archives in a row. Later entries replace earlier ones; directories
+/// exist because files lie in them; links are followed, so that `lib -> usr/lib` is no obstacle.
+///
+/// ```
+/// use depmod_core::{Limits, Source, parts::{boot::Archive, cpio::Builder}};
+///
+/// let mut builder = Builder::new();
+/// builder.file(b"/lib/modules/6.1/modules.order", b"kernel/a.ko\n");
+/// let bytes = builder.build()?;
+/// let archive = Archive::parse(&bytes, &Limits::DEFAULT)?;
+/// assert_eq!(archive.read(b"/lib/modules/6.1/modules.order", 100)?, b"kernel/a.ko\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Archive<'a> {
+    nodes: Vec<Node<'a>>,
+    /// Components walked behind links while the entries were put in place.
+    detours: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Node<'a> {
+    parent: usize,
+    kind: Kind<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind<'a> {
+    Directory(BTreeMap<&'a [u8], usize>),
+    File(&'a [u8]),
+    Link(&'a [u8]),
+    Other(u32),
+}
+
+/// Why bytes are no file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The archive itself is broken.
+    Format(CpioError),
+    /// The entry at this offset cannot be put at its path: through a file, a loop of links, or too deep.
+    Path(usize),
+    /// More than so many files, directories and links.
+    Entries(usize),
+    /// The list of them does not fit into memory.
+    Memory,
+}
+
+impl fmt::Display for ArchiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(_) => f.write_str("cannot read cpio archive"),
+            Self::Path(offset) => write!(f, "no way to the path of the cpio entry at offset {offset:#x}"),
+            Self::Entries(most) => write!(f, "more than {most} files in cpio archive"),
+            Self::Memory => f.write_str("Cannot allocate memory"),
+        }
+    }
+}
+
+impl core::error::Error for ArchiveError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Format(error) => Some(error),
+            Self::Path(_) | Self::Entries(_) | Self::Memory => None,
+        }
+    }
+}
+
+/// Why a path leads nowhere.
+enum Lost {
+    Missing,
+    NotDirectory,
+    TooManyLinks,
+    TooDeep,
+    TooMany,
+    NoMemory,
+}
+
+impl From<Lost> for IoError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Missing => Self::not_found(),
+            Lost::NotDirectory => Self::not_directory(),
+            Lost::TooManyLinks => Self::too_many_links(),
+            Lost::TooDeep => Self::name_too_long(),
+            Lost::TooMany => Self::other("Too many files"),
+            Lost::NoMemory => Self::no_memory(),
+        }
+    }
+}
+
+impl<'a> Archive<'a> {
+    /// Reads all headers of archives standing back to back.
+    ///
+    /// # Errors
+    /// When an archive is broken, an entry cannot be put where its name says, or there are too many.
+    pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, ArchiveError> {
+        let mut archive = Self::empty();
+        archive.put_all(bytes, limits, false)?;
+        Ok(archive)
+    }
+
+    /// A file system without files.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { nodes: vec![Node { parent: ROOT, kind: Kind::Directory(BTreeMap::new()) }], detours: 0 }
+    }
+
+    /// Puts further archives on top, as Linux does: entries that cannot be put where their names say are
+    /// left out.
+    ///
+    /// # Errors
+    /// When an archive is broken, the links on the way to its entries take too long to follow, or there are
+    /// too many.
+    pub fn unpack(&mut self, bytes: &'a [u8], limits: &Limits) -> Result<(), ArchiveError> {
+        self.put_all(bytes, limits, true)
+    }
+
+    fn put_all(&mut self, bytes: &'a [u8], limits: &Limits, lenient: bool) -> Result<(), ArchiveError> {
+        // Hard links: the data stand at one name only, usually the last.
+        let mut linked: BTreeMap<[u32; 3], Vec<(usize, bool)>> = BTreeMap::new();
+        for entry in Members::new(bytes) {
+            let entry = entry.map_err(ArchiveError::Format)?;
+            let node = match self.insert(&entry, limits) {
+                Ok(node) => node,
+                Err(Lost::NotDirectory | Lost::Missing | Lost::TooDeep) if lenient => continue,
+                Err(Lost::TooMany) => return Err(ArchiveError::Entries(limits.archive_entries)),
+                Err(Lost::NoMemory) => return Err(ArchiveError::Memory),
+                Err(_) => return Err(ArchiveError::Path(entry.offset)),
+            };
+            if entry.is_file() && entry.links > 1 {
+                linked.entry(entry.identity).or_default().push((node, entry.data.is_empty()));
+            }
+        }
+        for names in linked.values() {
+            let full = names.iter().find(|(_, empty)| !empty);
+            let data = full.and_then(|&(node, _)| match self.kind(node) {
+                Some(&Kind::File(data)) => Some(data),
+                _ => None,
+            });
+            for &(node, _) in names.iter().filter(|(_, empty)| *empty) {
+                if let (Some(data), Some(Node { kind: Kind::File(empty), .. })) =
+                    (data, self.nodes.get_mut(node))
+                {
+                    *empty = data;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Paths and contents of all regular files in byte order of their paths, links not followed.
+    pub fn files(&self) -> Vec<(Vec<u8>, &'a [u8])> {
+        let mut files = Vec::new();
+        let mut pending = vec![(Vec::new(), ROOT)];
+        while let Some((path, node)) = pending.pop() {
+            match self.kind(node) {
+                Some(Kind::Directory(children)) => {
+                    pending
+                        .extend(children.iter().map(|(name, &child)| ([&*path, b"/", name].concat(), child)));
+                }
+                Some(&Kind::File(data)) => files.push((path, data)),
+                _ => {}
+            }
+        }
+        files.sort_unstable();
+        files
+    }
+
+    fn kind(&self, node: usize) -> Option<&Kind<'a>> {
+        self.nodes.get(node).map(|node| &node.kind)
+    }
+
+    fn insert(&mut self, entry: &Member<'a>, limits: &Limits) -> Result<usize, Lost> {
+        let name = entry.name;
+        let trimmed = name.iter().rposition(|&b| b != b'/').and_then(|last| name.get(..=last));
+        let split = trimmed.and_then(|name| name.iter().rposition(|&b| b == b'/'));
+        let (dir, last) = match (trimmed, split) {
+            (None, _) => (&b""[..], &b""[..]),
+            (Some(name), None) => (&b""[..], name),
+            (Some(name), Some(at)) => {
+                (name.get(..at).unwrap_or_default(), name.get(at.saturating_add(1)..).unwrap_or_default())
+            }
+        };
+        let follow = trimmed.is_some_and(|trimmed| trimmed.len() < name.len());
+        if matches!(last, b"" | b"." | b"..") || (follow && entry.is_directory()) {
+            return self.walk_or_make(name, limits);
+        }
+
+        let parent = self.walk_or_make(dir, limits)?;
+        let Some(Kind::Directory(children)) = self.kind(parent) else { return Err(Lost::NotDirectory) };
+        let existing = children.get(last).copied();
+        if let (Some(node), true) = (existing, entry.is_directory())
+            && let Some(Kind::Directory(_)) = self.kind(node)
+        {
+            return Ok(node);
+        }
+        let kind = match entry {
+            _ if entry.is_directory() => Kind::Directory(BTreeMap::new()),
+            _ if entry.is_file() => Kind::File(entry.data),
+            _ if entry.is_link() => Kind::Link(entry.data),
+            _ => Kind::Other(entry.mode & MODE_TYPE),
+        };
+        if let Some(node) = existing.and_then(|node| self.nodes.get_mut(node)) {
+            // Linux cannot replace a directory that holds something either.
+            if matches!(&node.kind, Kind::Directory(children) if !children.is_empty()) {
+                return Err(Lost::NotDirectory);
+            }
+        }
+        self.add(parent, last, kind, limits)
+    }
+
+    fn add(&mut self, parent: usize, name: &'a [u8], kind: Kind<'a>, limits: &Limits) -> Result<usize, Lost> {
+        let new = self.nodes.len();
+        // The root is nobody's entry.
+        if new > limits.archive_entries {
+            return Err(Lost::TooMany);
+        }
+        self.nodes.try_reserve(1).map_err(|_| Lost::NoMemory)?;
+        match self.nodes.get_mut(parent).map(|node| &mut node.kind) {
+            Some(Kind::Directory(children)) => children.insert(name, new),
+            _ => return Err(Lost::NotDirectory),
+        };
+        self.nodes.push(Node { parent, kind });
+        Ok(new)
+    }
+
+    /// The directory at `path`, made with all its parents where missing.
+    fn walk_or_make(&mut self, path: &'a [u8], limits: &Limits) -> Result<usize, Lost> {
+        let mut walk = Walk::new(path);
+        while let Some(part) = walk.next_part() {
+            match walk.step(self, part) {
+                Err(Lost::Missing) => {
+                    if walk.depth(self) >= limits.depth {
+                        return Err(Lost::TooDeep);
+                    }
+                    walk.at = self.add(walk.at, part, Kind::Directory(BTreeMap::new()), limits)?;
+                }
+                other => other?,
+            }
+        }
+        // Many entries behind long links would take quadratic time.
+        self.detours = self.detours.saturating_add(walk.detour);
+        if self.detours > limits.steps { Err(Lost::TooManyLinks) } else { Ok(walk.at) }
+    }
+
+    /// What stands at `path`, links followed.
+    fn find<'p>(&self, path: &'p [u8]) -> Result<usize, Lost>
+    where
+        'a: 'p,
+    {
+        let mut walk = Walk::new(path);
+        while let Some(part) = walk.next_part() {
+            walk.step(self, part)?;
+        }
+        Ok(walk.at)
+    }
+}
+
+/// A path being followed: components still to go, innermost link last.
+struct Walk<'p> {
+    at: usize,
+    rest: Vec<&'p [u8]>,
+    links: usize,
+    detour: usize,
+}
+
+impl<'p> Walk<'p> {
+    fn new(path: &'p [u8]) -> Self {
+        Self { at: ROOT, rest: vec![path], links: 0, detour: 0 }
+    }
+
+    fn next_part(&mut self) -> Option<&'p [u8]> {
+        loop {
+            let rest = self.rest.last_mut()?;
+            let start = rest.iter().position(|&b| b != b'/');
+            let Some(from) = start.and_then(|start| rest.get(start..)) else {
+                self.rest.pop();
+                continue;
+            };
+            let end = from.iter().position(|&b| b == b'/').unwrap_or(from.len());
+            let (part, after) = from.split_at_checked(end)?;
+            *rest = after;
+            if part != b"." {
+                return Some(part);
+            }
+        }
+    }
+
+    fn step<'a: 'p>(&mut self, archive: &Archive<'a>, part: &'p [u8]) -> Result<(), Lost> {
+        self.detour = self.detour.saturating_add(usize::from(self.links > 0));
+        let node = archive.nodes.get(self.at).ok_or(Lost::Missing)?;
+        let Kind::Directory(children) = &node.kind else { return Err(Lost::NotDirectory) };
+        if part == b".." {
+            self.at = node.parent;
+            return Ok(());
+        }
+        let child = *children.get(part).ok_or(Lost::Missing)?;
+        if let Some(&Kind::Link(target)) = archive.kind(child) {
+            self.links = self.links.saturating_add(1);
+            if self.links > LINKS_MAX || target.len() > TARGET_MAX {
+                return Err(Lost::TooManyLinks);
+            }
+            if target.first() == Some(&b'/') {
+                self.at = ROOT;
+            }
+            self.rest.push(target);
+        } else {
+            self.at = child;
+        }
+        Ok(())
+    }
+
+    fn depth(&self, archive: &Archive<'_>) -> usize {
+        let up = |&node: &usize| archive.nodes.get(node).map(|node| node.parent);
+        core::iter::successors(Some(self.at), up).take_while(|&node| node != ROOT).count()
+    }
+}
+
+impl<'a> Source for Archive<'a> {
+    type File = &'a [u8];
+
+    fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+        let Some(Kind::Directory(children)) = self.kind(self.find(dir)?) else {
+            return Err(Lost::NotDirectory.into());
+        };
+        let entry = |(name, &node): (&&[u8], &usize)| {
+            let kind = match self.kind(node)? {
+                Kind::Directory(_) => EntryKind::Directory,
+                Kind::File(_) => EntryKind::File,
+                Kind::Link(_) | Kind::Other(_) => EntryKind::Unresolved,
+            };
+            Some(DirEntry { name: (*name).into(), kind })
+        };
+        Ok(children.iter().filter_map(entry).collect())
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+        let node = self.find(path)?;
+        let (kind, size) = match self.kind(node).ok_or(Lost::Missing)? {
+            Kind::Directory(_) => (FileKind::Directory, 0),
+            Kind::File(data) => (FileKind::File, data.len() as u64),
+            &Kind::Other(mode) => (FileKind::Other(mode), 0),
+            Kind::Link(_) => return Err(Lost::Missing.into()),
+        };
+        Ok(Stat { kind, id: (0, node as u64), size, root_owned: true })
+    }
+
+    fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {
+        match self.kind(self.find(path)?) {
+            Some(&Kind::File(data)) => Ok(data),
+            Some(Kind::Directory(_)) => Err(IoError::is_directory()),
+            _ => Err(IoError::other("No such device or address")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpio::{Builder, Header, MODE_DIRECTORY, MODE_FILE, MODE_LINK, TRAILER, padding};
+    use crate::source::IoErrorKind;
+    use alloc::{string::String, string::ToString};
+
+    /// An archive of `(name, mode, data, inode)`; an inode makes the file one of two hard links.
+    fn archive(entries: &[(&str, u32, &str, u32)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let trailer = (core::str::from_utf8(TRAILER).unwrap(), 0, "", 0);
+        for &(name, mode, data, ino) in entries.iter().chain([&trailer]) {
+            let nlink = 1 + u32::from(ino > 0);
+            let (filesize, namesize) = (data.len() as u32, name.len() as u32 + 1);
+            Header { ino, mode, nlink, filesize, namesize, ..Header::default() }.write(&mut out);
+            out.extend(name.bytes().chain([0]));
+            out.resize(out.len() + padding(out.len()), 0);
+            out.extend(data.bytes());
+            out.resize(out.len() + padding(out.len()), 0);
+        }
+        out
+    }
+
+    fn listing(archive: &Archive<'_>, dir: &str) -> Vec<String> {
+        let entries = archive.list(dir.as_bytes()).unwrap();
+        entries.into_iter().map(|e| e.name.to_string()).collect()
+    }
+
+    #[test]
+    fn links_are_followed() {
+        let bytes = archive(&[
+            (".", MODE_DIRECTORY, "", 0),
+            ("./lib", MODE_LINK, "usr/lib", 0),
+            ("./usr/lib/modules/6.1/a.ko", MODE_FILE, "A", 0),
+            ("lib/modules/6.1/b.ko", MODE_FILE, "B", 0),
+            ("usr/lib/modules/6.1/up.ko", MODE_LINK, "../../../lib//modules/6.1/./b.ko", 0),
+            ("abs.ko", MODE_LINK, "/lib/modules/6.1/a.ko", 0),
+            ("loop", MODE_LINK, "loop/x", 0),
+            ("gone", MODE_LINK, "nowhere", 0),
+            ("pipe", 0o010_644, "", 0),
+        ]);
+        let archive = Archive::parse(&bytes, &Limits::DEFAULT).unwrap();
+        assert_eq!(listing(&archive, "/"), ["abs.ko", "gone", "lib", "loop", "pipe", "usr"]);
+        assert_eq!(listing(&archive, "/lib/modules/6.1/"), ["a.ko", "b.ko", "up.ko"]);
+        assert_eq!(archive.open(b"/lib/modules/6.1/up.ko").unwrap(), b"B");
+        assert_eq!(archive.open(b"abs.ko").unwrap(), b"A");
+        assert_eq!(archive.stat(b"lib"), archive.stat(b"/usr/lib"));
+        assert_eq!(archive.stat(b"pipe").unwrap().kind, FileKind::Other(0o010_000));
+        let text = |path: &[u8]| archive.stat(path).unwrap_err().to_string();
+        assert_eq!(text(b"loop"), "Too many levels of symbolic links");
+        assert_eq!(text(b"gone"), "No such file or directory");
+        assert_eq!(text(b"abs.ko/x"), "Not a directory");
+        assert_eq!(archive.open(b"/usr").unwrap_err().kind(), IoErrorKind::IsDirectory);
+        let files: Vec<_> = archive.files().into_iter().map(|(path, data)| (path, data.to_vec())).collect();
+        assert_eq!(
+            files,
+            [
+                (b"/usr/lib/modules/6.1/a.ko".to_vec(), b"A".to_vec()),
+                (b"/usr/lib/modules/6.1/b.ko".to_vec(), b"B".to_vec()),
+            ]
+        );
+    }
+
+    #[test]
+    fn later_entries_replace_earlier_ones() {
+        let mut bytes = archive(&[("a", MODE_FILE, "1", 0), ("lib", MODE_LINK, "usr", 0)]);
+        let mut builder = Builder::new();
+        builder.file(b"a", b"2");
+        builder.file(b"lib/x", b"3");
+        builder.append_to(&mut bytes).unwrap();
+        let archive = Archive::parse(&bytes, &Limits::DEFAULT).unwrap();
+        assert_eq!(archive.open(b"a").unwrap(), b"2");
+        assert_eq!(archive.open(b"/usr/x").unwrap(), b"3", "the link was kept");
+    }
+
+    #[test]
+    fn hard_links_share_data() {
+        let bytes = archive(&[("a", MODE_FILE, "", 5), ("b", MODE_FILE, "data", 5), ("c", MODE_FILE, "", 0)]);
+        let archive = Archive::parse(&bytes, &Limits::DEFAULT).unwrap();
+        assert_eq!(archive.open(b"a").unwrap(), b"data");
+        assert_eq!(archive.open(b"c").unwrap(), b"");
+    }
+
+    #[test]
+    fn entries_without_a_way() {
+        let error = |entries: &[(&str, u32, &str, u32)]| {
+            Archive::parse(&archive(entries), &Limits { depth: 8, ..Limits::DEFAULT }).unwrap_err()
+        };
+        let second = ArchiveError::Path(120);
+        assert_eq!(error(&[("a", MODE_FILE, "12345678", 0), ("a/b", MODE_FILE, "", 0)]), second);
+        assert_eq!(error(&[("l", MODE_LINK, "l/l/l/l/", 0), ("l/b", MODE_FILE, "", 0)]), second);
+        assert_eq!(error(&[("1/2/3/4/5/6/7/8/9/10", MODE_FILE, "", 0)]), ArchiveError::Path(0));
+        assert!(matches!(Archive::parse(b"x", &Limits::DEFAULT), Err(ArchiveError::Format(_))));
+    }
+
+    #[test]
+    fn a_crowd_is_refused() {
+        let bytes = archive(&[("d/a", MODE_FILE, "", 0), ("d/b", MODE_FILE, "", 0)]);
+        let parse = |archive_entries| Archive::parse(&bytes, &Limits { archive_entries, ..Limits::DEFAULT });
+        assert_eq!(parse(3).map(|archive| archive.files().len()), Ok(2));
+        assert_eq!(parse(2).map(drop), Err(ArchiveError::Entries(2)));
+    }
+}

@@ -1,0 +1,384 @@
+//! The entry that firmware boots: a Boot Loader Specification type 1 file with keys of our own.
+//!
+//! ```text
+//! title             Debian 12
+//! version           6.1.0-50-cloud-amd64
+//! linux             /debian/vmlinuz
+//! initrd            /debian/initrd.img
+//! options           root=/dev/vda1 ro
+//! x-depmod-modules  /debian/modules.cpio.zst
+//! x-depmod-preload  ext4 dm-crypt usb:v*p*d*dc*dsc*dp*ic08*
+//! x-depmod-hardware auto
+//! x-depmod-on-error boot
+//! ```
+//!
+//! One key and its value a line, `#` begins a comment line. Keys of the specification that are not
+//! for us are ignored, as it asks (UAPI.1, "Type #1 Boot Loader Specification Entries"); a key of
+//! our own that we do not know is a [`Problem`], because ignoring it would lose what was asked for.
+//!
+//! Whatever can be booted from a damaged entry is: a title in Latin-1 harms nobody, and only without the path
+//! of a kernel is there nothing to do.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt;
+
+use bstr::BString;
+
+use crate::limits::Limits;
+use crate::name::module_name;
+
+/// What one entry says. Paths are `/`-separated, from the root of the entry's volume; the entry may have `\`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BootEntry {
+    /// `title`: for people.
+    pub title: Option<String>,
+    /// `version`: the kernel's, and the name of its module directory.
+    pub version: Option<String>,
+    /// `linux`: the kernel.
+    pub linux: String,
+    /// `initrd`, each of them, in order.
+    pub initrds: Vec<String>,
+    /// `options`, joined by spaces.
+    pub options: String,
+    /// `x-depmod-modules`: a directory like `/lib/modules`, or an archive.
+    pub modules: Option<String>,
+    /// `x-depmod-preload`: module names, modaliases and globs.
+    pub preload: Vec<String>,
+    /// `x-depmod-hardware`: whether to look at the hardware.
+    pub hardware: HardwareUse,
+    /// `x-depmod-on-error`: what follows a failure.
+    pub on_error: OnError,
+    /// Lines that were not understood and ask for something. The entry can boot without them.
+    pub problems: Vec<Problem>,
+    /// Lines without effect that are worth a word: nothing is lost with them.
+    pub warnings: Vec<Problem>,
+    /// Keys that mean nothing here, with their lines: the specification's, and misspelt ones.
+    pub ignored: Vec<(usize, String)>,
+}
+
+/// Values of `x-depmod-hardware`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HardwareUse {
+    /// `auto`: what is found is preloaded.
+    #[default]
+    Auto,
+    /// `off`: only what the entry names.
+    Off,
+}
+
+/// Values of `x-depmod-on-error`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// `boot`: without preload.
+    #[default]
+    Boot,
+    /// `stop`: back to the firmware or boot loader.
+    Stop,
+}
+
+/// A line that was not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1.
+    pub line: usize,
+    /// Its fault.
+    pub fault: Fault,
+}
+
+/// What is wrong with a line; bytes that are no text are replaced by U+FFFD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No key of ours has this name.
+    Key(String),
+    /// The key cannot have the value.
+    Value(String, String),
+    /// It stands beyond this many bytes, as do those after it, and none of them was read.
+    Beyond(usize),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        match &self.fault {
+            Fault::Key(key) => write!(f, "unknown key {key}"),
+            Fault::Value(key, value) => write!(f, "{key} cannot be '{value}'"),
+            Fault::Beyond(size) => write!(f, "beyond the {size} bytes that are read"),
+        }
+    }
+}
+
+impl core::error::Error for Problem {}
+
+/// Why a file is no entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// The line, counted from 1, names the kernel, and is not UTF-8 or holds a NUL.
+    Text(usize),
+    /// No `linux` key with a value.
+    NoKernel,
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(line) => write!(f, "line {line}: the kernel's path is not UTF-8 text"),
+            Self::NoKernel => f.write_str("the entry names no kernel (key linux)"),
+        }
+    }
+}
+
+impl core::error::Error for EntryError {}
+
+/// What keys begin with that no other boot loader knows.
+const OUR_KEYS: &str = "x-depmod-";
+
+impl BootEntry {
+    /// Reads an entry file; line ends may be CR LF, and a byte order mark may come first. What goes beyond
+    /// [`Limits::entry_size`] is not read.
+    ///
+    /// ```
+    /// use depmod_core::{Limits, parts::boot::{BootEntry, OnError}};
+    /// let text = b"linux /vmlinuz\nx-depmod-on-error stop\n";
+    /// let entry = BootEntry::parse(text, &Limits::DEFAULT).unwrap();
+    /// assert_eq!((&*entry.linux, entry.on_error), ("/vmlinuz", OnError::Stop));
+    /// ```
+    ///
+    /// # Errors
+    /// When nothing can be booted from it. What one can boot without is in [`Self::problems`].
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, EntryError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let limit = usize::try_from(limits.entry_size).unwrap_or(usize::MAX);
+        let mut entry = Self::default();
+        let mut end = 0_usize;
+        for (number, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
+            end = end.saturating_add(line.len());
+            if end > limit && !line.is_empty() {
+                entry.problems.push(Problem { line: number, fault: Fault::Beyond(limit) });
+                break;
+            }
+            end = end.saturating_add(1);
+            let text = String::from_utf8_lossy(line);
+            let is_text = matches!(text, Cow::Borrowed(_)) && !text.contains('\0');
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let (key, value) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+            let value = value.trim_start();
+            if is_text {
+                entry.set(number, key, value);
+            } else {
+                entry.set_damaged(number, key, &value.replace('\0', "\u{fffd}"))?;
+            }
+        }
+        if entry.linux.is_empty() { Err(EntryError::NoKernel) } else { Ok(entry) }
+    }
+
+    /// Names of modules that the kernel's options forbid to load by alias: what `modprobe.blacklist=`,
+    /// `module_blacklist=` and dracut's `rd.driver.blacklist=` list between commas, normalised.
+    #[must_use]
+    pub fn blacklist(&self) -> Vec<BString> {
+        const KEYS: [&str; 3] = ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"];
+        let values = self.options.split_whitespace().filter_map(|option| {
+            let (key, value) = option.split_once('=')?;
+            KEYS.contains(&&*key.replace('-', "_")).then_some(value)
+        });
+        let names = values.flat_map(|value| value.trim_matches('"').split(','));
+        names
+            .filter(|name| !name.is_empty())
+            .map(|name| module_name(name.as_bytes()).collect::<Vec<u8>>().into())
+            .collect()
+    }
+
+    /// A line that is not wholly text.
+    fn set_damaged(&mut self, line: usize, key: &str, value: &str) -> Result<(), EntryError> {
+        match key {
+            "linux" => return Err(EntryError::Text(line)),
+            // The other options are worth having.
+            "options" => self.set(line, key, value),
+            "version" | "initrd" => {}
+            _ if key.starts_with(OUR_KEYS) => {}
+            _ => {
+                self.set(line, key, value);
+                return Ok(());
+            }
+        }
+        self.problems.push(Problem { line, fault: Fault::Value(key.into(), value.into()) });
+        Ok(())
+    }
+
+    /// A later line replaces an earlier one with the same key, except where values add up.
+    fn set(&mut self, line: usize, key: &str, value: &str) {
+        let path = || value.replace('\\', "/");
+        let fault = match (key, value) {
+            ("title", _) => return self.title = Some(value.into()),
+            ("linux" | "initrd", "") => {
+                let fault = Fault::Value(key.into(), value.into());
+                return self.warnings.push(Problem { line, fault });
+            }
+            ("linux", _) => return self.linux = path(),
+            ("initrd", _) => return self.initrds.push(path()),
+            ("options", _) => {
+                if !self.options.is_empty() {
+                    self.options.push(' ');
+                }
+                return self.options.push_str(value);
+            }
+            // It becomes a directory's name.
+            ("version", _)
+                if !value.is_empty() && !value.contains(['/', '\\']) && !value.starts_with('.') =>
+            {
+                return self.version = Some(value.into());
+            }
+            ("x-depmod-modules", _) if !value.is_empty() => return self.modules = Some(path()),
+            ("x-depmod-preload", _) => {
+                return self.preload.extend(value.split_whitespace().map(String::from));
+            }
+            ("x-depmod-hardware", "auto") => return self.hardware = HardwareUse::Auto,
+            ("x-depmod-hardware", "off") => return self.hardware = HardwareUse::Off,
+            ("x-depmod-on-error", "boot") => return self.on_error = OnError::Boot,
+            ("x-depmod-on-error", "stop") => return self.on_error = OnError::Stop,
+            ("version" | "x-depmod-modules" | "x-depmod-hardware" | "x-depmod-on-error", _) => {
+                Fault::Value(key.into(), value.into())
+            }
+            _ if key.starts_with(OUR_KEYS) => Fault::Key(key.into()),
+            _ => return self.ignored.push((line, key.into())),
+        };
+        self.problems.push(Problem { line, fault });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+    use proptest::prelude::*;
+
+    fn parse(text: &[u8]) -> Result<BootEntry, EntryError> {
+        BootEntry::parse(text, &Limits::DEFAULT)
+    }
+
+    #[test]
+    fn every_key() {
+        let entry = BootEntry::parse(
+            b"\xef\xbb\xbf# comment\r\n\r\ntitle   Debian 12 \r\nversion 6.1.0-50\r\nsort-key debian\r\n\
+              linux /a/vmlinuz\r\ninitrd /ucode.img\r\n\tinitrd\t/initrd.img\r\noptions root=/dev/vda1  ro\r\n\
+              options quiet\r\nx-depmod-modules /m.cpio\r\nx-depmod-preload ext4  dm-mod\r\n\
+              x-depmod-preload pci:v*\r\nx-depmod-hardware off\r\nx-depmod-on-error stop",
+            &Limits::DEFAULT,
+        );
+        let strings = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let expected = BootEntry {
+            title: Some("Debian 12".into()),
+            version: Some("6.1.0-50".into()),
+            linux: "/a/vmlinuz".into(),
+            initrds: strings(&["/ucode.img", "/initrd.img"]),
+            options: "root=/dev/vda1  ro quiet".into(),
+            modules: Some("/m.cpio".into()),
+            preload: strings(&["ext4", "dm-mod", "pci:v*"]),
+            hardware: HardwareUse::Off,
+            on_error: OnError::Stop,
+            problems: vec![],
+            warnings: vec![],
+            ignored: vec![(5, "sort-key".into())],
+        };
+        assert_eq!(entry.unwrap(), expected);
+    }
+
+    #[test]
+    fn problems_leave_an_entry_that_boots() {
+        let text = b"linux /k\nx-depmod-preloads a\n\nx-depmod-hardware on\nx-depmod-modules\nversion ../x\nfoo bar\n";
+        let entry = parse(text).unwrap();
+        let texts: Vec<_> = entry.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "line 2: unknown key x-depmod-preloads",
+                "line 4: x-depmod-hardware cannot be 'on'",
+                "line 5: x-depmod-modules cannot be ''",
+                "line 6: version cannot be '../x'",
+            ]
+        );
+        assert_eq!((entry.hardware, entry.version), (HardwareUse::Auto, None));
+        assert_eq!(entry.ignored, [(7, "foo".into())]);
+    }
+
+    #[test]
+    fn what_is_no_text_harms_only_its_line() {
+        let entry = parse(
+            b"title D\xe9bian\n# caf\xe9\nsort-key \xff\ninitrd /\xe9.img\nlinux /k\noptions quiet \xe9 ro\n\
+              x-depmod-preload \xe9\ninitrd /b\noptions a\0b\n",
+        )
+        .unwrap();
+        assert_eq!((entry.title.as_deref(), &*entry.linux), (Some("D\u{fffd}bian"), "/k"));
+        assert_eq!((&*entry.options, &*entry.initrds), ("quiet \u{fffd} ro a\u{fffd}b", &["/b".into()][..]));
+        let texts: Vec<_> = entry.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "line 4: initrd cannot be '/\u{fffd}.img'",
+                "line 6: options cannot be 'quiet \u{fffd} ro'",
+                "line 7: x-depmod-preload cannot be '\u{fffd}'",
+                "line 9: options cannot be 'a\u{fffd}b'",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_without_a_value_are_passed_over() {
+        let entry = parse(b"linux /k\ninitrd\nlinux\ninitrd /i\n").unwrap();
+        assert_eq!((&*entry.linux, &*entry.initrds), ("/k", &["/i".into()][..]));
+        let texts: Vec<_> = entry.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["line 2: initrd cannot be ''", "line 3: linux cannot be ''"]);
+        assert_eq!(entry.problems, []);
+    }
+
+    #[test]
+    fn paths_with_backslashes() {
+        let entry =
+            parse(b"linux \\EFI\\k\ninitrd \\i\nx-depmod-modules \\m\\x.cpio\noptions a\\b\n").unwrap();
+        assert_eq!((&*entry.linux, &*entry.initrds), ("/EFI/k", &["/i".into()][..]));
+        assert_eq!((entry.modules.as_deref(), &*entry.options), (Some("/m/x.cpio"), "a\\b"));
+    }
+
+    #[test]
+    fn too_long_an_entry_is_read_as_far_as_it_may() {
+        let limits = Limits { entry_size: 18, ..Limits::DEFAULT };
+        let entry = BootEntry::parse(b"linux /k\ntitle abc\n", &limits).unwrap();
+        assert_eq!((entry.title.as_deref(), &*entry.problems), (Some("abc"), &[][..]));
+        let entry = BootEntry::parse(b"linux /k\ntitle abcd\ninitrd /i\n", &limits).unwrap();
+        assert_eq!((entry.title, &*entry.initrds), (None, &[][..]));
+        let texts: Vec<_> = entry.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["line 2: beyond the 18 bytes that are read"]);
+    }
+
+    #[test]
+    fn no_entry_at_all() {
+        assert_eq!(parse(b"title x\nlinux\n"), Err(EntryError::NoKernel));
+        assert_eq!(parse(b"title x\nlinux /\xff\n"), Err(EntryError::Text(2)));
+        assert_eq!(parse(b"linux /k\0\n"), Err(EntryError::Text(1)));
+    }
+
+    #[test]
+    fn forbidden_modules() {
+        let entry = parse(
+            b"linux /k\noptions quiet modprobe.blacklist=nouveau,snd-pcsp module_blacklist=x blacklist=no\n\
+              options rd.driver.blacklist=y,,z\n",
+        );
+        let names = ["nouveau", "snd_pcsp", "x", "y", "z"].map(BString::from);
+        assert_eq!(entry.unwrap().blacklist(), names);
+    }
+
+    proptest! {
+        #[test]
+        fn spaces_and_line_ends_do_not_matter(
+            end in "(\r)?\n", gap in "[ \t]{1,3}", value in "[!-~]([ -~]{0,8}[!-~])?"
+        ) {
+            let text = alloc::format!("{gap}linux{gap}/k{end}title{gap}{value}{gap}{end}");
+            prop_assert_eq!(parse(text.as_bytes()).unwrap().title, Some(value));
+        }
+    }
+}

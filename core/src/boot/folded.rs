@@ -1,0 +1,68 @@
+//! A module directory against its `modules.order`.
+//!
+//! FAT takes `xt_DSCP.ko` and `xt_dscp.ko` for one name, and whoever copies a kernel there gets one of
+//! the two and no error. The kernel build's own list tells what is lost.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use crate::{
+    diagnostic::{Diagnostic, Reporter},
+    list::{ModuleFile, ModuleList},
+};
+
+/// Says which modules of `order` are not in the list: a warning for each that another one stands in
+/// for, and one warning for all the others, which a directory may lack on purpose.
+pub(super) fn report(order: &[u8], list: &ModuleList, reporter: &mut impl Reporter) {
+    let paths: BTreeSet<&[u8]> = list.modules().iter().filter_map(ModuleFile::order_path).collect();
+    let folded: BTreeMap<Vec<u8>, &[u8]> =
+        paths.iter().map(|path| (path.to_ascii_lowercase(), *path)).collect();
+    let mut others: usize = 0;
+    let named: BTreeSet<&[u8]> = order.split(|&b| b == b'\n').filter(|path| !path.is_empty()).collect();
+    for path in named.into_iter().filter(|path| !paths.contains(path)) {
+        match folded.get(&path.to_ascii_lowercase()) {
+            Some(other) => {
+                reporter.report(Diagnostic::CaseFolded { path: path.into(), other: (*other).into() });
+            }
+            None => {
+                others = others.saturating_add(1);
+                reporter.report(Diagnostic::OrderMissing { path: path.into() });
+            }
+        }
+    }
+    if others > 0 {
+        reporter.report(Diagnostic::OrderIncomplete { count: others });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Location, ModuleDirectory};
+    use crate::{limits::Limits, source::MemorySource};
+    use alloc::{string::ToString, vec::Vec};
+
+    #[test]
+    fn names_that_a_file_system_has_folded() {
+        let mut source = MemorySource::new();
+        for module in ["xt_DSCP.ko.xz", "a.ko.xz"] {
+            source.insert(&[b"/m/6.1/kernel/", module.as_bytes()].concat(), *b"x");
+        }
+        let order = *b"kernel/xt_DSCP.ko\nkernel/xt_dscp.ko\nkernel/a.ko\nkernel/b.ko\nkernel/b.ko\n";
+        source.insert(b"/m/6.1/modules.order", order);
+        let location = Location { directory: "/m/6.1".into(), version: "6.1".into() };
+        let mut said = Vec::new();
+        let directory = ModuleDirectory::open(&source, &location, &Limits::DEFAULT, &mut said).unwrap();
+        directory.report_missing(&mut said);
+        let texts: Vec<_> = said.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "modules.order names kernel/b.ko, which is not there",
+                "no kernel/xt_dscp.ko, only kernel/xt_DSCP.ko: names differ in case alone",
+                "1 more modules of modules.order are not there",
+            ]
+        );
+    }
+}

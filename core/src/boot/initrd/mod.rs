@@ -1,0 +1,271 @@
+//! From requests to an initrd that holds their modules.
+//!
+//! What firmware adds to a kernel's initrds. For a request that only `virtio_blk` answers to:
+//!
+//! ```text
+//! conf/modules                         names in loading order, for initramfs-tools
+//! etc/modules-load.d/depmod.conf       the same for systemd
+//! lib/modules/6.1.0/kernel/…           the modules of the load order as they are stored
+//! lib/modules/6.1.0/modules.*          the eleven index files for exactly these; modules.order,
+//!                                      modules.builtin and modules.builtin.modinfo as given
+//! lib/modules/6.1.0/modules.load       paths in loading order, one a line, as Android has it
+//! lib/modules/6.1.0/depmod-report.txt  what was chosen and why
+//! ```
+//!
+//! It goes on top of the [existing initrds](ExistingInitrds) and leaves them whole, although Linux lets a later
+//! archive's files replace an earlier one's. Modules of this version in them are in the index files, too;
+//! their `conf/modules` goes on with our names; directories that they have get no entry, and so keep their
+//! modes; and if the module directory comes without `modules.order` or `modules.builtin`, theirs stay.
+//!
+//! The archive is a function of the module directory, the requests and the existing initrds: what measures it at boot sees
+//! the same bytes each time.
+
+mod error;
+mod existing;
+mod overlay;
+mod unpacked;
+
+pub use error::ExistingError;
+pub use existing::{ExistingInitrds, ExistingModules};
+pub use unpacked::UnpackedInitrd;
+
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use core::fmt;
+
+use bstr::BString;
+
+use super::{
+    DirectoryError, Location, ModuleDirectory, PackError, Provenance,
+    directory::Known,
+    pack::{SIDE_FILES, collect_below},
+};
+use crate::{
+    answer::{LoadOrder, Request, plan},
+    decompress::Decoder,
+    diagnostic::Reporter,
+    index::IndexError,
+    limits::Limits,
+    name::module_name,
+    output::IndexFiles,
+    source::{AnySource, Source},
+};
+use overlay::Overlay;
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Names, aliases and globs to find modules for.
+    pub requests: Vec<Request>,
+    /// Modules that aliases and globs must not bring in, as
+    /// [`BootEntry::blacklist`](super::BootEntry::blacklist) gives them.
+    pub blacklist: Vec<BString>,
+}
+
+/// An initrd, and how it came about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ModuleInitrd {
+    /// The newc archive.
+    pub archive: Vec<u8>,
+    /// The modules in it.
+    pub order: LoadOrder,
+    /// What was chosen and why, as in the archive.
+    pub report: String,
+    /// What told the dependencies.
+    pub provenance: Provenance,
+    /// How many modules the existing initrds have.
+    pub existing_modules: usize,
+}
+
+/// Why there is no initrd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitrdError {
+    /// The module directory gives nothing.
+    Directory(DirectoryError),
+    /// An index cannot be searched.
+    Index(IndexError),
+    /// The archive cannot be made.
+    Pack(PackError),
+}
+
+impl fmt::Display for InitrdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Index(_) => f.write_str("cannot plan with the index files"),
+            Self::Pack(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for InitrdError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Directory(error) => error.source(),
+            Self::Index(error) => Some(error),
+            Self::Pack(error) => error.source(),
+        }
+    }
+}
+
+impl From<DirectoryError> for InitrdError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<IndexError> for InitrdError {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl From<PackError> for InitrdError {
+    fn from(error: PackError) -> Self {
+        Self::Pack(error)
+    }
+}
+
+/// Makes initrds from a module directory, to go on top of existing ones.
+#[derive(Clone, Copy, Debug)]
+pub struct InitrdBuilder<'b, S> {
+    source: &'b S,
+    location: &'b Location,
+    existing: &'b ExistingInitrds<'b>,
+    limits: &'b Limits,
+}
+
+impl<'b, S: Source> InitrdBuilder<'b, S> {
+    /// Takes modules from this directory.
+    #[must_use]
+    pub fn new(
+        source: &'b S,
+        location: &'b Location,
+        existing: &'b ExistingInitrds<'b>,
+        limits: &'b Limits,
+    ) -> Self {
+        Self { source, location, existing, limits }
+    }
+
+    /// Plans, and packs what is planned. Requests without a module are no failure;
+    /// [`LoadOrder::unplanned`] and the report name them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a module that counts is broken: one of the load order's in any
+    /// case, any at all where the index files have to be computed. Broken ones in existing initrds do not matter.
+    pub fn build(
+        &self,
+        wanted: &Wanted,
+        decoder: &mut dyn Decoder,
+        reporter: &mut impl Reporter,
+    ) -> Result<ModuleInitrd, InitrdError> {
+        let source = AnySource::new(self.source);
+        let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;
+        directory.report_missing(reporter);
+        let (order, provenance) = {
+            let (files, provenance) = directory.index_files(decoder, reporter)?;
+            let lookup = files.lookup()?.steps(self.limits.steps).blacklist(wanted.blacklist.iter().cloned());
+            (plan(&lookup, &wanted.requests)?, provenance)
+        };
+        let report = order.report(&self.location.version);
+        let (archive, existing_modules) = self.archive(&directory, &order, &report, decoder)?;
+        Ok(ModuleInitrd { archive, order, report, provenance, existing_modules })
+    }
+
+    /// The index files of our modules and the existing ones together. Of two modules with one name ours counts:
+    /// at the same path it takes the other's place, and at another it is the one that is known to be needed.
+    fn index_files(
+        &self,
+        directory: &AnyDirectory<'_, '_>,
+        order: &LoadOrder,
+        theirs: &ExistingModules,
+        decoder: &mut dyn Decoder,
+    ) -> Result<IndexFiles, DirectoryError> {
+        let names: BTreeSet<&[u8]> = order.modules.iter().map(|module| module.name.as_slice()).collect();
+        let mut files: Vec<BString> =
+            order.modules.iter().map(|module| directory.absolute(&module.path)).collect();
+        let source = AnySource::new(directory.source());
+        let mut overlay = Overlay::new(source, directory.path(), self.existing, &theirs.directory);
+        for path in &theirs.paths {
+            let name: Vec<u8> = module_name(path).collect();
+            if !names.contains(&*name) {
+                files.push(directory.absolute(path));
+                overlay.take_from_existing(directory.absolute(path));
+            }
+        }
+        for name in SIDE_FILES {
+            let path = directory.absolute(name.as_bytes());
+            if directory.source().stat(&path).is_err() {
+                overlay.take_from_existing(path);
+            }
+        }
+        // What there is to warn about has been said of the whole directory.
+        let known = Known { paths: Some(overlay.existing_paths()), facts: theirs.facts.as_ref() };
+        directory.computed_from(&AnySource::new(&overlay), files, known, decoder, &mut ())
+    }
+
+    fn archive(
+        &self,
+        directory: &AnyDirectory<'_, '_>,
+        order: &LoadOrder,
+        report: &str,
+        decoder: &mut dyn Decoder,
+    ) -> Result<(Vec<u8>, usize), InitrdError> {
+        let Self { location, existing, limits, .. } = self;
+        let theirs = existing.modules(&location.version, limits);
+        let files = self.index_files(directory, order, &theirs, decoder)?;
+        let paths = order.modules.iter().map(|module| module.path.as_slice());
+        let inside = |name: &[u8]| [theirs.directory.as_slice(), b"/", name].concat();
+        let mut builder = collect_below(&inside(b""), directory.source(), location, paths, &files, limits)?;
+        let names: Vec<&[u8]> = order.to_load().map(|module| module.name.as_slice()).collect();
+        let mut load = Vec::new();
+        order.to_load().for_each(|module| push_line(&mut load, &module.path));
+        let mut list = Vec::new();
+        names.iter().for_each(|name| push_line(&mut list, name));
+        builder.file(&inside(b"modules.load"), load);
+        builder.file(&inside(b"depmod-report.txt"), report.as_bytes().to_vec());
+        builder.file(b"etc/modules-load.d/depmod.conf", list);
+        let listed = existing.file(b"/conf/modules", limits.text_size).unwrap_or_default();
+        builder.file(b"conf/modules", continued(listed, &names));
+        let archive = builder.build_onto(&|path| existing.has_directory(path)).map_err(PackError::from)?;
+        Ok((archive, theirs.paths.len()))
+    }
+}
+
+/// A module directory of any source.
+type AnyDirectory<'t, 's> = ModuleDirectory<'t, AnySource<'s>>;
+
+/// A list of modules, one a line with its parameters behind it, and those names that it lacks.
+fn continued(list: Vec<u8>, names: &[&[u8]]) -> Vec<u8> {
+    let first_word = |line: &[u8]| -> Vec<u8> {
+        let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty());
+        module_name(word.unwrap_or_default()).collect()
+    };
+    let there: BTreeSet<Vec<u8>> = list.split(|&b| b == b'\n').map(first_word).collect();
+    let mut list = list;
+    if list.last().is_some_and(|&b| b != b'\n') {
+        list.push(b'\n');
+    }
+    names.iter().filter(|name| !there.contains(**name)).for_each(|name| push_line(&mut list, name));
+    list
+}
+
+fn push_line(text: &mut Vec<u8>, line: &[u8]) {
+    text.extend_from_slice(line);
+    text.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::continued;
+
+    #[test]
+    fn a_list_goes_on() {
+        let list = b"# first\ndm-mod\n  loop max_loop=8\nlast".to_vec();
+        let names: [&[u8]; 4] = [b"dm_mod", b"virtio_blk", b"loop", b"max_loop"];
+        let expected = b"# first\ndm-mod\n  loop max_loop=8\nlast\nvirtio_blk\nmax_loop\n";
+        assert_eq!(continued(list, &names), expected);
+        assert_eq!(continued(b"".to_vec(), &names[..1]), b"dm_mod\n");
+    }
+}

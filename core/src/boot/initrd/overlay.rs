@@ -1,0 +1,73 @@
+//! A module directory with files of existing initrds in it.
+
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeSet, vec::Vec};
+
+use bstr::{BString, ByteSlice};
+
+use super::ExistingInitrds;
+use crate::source::{AnySource, DirEntry, IoError, ReadAt, Source, Stat};
+
+/// A source where some files of a directory are those that stand at the same place in the existing initrds'.
+#[derive(Debug)]
+pub(crate) struct Overlay<'m> {
+    source: AnySource<'m>,
+    existing: AnySource<'m>,
+    directory: &'m [u8],
+    existing_directory: &'m [u8],
+    /// Paths below `directory`.
+    existing_paths: BTreeSet<BString>,
+}
+
+impl<'m> Overlay<'m> {
+    /// Both directories are paths without a slash at the end.
+    pub(crate) fn new(
+        source: AnySource<'m>,
+        directory: &'m [u8],
+        existing: &'m ExistingInitrds<'_>,
+        existing_directory: &'m [u8],
+    ) -> Self {
+        Self {
+            source,
+            existing: existing.source(),
+            directory,
+            existing_directory,
+            existing_paths: BTreeSet::new(),
+        }
+    }
+
+    /// From now on this path below the directory is the existing initrds'.
+    pub(crate) fn take_from_existing(&mut self, path: BString) {
+        self.existing_paths.insert(path);
+    }
+
+    /// The paths that are the existing initrds'.
+    pub(crate) fn existing_paths(&self) -> &BTreeSet<BString> {
+        &self.existing_paths
+    }
+
+    fn look<'p>(&self, path: &'p [u8]) -> (AnySource<'m>, Cow<'p, [u8]>) {
+        match path.strip_prefix(self.directory).filter(|_| self.existing_paths.contains(path.as_bstr())) {
+            Some(below) => (self.existing, Cow::Owned([self.existing_directory, below].concat())),
+            None => (self.source, Cow::Borrowed(path)),
+        }
+    }
+}
+
+impl<'m> Source for Overlay<'m> {
+    type File = Box<dyn ReadAt + 'm>;
+
+    /// Without the existing initrds'.
+    fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+        self.source.list(dir)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+        let (source, path) = self.look(path);
+        source.stat(&path)
+    }
+
+    fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {
+        let (source, path) = self.look(path);
+        source.open(&path)
+    }
+}

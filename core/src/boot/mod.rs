@@ -1,0 +1,40 @@
+//! What only boot loaders need: from a boot entry and the hardware to an initrd with this machine's modules.
+//!
+//! ```text
+//! boot entry ──► BootEntry ─╮
+//! hardware ──► modaliases ──┴► requests ──╮
+//! volume or archive ──► ModuleDirectory ──┼► load order ──► ModuleInitrd: one more initrd for the kernel
+//! the entry's own initrds ──► ExistingInitrds ╯
+//! ```
+//!
+//! Without an allocator there is [`hardware`] alone.
+
+#[cfg(feature = "alloc")]
+mod archive;
+#[cfg(feature = "alloc")]
+mod directory;
+#[cfg(feature = "alloc")]
+mod entry;
+#[cfg(feature = "alloc")]
+mod error;
+#[cfg(feature = "alloc")]
+mod folded;
+pub mod hardware;
+#[cfg(feature = "alloc")]
+mod indexed_facts;
+#[cfg(feature = "alloc")]
+pub mod initrd;
+#[cfg(feature = "alloc")]
+mod locate;
+#[cfg(feature = "alloc")]
+mod pack;
+
+#[cfg(feature = "alloc")]
+pub use self::{
+    archive::{Archive, ArchiveError},
+    directory::{ModuleDirectory, Provenance, open_archive},
+    entry::{BootEntry, EntryError, Fault, HardwareUse, OnError, Problem},
+    error::DirectoryError,
+    locate::{Location, locate},
+    pack::{PackError, collect},
+};

@@ -1,0 +1,325 @@
+//! Lines, words and commands of a configuration file ([`reference::modules`](crate::reference::modules) §3.2, §3.3).
+
+use alloc::{format, vec::Vec};
+
+use super::{Config, Search, files::File, regex::pattern_occurs};
+use crate::{
+    diagnostic::{Diagnostic, FileLine, Reporter},
+    limits::Limits,
+    source::Source,
+};
+
+/// Reads configuration files one after the other into a [`Config`].
+pub(super) struct Parser<'a, R> {
+    version: &'a [u8],
+    limits: &'a Limits,
+    reporter: &'a mut R,
+    config: Config,
+    /// How many `override` lines have taken effect.
+    overrides: usize,
+}
+
+impl<'a, R: Reporter> Parser<'a, R> {
+    pub(super) fn new(version: &'a [u8], limits: &'a Limits, reporter: &'a mut R) -> Self {
+        let config = Config { searches: Vec::new(), ..Config::default() };
+        Self { version, limits, reporter, config, overrides: 0 }
+    }
+
+    pub(super) fn finish(mut self) -> Config {
+        if self.config.searches.is_empty() {
+            self.config.searches = Config::default().searches;
+        }
+        self.config
+    }
+
+    pub(super) fn read(&mut self, source: &impl Source, file: &File) {
+        if file.is_empty {
+            return;
+        }
+        match source.read_named(&file.path, self.limits.text_size) {
+            Ok(bytes) => self.parse(&file.path, &bytes),
+            Err(cause) => {
+                self.reporter.report(Diagnostic::ConfigFile { path: file.path.clone().into(), cause });
+            }
+        }
+    }
+
+    fn parse(&mut self, path: &[u8], bytes: &[u8]) {
+        for line in LogicalLines::new(bytes) {
+            let mut words = line.text.split(|&b| b == b' ' || b == b'\t').filter(|word| !word.is_empty());
+            if line.text.starts_with(b"#") {
+                continue;
+            }
+            if let Some(command) = words.next() {
+                let place = FileLine::new(path, line.number);
+                if let Err(diagnostic) = self.obey(place, command, words) {
+                    self.reporter.report(diagnostic);
+                }
+            }
+        }
+    }
+
+    /// Obeys one command; `place` is where it stands.
+    fn obey<'w>(
+        &mut self,
+        place: FileLine,
+        command: &[u8],
+        mut words: impl Iterator<Item = &'w [u8]>,
+    ) -> Result<(), Diagnostic> {
+        match command {
+            b"search" => self.config.searches.extend(words.map(Search::from_word)),
+            b"exclude" => self.config.excludes.extend(words.map(<[u8]>::to_vec)),
+            b"override" => {
+                let (Some(module), Some(pattern), Some(subdir)) = (words.next(), words.next(), words.next())
+                else {
+                    return Err(bad_line(place, command));
+                };
+                if !self.version_matches(&place, pattern) {
+                    return Err(Diagnostic::OverrideNotMatched { place, pattern: pattern.into() });
+                }
+                self.overrides = self.overrides.saturating_add(1);
+                self.config.overrides.insert([subdir, b"/", module].concat(), self.overrides);
+            }
+            b"external" => {
+                let (Some(pattern), Some(directory)) = (words.next(), words.next()) else {
+                    return Err(bad_line(place, command));
+                };
+                if !self.version_matches(&place, pattern) {
+                    return Err(Diagnostic::ExternalNotMatched { place, pattern: pattern.into() });
+                }
+                self.config.externals.push(directory.into());
+            }
+            b"include" | b"make_map_files" => {
+                return Err(Diagnostic::ConfigNotImplemented { place, command: command.into() });
+            }
+            _ => return Err(bad_line(place, command)),
+        }
+        Ok(())
+    }
+
+    /// Whether a version pattern covers the kernel. One that is no regular expression covers none.
+    fn version_matches(&mut self, place: &FileLine, pattern: &[u8]) -> bool {
+        if pattern == b"*" {
+            return true;
+        }
+        pattern_occurs(pattern, self.version, self.limits.steps).unwrap_or_else(|error| {
+            self.reporter.report(Diagnostic::ConfigPattern {
+                place: place.clone(),
+                pattern: pattern.into(),
+                cause: format!("{error}"),
+            });
+            false
+        })
+    }
+}
+
+impl Search {
+    fn from_word(word: &[u8]) -> Self {
+        match word {
+            b"built-in" => Self::BuiltIn,
+            b"external" => Self::External,
+            _ => Self::Directory(word.to_vec()),
+        }
+    }
+}
+
+fn bad_line(place: FileLine, command: &[u8]) -> Diagnostic {
+    Diagnostic::ConfigBadLine { place, command: command.into() }
+}
+
+/// A line after its continuations were joined and its backslashes removed.
+#[derive(Debug, PartialEq, Eq)]
+struct LogicalLine {
+    /// Number of its last physical line, from 1.
+    number: usize,
+    /// Up to the first NUL, as a C string.
+    text: Vec<u8>,
+}
+
+/// Iterates over logical lines: a backslash joins the next physical line, and makes any other byte
+/// literal, which means nothing, since it happens before words are told apart.
+struct LogicalLines<'a> {
+    rest: &'a [u8],
+    /// Number of the physical line that `rest` begins with.
+    number: usize,
+}
+
+impl<'a> LogicalLines<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, number: 1 }
+    }
+}
+
+impl Iterator for LogicalLines<'_> {
+    type Item = LogicalLine;
+
+    fn next(&mut self) -> Option<LogicalLine> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut number = self.number;
+        let mut text = Vec::new();
+        loop {
+            let special = self.rest.iter().position(|&b| b == b'\\' || b == b'\n');
+            let (plain, rest) = self.rest.split_at(special.unwrap_or(self.rest.len()));
+            text.extend_from_slice(plain);
+            self.rest = match rest {
+                [b'\\', b'\n', rest @ ..] => {
+                    number = number.saturating_add(1);
+                    rest
+                }
+                [b'\\', literal, rest @ ..] => {
+                    text.push(*literal);
+                    rest
+                }
+                // A backslash at the very end, a newline, or nothing.
+                [_, rest @ ..] => {
+                    self.rest = rest;
+                    break;
+                }
+                [] => {
+                    self.rest = rest;
+                    break;
+                }
+            };
+        }
+        self.number = number.saturating_add(1);
+        if let Some(end) = text.iter().position(|&b| b == 0) {
+            text.truncate(end);
+        }
+        Some(LogicalLine { number, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::MemorySource;
+
+    fn lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
+        LogicalLines::new(bytes).map(|line| (line.number, line.text)).collect()
+    }
+
+    /// Parses one file `f` for kernel 6.1.0; also the messages.
+    fn config(bytes: &[u8]) -> (Config, Vec<String>) {
+        let mut host = MemorySource::new();
+        host.insert(b"/f", bytes);
+        let mut messages = Vec::new();
+        let mut parser = Parser::new(b"6.1.0", &Limits::DEFAULT, &mut messages);
+        parser.read(&host, &File { path: b"/f".to_vec(), is_empty: false });
+        let config = parser.finish();
+        (config, messages.iter().map(|message| String::from_utf8(message.message()).unwrap()).collect())
+    }
+
+    #[test]
+    fn lines_are_joined() {
+        for (bytes, expected) in [
+            (&b""[..], &[][..]),
+            (b"a", &[(1, &b"a"[..])]),
+            (b"a\nb\n", &[(1, b"a"), (2, b"b")]),
+            (b"a\\\n\nb\\\\c\nlast\\", &[(2, b"a"), (3, b"b\\c"), (4, b"last")]),
+            (b"a\\\n#b\nz\n\\\n#c\nz", &[(2, b"a#b"), (3, b"z"), (5, b"#c"), (6, b"z")]),
+            (b"a\\\n\\\n\\\nb", &[(4, b"ab")]),
+            (b"a\\\n", &[(2, b"a")]),
+            (b"\\ a\\\tb\\\r\n", &[(1, b" a\tb\r")]),
+            (b"ba\0d\nq\0\\\nr\ns", &[(1, b"ba"), (3, b"q"), (4, b"s")]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|&(number, text)| (number, text.to_vec())).collect();
+            assert_eq!(lines(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn messages_about_lines() {
+        let text = b"bad\n\nfoo\\ bar\n\\# x\nab\\\ncd\n  # c\n# c\\\nbad\n \t \nx\r\n\0y\n";
+        let expected = [
+            "/f:1: ignoring bad line starting with 'bad'",
+            "/f:3: ignoring bad line starting with 'foo'",
+            "/f:6: ignoring bad line starting with 'abcd'",
+            "/f:7: ignoring bad line starting with '#'",
+            "/f:11: ignoring bad line starting with 'x\r'",
+        ];
+        assert_eq!(config(text).1, expected);
+    }
+
+    #[test]
+    fn messages_about_commands() {
+        let text = b"override\noverride a b\noverride a b c\noverride a ( c\nexternal\nexternal a\n\
+            external a b\nsearch\nexclude\ninclude\nmake_map_files x\nSearch\n";
+        let expected = [
+            "/f:1: ignoring bad line starting with 'override'",
+            "/f:2: ignoring bad line starting with 'override'",
+            "/f:3: override kernel did not match b",
+            "/f:4: version pattern ( matches nothing: Unmatched ( or \\(",
+            "/f:4: override kernel did not match (",
+            "/f:5: ignoring bad line starting with 'external'",
+            "/f:6: ignoring bad line starting with 'external'",
+            "/f:7: external directory did not match a",
+            "/f:10: command include not implemented yet",
+            "/f:11: command make_map_files not implemented yet",
+            "/f:12: ignoring bad line starting with 'Search'",
+        ];
+        assert_eq!(config(text).1, expected);
+    }
+
+    #[test]
+    fn words_are_collected() {
+        let text = b"search a/b built-in\nexclude x y\nsearch external\texternal/\nexclude x z\n\
+            external ^6 /opt/1 ignored\nexternal * /opt/2\nexternal 5 /opt/3\n";
+        let (config, _) = config(text);
+        let directory = |name: &[u8]| Search::Directory(name.to_vec());
+        assert_eq!(
+            config.searches,
+            [directory(b"a/b"), Search::BuiltIn, Search::External, directory(b"external/")]
+        );
+        assert_eq!(config.externals, ["/opt/1", "/opt/2"], "the last one is walked first");
+        assert!([&b"x"[..], b"y", b"z"].iter().all(|name| config.is_excluded(name)));
+        assert!(!config.is_excluded(b"exclude"));
+    }
+
+    #[test]
+    fn later_overrides_count_more_whatever_was_repeated() {
+        let (config, _) = config(b"override a * x\noverride b * x\noverride a * x y\noverride c 6.1 x\n");
+        let number = |key: &[u8]| config.overrides.get(key).copied();
+        assert_eq!([number(b"x/a"), number(b"x/b"), number(b"x/c")], [Some(3), Some(2), Some(4)]);
+    }
+
+    #[test]
+    fn without_search_words_there_are_updates() {
+        for text in [&b""[..], b"search\nsearch \n"] {
+            assert_eq!(config(text).0.searches, [Search::Directory(b"updates".to_vec())]);
+        }
+    }
+
+    #[test]
+    fn unreadable_files_are_reported() {
+        let mut messages = Vec::new();
+        let mut parser = Parser::new(b"6.1.0", &Limits::DEFAULT, &mut messages);
+        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: true });
+        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: false });
+        parser.finish();
+        let messages: Vec<_> = messages.iter().map(Diagnostic::message).collect();
+        assert_eq!(messages, [b"file parse /f: No such file or directory"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed(bytes: Vec<u8>) {
+            config(&bytes.iter().map(|&b| if b < 128 { b } else { b'\\' }).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn numbers_are_those_of_physical_lines(text in "[a\\\\\n]{0,30}") {
+            let found = lines(text.as_bytes());
+            prop_assert!(found.is_sorted_by(|a, b| a.0 < b.0));
+            if let Some((last, _)) = found.last() {
+                let lines = text.bytes().filter(|&b| b == b'\n').count() + 1;
+                prop_assert!(*last == lines || *last + 1 == lines);
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Which modules there are, and in which order ([`reference::modules`](crate::reference::modules) §§2–5).
+//!
+//! ```text
+//! depmod.d  ──► Config ──╮
+//! directories ──► Walk ──┴─► Listing ──► ModuleList ◄── modules.order
+//!                            each file   one file for each name, sorted
+//! ```
+//!
+//! [`Walk`] finds files, [`config`] says which of two files with one name wins and where else to look, and
+//! the order file of the kernel build ([`Order`]) sorts them. A module's position in the [`ModuleList`] is its
+//! priority in the indexes, so the order shows in the output.
+
+pub mod config;
+mod modules;
+mod order;
+mod versions;
+mod walk;
+
+pub use modules::{Listing, ModuleFile, ModuleList};
+pub use order::{CorruptLine, Order};
+pub use versions::{has_version_name, natural_order, versions};
+pub use walk::{Excluded, Walk, WalkError};

@@ -1,0 +1,384 @@
+//! The modules of a run, in their final order ([`reference::modules`](crate::reference::modules) §§4–5).
+//!
+//! First come the modules that `modules.order` names, in its order, then the others in the order of kmod's
+//! hash table.
+
+use alloc::vec::Vec;
+
+use bstr::BString;
+use hashbrown::{HashMap, hash_map::Entry};
+
+use super::{Excluded, Order, Walk, WalkError, config::Config};
+use crate::{
+    diagnostic::{Diagnostic, Reporter, Stopped},
+    hash::superfast,
+    name::{self, module_name},
+    options::{Options, Selection},
+    source::{IoError, IoErrorKind, Source},
+};
+
+/// Buckets of the hash table whose iteration order kmod's list has.
+const BUCKETS: u32 = 512;
+
+/// Length of the `.ko` that an uncompressed module's file name ends in.
+const SUFFIX_LEN: usize = 3;
+
+/// One module file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleFile {
+    path: BString,
+    name: BString,
+    /// Where the printed path begins in `path`.
+    printed: usize,
+}
+
+impl ModuleFile {
+    fn new(directory: &[u8], path: &[u8]) -> Self {
+        let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
+        let printed = below.map_or(0, |rest| path.len().saturating_sub(rest.len()));
+        Self { path: path.into(), name: module_name(path).collect::<Vec<u8>>().into(), printed }
+    }
+
+    /// Its absolute path, as it was found.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Its normalised name.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The path that the outputs show: relative to the module directory where it lies below it.
+    #[must_use]
+    pub fn printed_path(&self) -> &[u8] {
+        self.path.get(self.printed..).unwrap_or_default()
+    }
+
+    /// The path by which `modules.order` names it, had it no compression.
+    pub(crate) fn order_path(&self) -> Option<&[u8]> {
+        if self.printed == 0 {
+            return None;
+        }
+        let printed = self.printed_path();
+        let directory = printed.len().saturating_sub(name::file_name(printed).len());
+        let length = directory.saturating_add(self.name.len()).saturating_add(SUFFIX_LEN);
+        printed.get(..length.min(printed.len()))
+    }
+}
+
+/// The modules of one run, in their final order.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleList {
+    modules: Vec<ModuleFile>,
+}
+
+/// Every module file below the module directory and the configured external directories, as the walk finds
+/// them: an iterator. [`Listing::finish`] makes the list of them.
+#[derive(Debug)]
+pub struct Listing<'r, S, R> {
+    options: &'r Options,
+    config: Config,
+    source: &'r S,
+    reporter: &'r mut R,
+    walk: Option<Walk<'r, S>>,
+    /// External directories that are still to be walked, the next one last.
+    externals: Vec<BString>,
+    /// Modules that root does not own.
+    foreign: Vec<BString>,
+    /// The module directory cannot be walked.
+    failed: Option<WalkError>,
+    /// The walk is through an external directory.
+    external: bool,
+}
+
+impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
+    /// Reads the configuration and begins the walk.
+    pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut R) -> Self {
+        let Options { config_paths, version, limits, directory, .. } = options;
+        let config = Config::load(source, config_paths, version, limits, reporter);
+        let externals = config.externals.clone();
+        let (walk, failed) = match Walk::new(directory, source, limits) {
+            Ok(walk) => (Some(walk), None),
+            Err(error) => (None, Some(error)),
+        };
+        let foreign = Vec::new();
+        Self { options, config, source, reporter, walk, externals, foreign, failed, external: false }
+    }
+
+    /// The next directory to walk.
+    fn next_walk(&mut self) -> Option<()> {
+        let external = self.externals.pop()?;
+        self.external = true;
+        match Walk::new(&external, self.source, &self.options.limits) {
+            Ok(walk) => self.walk = Some(walk),
+            Err(error) => self.complain(error),
+        }
+        Some(())
+    }
+
+    fn complain(&mut self, error: WalkError) {
+        if self.external {
+            let WalkError { path, cause } = error;
+            self.reporter.report(Diagnostic::OpenDirectory { path, cause });
+        } else {
+            self.failed = Some(error);
+        }
+    }
+
+    /// The list: of several files with one name the one that the configuration prefers. `found` are the files
+    /// that the iterator gave, in its order.
+    ///
+    /// # Errors
+    /// When the module directory cannot be walked.
+    pub fn finish(self, found: Vec<ModuleFile>) -> Result<ModuleList, Stopped> {
+        let Self { options, config, source, reporter, foreign, failed, .. } = self;
+        if let Some(WalkError { path, cause }) = failed {
+            let stopped = reporter.stop(Diagnostic::OpenDirectory { path, cause: cause.clone() });
+            reporter.report(Diagnostic::SearchModules { cause });
+            return Err(stopped);
+        }
+        foreign.into_iter().for_each(|path| reporter.report(Diagnostic::NotRootOwned { path }));
+        let mut modules: Vec<ModuleFile> = Vec::with_capacity(found.len());
+        let mut by_name: HashMap<BString, usize> = HashMap::with_capacity(found.len());
+        for file in found {
+            match by_name.entry(file.name.clone()) {
+                Entry::Vacant(slot) => {
+                    slot.insert(modules.len());
+                    modules.push(file);
+                }
+                Entry::Occupied(slot) => {
+                    if let Some(old) = modules.get_mut(*slot.get())
+                        && config.prefer_new(&options.directory, &old.path, &file.path)
+                    {
+                        *old = file;
+                    }
+                }
+            }
+        }
+        Ok(ModuleList::sorted(modules, options, source, reporter))
+    }
+}
+
+impl<S: Source, R: Reporter> Iterator for Listing<'_, S, R> {
+    type Item = ModuleFile;
+
+    fn next(&mut self) -> Option<ModuleFile> {
+        if self.failed.is_some() {
+            return None;
+        }
+        loop {
+            let Some(walk) = &mut self.walk else {
+                self.next_walk()?;
+                continue;
+            };
+            match walk.next_file(&self.config, self.reporter) {
+                Ok(Some(path)) => {
+                    let foreign = |path| self.source.stat(path).is_ok_and(|stat| !stat.root_owned);
+                    if self.options.root_owned_only && foreign(path) {
+                        self.foreign.push(path.into());
+                    } else {
+                        return Some(ModuleFile::new(&self.options.directory, path));
+                    }
+                }
+                Ok(None) => self.walk = None,
+                Err(error) => {
+                    self.walk = None;
+                    self.complain(error);
+                    if self.failed.is_some() {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Excluded for Config {
+    fn is_excluded(&self, name: &[u8]) -> bool {
+        Self::is_excluded(self, name)
+    }
+}
+
+impl ModuleList {
+    /// The modules, in order.
+    #[must_use]
+    pub fn modules(&self) -> &[ModuleFile] {
+        &self.modules
+    }
+
+    /// The module at a position.
+    #[must_use]
+    pub fn get(&self, module: u32) -> Option<&ModuleFile> {
+        self.modules.get(usize::try_from(module).ok()?)
+    }
+
+    /// The files of [`Selection::Files`]; none of the other selection.
+    ///
+    /// # Errors
+    /// When an operand is no absolute path, does not exist, or has the name of another.
+    pub fn of_operands<S: Source>(
+        options: &Options,
+        source: &S,
+        reporter: &mut impl Reporter,
+    ) -> Result<Self, Stopped> {
+        let Selection::Files(files) = &options.selection else { return Ok(Self::default()) };
+        let mut modules: Vec<ModuleFile> = Vec::new();
+        let mut by_name: HashMap<BString, usize> = HashMap::new();
+        for path in files {
+            if path.first() != Some(&b'/') {
+                return Err(reporter.stop(Diagnostic::NotAbsolute { path: path.clone() }));
+            }
+            let file = ModuleFile::new(&options.directory, path);
+            let nameless = || if path.ends_with(b"/") { Err(IoError::not_found()) } else { Ok(()) };
+            if let Err(cause) = source.stat(path).and_then(|_| nameless()) {
+                return Err(reporter.stop(Diagnostic::CreateModule { path: path.clone(), cause }));
+            }
+            match by_name.entry(file.name.clone()) {
+                Entry::Vacant(slot) => {
+                    slot.insert(modules.len());
+                    modules.push(file);
+                }
+                Entry::Occupied(slot) => {
+                    let old = modules.get(*slot.get()).map(|old| old.path.clone()).unwrap_or_default();
+                    return Err(report_taken(file, old, reporter));
+                }
+            }
+        }
+        Ok(Self::sorted(modules, options, source, reporter))
+    }
+
+    fn sorted<S: Source>(
+        mut modules: Vec<ModuleFile>,
+        options: &Options,
+        source: &S,
+        reporter: &mut impl Reporter,
+    ) -> Self {
+        modules.sort_by_cached_key(|file| (superfast(&file.name) % BUCKETS, file.name.clone()));
+        let path = options.path_of(Order::FILE_NAME);
+        match source.read(&path, options.limits.text_size) {
+            // `fopen` opens a directory, and reading it gives no line.
+            Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
+            Err(cause) => {
+                let (name, directory) = (Order::FILE_NAME, options.directory.clone());
+                reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
+            }
+            Ok(bytes) => match Order::parse(&bytes) {
+                Ok(order) => modules.sort_by_cached_key(|file| {
+                    file.order_path().and_then(|path| order.position(path)).unwrap_or(usize::MAX)
+                }),
+                Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
+            },
+        }
+        Self { modules }
+    }
+}
+
+/// Two operands have one name: in kmod's two lines.
+fn report_taken(file: ModuleFile, old: BString, reporter: &mut impl Reporter) -> Stopped {
+    let ModuleFile { name, path, .. } = file;
+    if old == path {
+        let stopped = reporter.stop(Diagnostic::DuplicateOperand { name });
+        reporter.report(Diagnostic::AddModule { path });
+        stopped
+    } else {
+        let stopped = reporter.stop(Diagnostic::OperandNameTaken { name, new: path.clone(), old });
+        reporter.report(Diagnostic::CreateModule { path, cause: IoError::exists() });
+        stopped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{limits::Limits, source::MemorySource};
+    use alloc::string::{String, ToString};
+
+    const DIRECTORY: &str = "/lib/modules/6.1";
+
+    fn source(files: &[(&str, &str)]) -> MemorySource {
+        let mut source = MemorySource::new();
+        files.iter().for_each(|(path, text)| source.insert(path.as_bytes(), text.as_bytes()));
+        source
+    }
+
+    fn paths<'f>(files: impl IntoIterator<Item = &'f ModuleFile>) -> Vec<String> {
+        files.into_iter().map(|file| file.path.to_string()).collect()
+    }
+
+    #[test]
+    fn external_directories_are_walked_last_configured_first() {
+        let source = source(&[
+            ("/c", "external * /opt/1\nexternal * /opt/gone\nexternal * /opt/2\nexclude drafts\n"),
+            ("/lib/modules/6.1/modules.order", "kernel/b.ko\nkernel/gone.ko\nkernel/a.ko\n"),
+            ("/lib/modules/6.1/kernel/b.ko", ""),
+            ("/lib/modules/6.1/kernel/a.ko.xz", ""),
+            ("/opt/1/x.ko", ""),
+            ("/opt/1/only.ko", ""),
+            ("/opt/2/drafts/y.ko", ""),
+            ("/opt/2/x.ko", ""),
+        ]);
+        let options = Options::new(DIRECTORY, "6.1").config_paths(["/c"]);
+        let mut messages = Vec::new();
+        let mut listing = Listing::new(&options, &source, &mut messages);
+        let found: Vec<ModuleFile> = listing.by_ref().collect();
+        assert_eq!(
+            paths(&found),
+            [
+                "/lib/modules/6.1/kernel/a.ko.xz",
+                "/lib/modules/6.1/kernel/b.ko",
+                "/opt/2/x.ko",
+                "/opt/1/only.ko",
+                "/opt/1/x.ko",
+            ]
+        );
+        assert!(listing.next().is_none(), "it has ended for good");
+        let list = listing.finish(found).unwrap();
+        let names: Vec<_> = list.modules().iter().map(|file| file.name.to_string()).collect();
+        assert_eq!(names, ["b", "a", "only", "x"]);
+        assert_eq!(list.modules()[1].printed_path(), b"kernel/a.ko.xz");
+        assert_eq!(list.modules()[2].printed_path(), b"/opt/1/only.ko");
+        assert_eq!(list.get(0).map(ModuleFile::name), Some(&b"b"[..]));
+        assert_eq!(list.get(4), None);
+        let messages: Vec<_> = messages.iter().map(ToString::to_string).collect();
+        assert_eq!(messages, ["could not open directory /opt/gone: No such file or directory"]);
+    }
+
+    #[test]
+    fn a_listing_that_fails_gives_no_list() {
+        let source = source(&[("/lib/modules/6.1/a/a.ko", ""), ("/lib/modules/6.1/b/b.ko", "")]);
+        let mut limits = Limits::DEFAULT;
+        limits.directories = 2;
+        let too_many = ("/lib/modules/6.1", limits, 1, "/lib/modules/6.1/b: Too many directories");
+        let missing = ("/gone", Limits::DEFAULT, 0, "/gone: No such file or directory");
+        for (directory, limits, count, text) in [too_many, missing] {
+            let options = Options::new(directory, "6.1").limits(limits);
+            let mut messages = Vec::new();
+            let mut listing = Listing::new(&options, &source, &mut messages);
+            let found: Vec<ModuleFile> = listing.by_ref().collect();
+            assert_eq!((found.len(), listing.next()), (count, None));
+            let stopped = listing.finish(found).unwrap_err();
+            assert_eq!(stopped.to_string(), ["could not open directory ", text].concat());
+            assert_eq!(messages.len(), 2);
+            assert_eq!(&messages[0], stopped.diagnostic());
+            assert!(matches!(messages[1], Diagnostic::SearchModules { .. }));
+        }
+    }
+
+    #[test]
+    fn operands_with_one_name() {
+        let source = source(&[("/x/a.ko", ""), ("/y/a.ko", "")]);
+        let files = |files: [&str; 2]| {
+            let options = Options::new(DIRECTORY, "6.1");
+            let options = options.selection(Selection::Files(files.map(BString::from).to_vec()));
+            let mut messages = Vec::new();
+            let stopped = ModuleList::of_operands(&options, &source, &mut messages).unwrap_err();
+            assert_eq!((messages.len(), &messages[0]), (2, stopped.diagnostic()));
+            messages.iter().map(Diagnostic::code).collect::<Vec<_>>()
+        };
+        assert_eq!(files(["/x/a.ko", "/y/a.ko"]), ["OperandNameTaken", "CreateModule"]);
+        assert_eq!(files(["/x/a.ko", "/x/a.ko"]), ["DuplicateOperand", "AddModule"]);
+    }
+}

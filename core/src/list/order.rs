@@ -1,0 +1,135 @@
+//! `modules.order`: one uncompressed path per line, relative to the module directory
+//! ([`reference::modules`](crate::reference::modules) §5).
+
+use core::fmt;
+
+use hashbrown::HashMap;
+
+use crate::diagnostic::{Diagnostic, FileLine};
+use crate::text::Lines;
+
+/// Bytes of kmod's line buffer that a line can fill, its newline included.
+const LINE: usize = 4095;
+
+/// The order of the kernel build: paths and their positions.
+///
+/// ```
+/// # use depmod_core::parts::list::Order;
+/// let order = Order::parse(b"kernel/b.ko\nkernel/a.ko\nkernel/b.ko\n").unwrap();
+/// assert_eq!(order.position(b"kernel/b.ko"), Some(0), "the first occurrence counts");
+/// assert_eq!(order.position(b"kernel/a.ko"), Some(1));
+/// assert_eq!(order.position(b"kernel/c.ko"), None);
+/// assert_eq!(Order::parse(b"kernel/b.ko\nkernel/a.ko").unwrap_err().line, 2);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Order<'a> {
+    positions: HashMap<&'a [u8], usize>,
+}
+
+/// A line of `modules.order` without its newline, because the file ends there or because the line has
+/// more than 4,095 bytes. The whole file is then without effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorruptLine {
+    /// Its number, from 1.
+    pub line: usize,
+}
+
+impl<'a> Order<'a> {
+    /// The file's name in a module directory.
+    pub const FILE_NAME: &'static str = "modules.order";
+
+    /// Reads a whole `modules.order`. Lines are taken as they are: no trimming, no removal of CR.
+    ///
+    /// # Errors
+    /// When a line misses its newline.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, CorruptLine> {
+        let mut positions = HashMap::new();
+        for line in Lines::new(bytes, LINE) {
+            match line.text.split_last() {
+                Some((b'\n', path)) => {
+                    let next = positions.len();
+                    positions.entry(path).or_insert(next);
+                }
+                // A NUL at its very start makes a line empty, not corrupt.
+                None => {}
+                Some(_) => return Err(CorruptLine { line: line.number }),
+            }
+        }
+        Ok(Self { positions })
+    }
+
+    /// Where `path` stands among the different lines, from 0. `path` is relative to the module directory
+    /// and names the uncompressed file.
+    #[must_use]
+    pub fn position(&self, path: &[u8]) -> Option<usize> {
+        self.positions.get(path).copied()
+    }
+}
+
+impl CorruptLine {
+    /// What kmod says about it; `path` is that of the file.
+    #[must_use]
+    pub fn diagnostic(&self, path: &[u8]) -> Diagnostic {
+        Diagnostic::CorruptOrder { place: FileLine::new(path, self.line) }
+    }
+}
+
+impl fmt::Display for CorruptLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} misses its newline", self.line)
+    }
+}
+
+impl core::error::Error for CorruptLine {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn long_line(before_newline: usize) -> Vec<u8> {
+        [&*alloc::vec![b'x'; before_newline], b"\nk/a.ko\n"].concat()
+    }
+
+    #[test]
+    fn lines_are_taken_as_they_are() {
+        let order = Order::parse(b"k/a.ko\r\n k/b.ko\n\nk/c.ko\n").unwrap();
+        assert_eq!(order.position(b"k/a.ko"), None);
+        assert_eq!(order.position(b"k/b.ko"), None);
+        assert_eq!(order.position(b"k/c.ko"), Some(3));
+        assert_eq!(Order::parse(b"").unwrap().position(b"k/a.ko"), None);
+    }
+
+    #[test]
+    fn a_line_holds_4095_bytes_with_its_newline() {
+        assert_eq!(Order::parse(&long_line(4094)).unwrap().position(b"k/a.ko"), Some(1));
+        assert_eq!(Order::parse(&long_line(4095)).unwrap_err().line, 1);
+        assert_eq!(Order::parse(&long_line(4096)).unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn nul_bytes_do_what_they_do_in_c() {
+        assert_eq!(Order::parse(b"k/d.ko\nk/b.ko\0x\n").unwrap_err().line, 2);
+        assert_eq!(Order::parse(b"k/d.ko\n\0x\nk/b.ko\n").unwrap().position(b"k/b.ko"), Some(1));
+        assert_eq!(Order::parse(b"k/d.ko\n\0").unwrap().position(b"k/d.ko"), Some(0));
+    }
+
+    #[test]
+    fn message_is_kmods() {
+        let message = CorruptLine { line: 3 }.diagnostic(b"/m/modules.order").message();
+        assert_eq!(message, b"/m/modules.order:3 corrupted line misses '\\n'");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed(bytes: Vec<u8>) {
+            if let Ok(order) = Order::parse(&bytes) {
+                let lines = bytes.split(|&b| b == b'\n').count();
+                prop_assert!(order.positions.values().all(|&position| position < lines));
+            }
+        }
+    }
+}

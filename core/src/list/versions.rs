@@ -1,0 +1,86 @@
+//! Which kernel versions have modules below a directory.
+
+use alloc::{string::String, vec::Vec};
+use core::cmp::Ordering;
+
+use crate::source::{EntryKind, FileKind, Source};
+
+/// Whether a directory's name is that of a kernel version: it begins with a digit, has a dot, and holds nothing
+/// that a terminal or a shell could stumble over.
+///
+/// ```
+/// use depmod_core::parts::list::has_version_name;
+/// assert!(has_version_name(b"6.1.0-50-amd64") && !has_version_name(b"6.1.0;ls") && !has_version_name(b"extra"));
+/// ```
+#[must_use]
+pub fn has_version_name(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-+~".contains(byte);
+    name.first().is_some_and(u8::is_ascii_digit) && name.contains(&b'.') && name.iter().all(is_plain)
+}
+
+/// The kernel versions that have a directory in `parent` (`/lib/modules`), oldest first.
+pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
+    let is_directory = |name: &[u8]| {
+        let path = [parent, b"/", name].concat();
+        source.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Directory)
+    };
+    let entries = source.list(parent).unwrap_or_default().into_iter();
+    let named = entries.filter(|entry| entry.kind != EntryKind::File && has_version_name(&entry.name));
+    let found = named.filter(|entry| is_directory(&entry.name));
+    let mut names: Vec<String> =
+        found.filter_map(|entry| String::from_utf8(entry.name.into()).ok()).collect();
+    names.sort_unstable_by(|a, b| natural_order(a, b));
+    names
+}
+
+/// Sorts as people count: `6.9.1` comes before `6.10.1`, because runs of digits count as numbers.
+#[must_use]
+pub fn natural_order(a: &str, b: &str) -> Ordering {
+    let parts = |name| Parts { rest: name };
+    parts(a).cmp(parts(b)).then_with(|| a.cmp(b))
+}
+
+struct Parts<'n> {
+    rest: &'n str,
+}
+
+/// Numbers come after everything else.
+impl Iterator for Parts<'_> {
+    type Item = (u64, char);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = self.rest.chars().next()?;
+        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let length = if end == 0 { first.len_utf8() } else { end };
+        let (part, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        let is_number = end > 0;
+        // A number beyond 64 bits is no version.
+        Some(if is_number { (part.parse().unwrap_or(u64::MAX).saturating_add(1), '0') } else { (0, first) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemorySource;
+
+    #[test]
+    fn versions_in_the_order_of_their_numbers() {
+        let mut source = MemorySource::new();
+        for name in
+            ["6.9.1/x", "6.10.1/x", "README", "6.11", "6.11.0 x/y", "6.11.1;ls/x", "6.11.2\x1b[2J/x", "6/x"]
+        {
+            source.insert(alloc::format!("/m/{name}").as_bytes(), *b"");
+        }
+        assert_eq!(versions(&source, b"/m"), ["6.9.1", "6.10.1"]);
+        assert_eq!(versions(&source, b"/n"), [""; 0]);
+    }
+
+    #[test]
+    fn natural_order_of_names() {
+        let mut names = ["6.10-b", "6.9", "6.10-a", "6.10", "6.010", "5.99999999999999999999"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["5.99999999999999999999", "6.9", "6.010", "6.10", "6.10-a", "6.10-b"]);
+    }
+}

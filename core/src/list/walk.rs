@@ -1,0 +1,285 @@
+//! The walk through a module directory ([`reference::modules`](crate::reference::modules) §2).
+//!
+//! Depth-first, each directory in byte order: where kmod's result depends on the order that the file
+//! system happens to have, ours does not.
+
+use alloc::{vec, vec::Vec};
+
+use bstr::BString;
+
+use crate::{
+    diagnostic::{Diagnostic, Reporter},
+    limits::Limits,
+    name,
+    source::{DirEntry, EntryKind, FileKind, IoError, Source},
+};
+
+/// Names that are never looked at, at any depth: links to the kernel's build tree.
+const SKIPPED: [&[u8]; 2] = [b"build", b"source"];
+
+/// kmod's number for the directory that is walked; each level below has the next one. Only messages show it.
+const FIRST_DESCRIPTOR: usize = 3;
+
+/// Further names that a walk passes over, as files and as directories.
+pub trait Excluded {
+    /// Whether it passes over this name.
+    fn is_excluded(&self, name: &[u8]) -> bool;
+}
+
+/// None.
+impl Excluded for () {
+    fn is_excluded(&self, _: &[u8]) -> bool {
+        false
+    }
+}
+
+/// Why a walk ends early: the directory that cannot be opened, or that is one too many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalkError {
+    /// The directory.
+    pub path: BString,
+    /// Why.
+    pub cause: IoError,
+}
+
+impl core::fmt::Display for WalkError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "could not open directory {}", self.path)
+    }
+}
+
+impl core::error::Error for WalkError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// One directory that is being walked.
+#[derive(Debug)]
+struct Level {
+    entries: vec::IntoIter<DirEntry>,
+    /// Length of the directory's path.
+    path_len: usize,
+    /// Which directory it is; asked for when the first link to one is met below it.
+    id: Option<(u64, u64)>,
+}
+
+impl Level {
+    fn new(mut entries: Vec<DirEntry>, path_len: usize, id: Option<(u64, u64)>) -> Self {
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Self { entries: entries.into_iter(), path_len, id }
+    }
+}
+
+/// A walk in progress: gives one module file after the other.
+///
+/// ```
+/// use depmod_core::{Limits, MemorySource, parts::list::Walk};
+///
+/// let mut source = MemorySource::new();
+/// source.insert(b"/d/kernel/a.ko.xz", *b"");
+/// source.insert(b"/d/build/b.ko", *b"");
+/// let mut messages = Vec::new();
+/// let mut walk = Walk::new(b"/d", &source, &Limits::DEFAULT)?;
+/// assert_eq!(walk.next_file(&(), &mut messages)?, Some(&b"/d/kernel/a.ko.xz"[..]));
+/// assert_eq!(walk.next_file(&(), &mut messages)?, None);
+/// # Ok::<(), depmod_core::parts::list::WalkError>(())
+/// ```
+#[derive(Debug)]
+pub struct Walk<'s, S> {
+    source: &'s S,
+    limits: &'s Limits,
+    /// Where the walk is.
+    path: Vec<u8>,
+    levels: Vec<Level>,
+    directories: usize,
+    /// Longest path that is looked at, in bytes.
+    path_max: usize,
+}
+
+impl<'s, S: Source> Walk<'s, S> {
+    /// Begins at a directory.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn new(root: &[u8], source: &'s S, limits: &'s Limits) -> Result<Self, WalkError> {
+        let entries = source.list(root).map_err(|cause| WalkError { path: root.into(), cause })?;
+        let levels = vec![Level::new(entries, root.len(), None)];
+        Ok(Self { source, limits, path: root.to_vec(), levels, directories: 1, path_max: usize::MAX })
+    }
+
+    /// Passes over longer paths, with a message.
+    #[must_use]
+    pub fn path_max(self, path_max: usize) -> Self {
+        Self { path_max, ..self }
+    }
+
+    /// The path of the next file that is named like a module. What cannot be looked at is reported and passed
+    /// over.
+    ///
+    /// # Errors
+    /// When links make more directories than [`Limits::directories`]; the walk is over then.
+    pub fn next_file(
+        &mut self,
+        excluded: &impl Excluded,
+        reporter: &mut impl Reporter,
+    ) -> Result<Option<&[u8]>, WalkError> {
+        while let Some(level) = self.levels.last_mut() {
+            let Some(entry) = level.entries.next() else {
+                self.levels.pop();
+                continue;
+            };
+            self.path.truncate(level.path_len);
+            if SKIPPED.contains(&entry.name.as_slice()) || excluded.is_excluded(&entry.name) {
+                continue;
+            }
+            self.path.push(b'/');
+            self.path.extend_from_slice(&entry.name);
+            if self.path.len() > self.path_max {
+                reporter.report(Diagnostic::EntryPathTooLong { path: self.path.clone().into() });
+            } else if self.visit(entry, reporter)? {
+                return Ok(Some(&self.path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the entry that the path leads to: whether it is a module file. A directory is entered.
+    fn visit(&mut self, entry: DirEntry, reporter: &mut impl Reporter) -> Result<bool, WalkError> {
+        let mut id = None;
+        let is_directory = match entry.kind {
+            EntryKind::File => false,
+            EntryKind::Directory => true,
+            EntryKind::Unresolved => match self.source.stat(&self.path) {
+                Err(cause) => {
+                    let (dirfd, name) = (self.descriptor(), entry.name);
+                    reporter.report(Diagnostic::Fstatat { dirfd, name, cause });
+                    return Ok(false);
+                }
+                Ok(stat) => match stat.kind {
+                    FileKind::File => false,
+                    FileKind::Directory => {
+                        id = Some(stat.id);
+                        if self.is_walked(id) {
+                            reporter.report(Diagnostic::DirectoryLoop { path: self.path.clone().into() });
+                            return Ok(false);
+                        }
+                        true
+                    }
+                    FileKind::Other(mode) => {
+                        let path = self.path.clone().into();
+                        reporter.report(Diagnostic::UnsupportedFileType { path, mode });
+                        return Ok(false);
+                    }
+                },
+            },
+        };
+        if !is_directory {
+            return Ok(name::is_module_file(&entry.name));
+        }
+        self.enter(entry.name, id, reporter)?;
+        Ok(false)
+    }
+
+    fn enter(
+        &mut self,
+        name: BString,
+        id: Option<(u64, u64)>,
+        reporter: &mut impl Reporter,
+    ) -> Result<(), WalkError> {
+        if self.levels.len() >= self.limits.depth {
+            reporter.report(Diagnostic::DirectoryDepth { path: self.path.clone().into() });
+            return Ok(());
+        }
+        if self.directories >= self.limits.directories {
+            self.levels.clear();
+            let cause = IoError::other("Too many directories");
+            return Err(WalkError { path: self.path.clone().into(), cause });
+        }
+        self.directories = self.directories.saturating_add(1);
+        match self.source.list(&self.path) {
+            Ok(entries) => self.levels.push(Level::new(entries, self.path.len(), id)),
+            Err(cause) => {
+                let dirfd = self.descriptor();
+                reporter.report(Diagnostic::Openat { dirfd, name, cause });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a directory is among those on the way to where the walk is.
+    fn is_walked(&mut self, id: Option<(u64, u64)>) -> bool {
+        let Self { source, path, levels, .. } = self;
+        levels.iter_mut().any(|level| {
+            let dir = path.get(..level.path_len).unwrap_or_default();
+            level.id = level.id.or_else(|| Some(source.stat(dir).ok()?.id));
+            level.id == id
+        })
+    }
+
+    /// kmod's number for the directory that the current entry stands in.
+    fn descriptor(&self) -> usize {
+        FIRST_DESCRIPTOR.saturating_add(self.levels.len()).saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+    use crate::source::Stat;
+
+    /// In each directory two links to the next one, and a module; counts what it is asked.
+    #[derive(Default)]
+    struct Lattice {
+        stats: Cell<usize>,
+        lists: Cell<usize>,
+    }
+
+    const LEVELS: usize = 40;
+
+    impl Source for Lattice {
+        type File = &'static [u8];
+
+        fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+            self.lists.set(self.lists.get() + 1);
+            let module = DirEntry { name: "m.ko".into(), kind: EntryKind::File };
+            let link = |name: &[u8]| DirEntry { name: name.into(), kind: EntryKind::Unresolved };
+            Ok(match memchr::memchr_iter(b'/', dir).count() {
+                LEVELS => vec![module],
+                _ => vec![link(b"b"), module, link(b"a")],
+            })
+        }
+
+        fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+            self.stats.set(self.stats.get() + 1);
+            let id = (0, memchr::memchr_iter(b'/', path).count() as u64);
+            Ok(Stat { kind: FileKind::Directory, id, size: 0, root_owned: true })
+        }
+
+        fn open(&self, _: &[u8]) -> Result<Self::File, IoError> {
+            Err(IoError::other(""))
+        }
+    }
+
+    #[test]
+    fn links_that_multiply_have_an_end() {
+        let (source, mut messages, mut modules) = (Lattice::default(), Vec::new(), 0);
+        let limits = Limits { directories: 1000, ..Limits::DEFAULT };
+        let mut walk = Walk::new(b"/d", &source, &limits).unwrap();
+        let error = loop {
+            match walk.next_file(&(), &mut messages) {
+                Ok(file) => modules += usize::from(file.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.path.starts_with(b"/d/a/") && error.cause.text() == "Too many directories");
+        assert_eq!(walk.next_file(&(), &mut messages), Ok(None));
+        assert_eq!(messages, []);
+        assert_eq!(source.lists.get(), 1000);
+        // Each link, and the directory that is walked.
+        assert_eq!(source.stats.get(), 1001);
+        assert!(modules > 500);
+    }
+}

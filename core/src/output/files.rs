@@ -1,0 +1,52 @@
+//! The eleven files, in memory.
+
+use alloc::vec::Vec;
+
+use super::Output;
+
+/// Index files, whether they were read or made. A file that is not among them counts as empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFiles {
+    files: Vec<(Output, Vec<u8>)>,
+}
+
+impl IndexFiles {
+    /// Takes files, in the order of [`Output::ALL`].
+    #[must_use]
+    pub fn new(files: Vec<(Output, Vec<u8>)>) -> Self {
+        Self { files }
+    }
+
+    /// One file; one that is not there is empty.
+    #[must_use]
+    pub fn get(&self, output: Output) -> &[u8] {
+        self.files.iter().find(|(other, _)| *other == output).map_or(&[], |(_, bytes)| bytes)
+    }
+
+    /// All files in kmod's order.
+    #[must_use]
+    pub fn iter(&self) -> Files<'_> {
+        Files(self.files.iter())
+    }
+}
+
+impl<'f> IntoIterator for &'f IndexFiles {
+    type Item = (Output, &'f [u8]);
+    type IntoIter = Files<'f>;
+
+    fn into_iter(self) -> Files<'f> {
+        self.iter()
+    }
+}
+
+/// Iterates over [`IndexFiles`] in kmod's order.
+#[derive(Clone, Debug)]
+pub struct Files<'f>(core::slice::Iter<'f, (Output, Vec<u8>)>);
+
+impl<'f> Iterator for Files<'f> {
+    type Item = (Output, &'f [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(output, bytes)| (*output, &**bytes))
+    }
+}

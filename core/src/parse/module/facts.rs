@@ -1,0 +1,452 @@
+//! What one module tells, as one flat block.
+//!
+//! The block is position-independent, owns everything and borrows nothing, so that a cache stores it as it is and
+//! no symbol costs an allocation. All words are little-endian:
+//!
+//! ```text
+//! 0   flags: u32          bit 0: exports unusable; bit 1: a symbol name has no end; bits 8..16: NeedsLost
+//! 4   needs: u32          where the needs begin
+//! 8   modinfo: u32        where the modinfo entries begin
+//! 12  exports             crc: u64, length: u32, name
+//! …   needs               crc: u64, length: u32 (top bit: weak), name
+//! …   modinfo             key: u8, length: u32, value
+//! ```
+//!
+//! ```
+//! use depmod_core::parts::parse::module::{Facts, FactsBuilder, ModinfoKey};
+//!
+//! let mut builder = FactsBuilder::default();
+//! builder.export(b"snd_card_new", 0x1234);
+//! builder.need(b"_printk", 0x92997ed8, false);
+//! builder.modinfo(ModinfoKey::Alias, b"snd-card-*");
+//! let facts = builder.finish().unwrap();
+//! assert_eq!(facts.exports().next().unwrap().name, b"snd_card_new");
+//! assert_eq!(facts.aliases().next(), Some(&b"snd-card-*"[..]));
+//! assert_eq!(Facts::from_bytes(facts.as_bytes().to_vec()), Ok(facts));
+//! ```
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bstr::BStr;
+use scroll::{LE, Pread};
+
+use super::NeedsLost;
+
+const HEADER_LEN: usize = 12;
+const EXPORTS_INVALID: u32 = 1;
+const NAME_UNENDED: u32 = 2;
+const NEEDS_LOST_SHIFT: u32 = 8;
+const WEAK: u32 = 1 << 31;
+
+/// A symbol that the module offers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Export<'facts> {
+    /// Its name, never empty.
+    pub name: &'facts [u8],
+    /// Its version, 0 when it has none.
+    pub crc: u64,
+}
+
+/// Names as text.
+impl fmt::Debug for Export<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export").field("name", &BStr::new(self.name)).field("crc", &self.crc).finish()
+    }
+}
+
+/// A symbol that the module wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Need<'facts> {
+    /// Its name, never empty.
+    pub name: &'facts [u8],
+    /// The version that the module was built against, 0 when it has none.
+    pub crc: u64,
+    /// The module also loads without it.
+    pub weak: bool,
+}
+
+/// Names as text.
+impl fmt::Debug for Need<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Need")
+            .field("name", &BStr::new(self.name))
+            .field("crc", &self.crc)
+            .field("weak", &self.weak)
+            .finish()
+    }
+}
+
+/// Keys of `.modinfo` that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ModinfoKey {
+    /// `alias`: a pattern that finds the module.
+    Alias = 1,
+    /// `softdep`: modules to load before and after.
+    Softdep = 2,
+    /// `weakdep`: modules that may be wanted later.
+    Weakdep = 3,
+    /// `firmware`: a file that the driver asks for.
+    Firmware = 4,
+    /// `vermagic`: the kernel it was built for.
+    Vermagic = 5,
+    /// `import_ns`: a symbol namespace it uses.
+    ImportNamespace = 6,
+}
+
+impl ModinfoKey {
+    const ALL: [Self; 6] =
+        [Self::Alias, Self::Softdep, Self::Weakdep, Self::Firmware, Self::Vermagic, Self::ImportNamespace];
+
+    /// The key as it stands in `.modinfo`.
+    #[must_use]
+    pub fn name(self) -> &'static [u8] {
+        match self {
+            Self::Alias => b"alias",
+            Self::Softdep => b"softdep",
+            Self::Weakdep => b"weakdep",
+            Self::Firmware => b"firmware",
+            Self::Vermagic => b"vermagic",
+            Self::ImportNamespace => b"import_ns",
+        }
+    }
+
+    /// The key of this name, if it is one that is kept.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| *key as u8 == byte)
+    }
+}
+
+/// What one module tells; see the [module documentation](super) for its form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Invariant: as [`FactsBuilder::finish`] made it, or checked by [`Facts::from_bytes`].
+    block: Vec<u8>,
+}
+
+/// A block that is no [`Facts`]; from a cache, it counts as absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactsError;
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("malformed block of module facts")
+    }
+}
+
+impl core::error::Error for FactsError {}
+
+/// What it tells, as text.
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exports = self.exports().collect::<Vec<_>>();
+        let needs = self.needs().collect::<Vec<_>>();
+        let modinfo = self.modinfo().map(|(key, value)| (key, BStr::new(value))).collect::<Vec<_>>();
+        f.debug_struct("Facts")
+            .field("exports", &exports)
+            .field("needs", &needs)
+            .field("modinfo", &modinfo)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Facts {
+    /// Takes a block that came from [`Facts::as_bytes`], and checks every record of it.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn from_bytes(block: Vec<u8>) -> Result<Self, FactsError> {
+        let facts = Self { block };
+        let (needs, modinfo) = (facts.word(4), facts.word(8));
+        let whole = facts.block.len() >= HEADER_LEN
+            && HEADER_LEN <= needs
+            && needs <= modinfo
+            && modinfo <= facts.block.len()
+            && ends_whole(facts.exports_records())
+            && ends_whole(facts.needs_records())
+            && ends_whole(facts.modinfo_records());
+        if whole { Ok(facts) } else { Err(FactsError) }
+    }
+
+    /// The block.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// Exported symbols, in the order in which they are entered in the symbol table.
+    pub fn exports(&self) -> impl Iterator<Item = Export<'_>> {
+        self.exports_records().map(|(crc, _, name)| Export { name, crc })
+    }
+
+    /// Needed symbols, in the order in which they create dependencies.
+    pub fn needs(&self) -> impl Iterator<Item = Need<'_>> {
+        self.needs_records().map(|(crc, weak, name)| Need { name, crc, weak })
+    }
+
+    /// Kept modinfo entries, in file order.
+    pub fn modinfo(&self) -> impl Iterator<Item = (ModinfoKey, &[u8])> {
+        self.modinfo_records()
+    }
+
+    /// Values of one modinfo key, in file order.
+    pub fn values(&self, key: ModinfoKey) -> impl Iterator<Item = &[u8]> {
+        self.modinfo_records().filter_map(move |(k, value)| (k == key).then_some(value))
+    }
+
+    /// `alias` values, in file order.
+    pub fn aliases(&self) -> impl Iterator<Item = &[u8]> {
+        self.values(ModinfoKey::Alias)
+    }
+
+    /// The export table does not end as it must: it counts as empty and kmod says so.
+    #[must_use]
+    pub fn exports_invalid(&self) -> bool {
+        self.flags() & EXPORTS_INVALID != 0
+    }
+
+    /// A symbol's name has no NUL behind it and was taken to end with `.strtab`; kmod reads on
+    /// ([`reference::known_bugs`](crate::reference::known_bugs) A8).
+    #[must_use]
+    pub fn name_unended(&self) -> bool {
+        self.flags() & NAME_UNENDED != 0
+    }
+
+    /// Why the module's needs are missing, if they are.
+    #[must_use]
+    pub fn needs_lost(&self) -> Option<NeedsLost> {
+        NeedsLost::from_byte((self.flags() >> NEEDS_LOST_SHIFT).to_le_bytes()[0])
+    }
+
+    fn flags(&self) -> u32 {
+        self.block.pread_with(0, LE).unwrap_or(0)
+    }
+
+    fn word(&self, at: usize) -> usize {
+        self.block.pread_with::<u32>(at, LE).ok().and_then(|word| usize::try_from(word).ok()).unwrap_or(0)
+    }
+
+    fn exports_records(&self) -> SymbolRecords<'_> {
+        SymbolRecords(self.block.get(HEADER_LEN..self.word(4)).unwrap_or(&[]))
+    }
+
+    fn needs_records(&self) -> SymbolRecords<'_> {
+        SymbolRecords(self.block.get(self.word(4)..self.word(8)).unwrap_or(&[]))
+    }
+
+    fn modinfo_records(&self) -> ModinfoRecords<'_> {
+        ModinfoRecords(self.block.get(self.word(8)..).unwrap_or(&[]))
+    }
+}
+
+/// Whether the records fill their part of the block to its last byte.
+fn ends_whole<R: Iterator + AsRef<[u8]>>(mut records: R) -> bool {
+    records.by_ref().for_each(drop);
+    records.as_ref().is_empty()
+}
+
+/// `crc`, `length` with the weak bit, name.
+#[derive(Clone)]
+struct SymbolRecords<'facts>(&'facts [u8]);
+
+impl<'facts> Iterator for SymbolRecords<'facts> {
+    type Item = (u64, bool, &'facts [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (crc, rest) = self.0.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length);
+        let (name, rest) = rest.split_at_checked(usize::try_from(length & !WEAK).ok()?)?;
+        self.0 = rest;
+        Some((u64::from_le_bytes(*crc), length & WEAK != 0, name))
+    }
+}
+
+impl AsRef<[u8]> for SymbolRecords<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+/// `key`, `length`, value.
+#[derive(Clone)]
+struct ModinfoRecords<'facts>(&'facts [u8]);
+
+impl<'facts> Iterator for ModinfoRecords<'facts> {
+    type Item = (ModinfoKey, &'facts [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&key, rest) = self.0.split_first()?;
+        let key = ModinfoKey::from_byte(key)?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        self.0 = rest;
+        Some((key, value))
+    }
+}
+
+impl AsRef<[u8]> for ModinfoRecords<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+/// Collects the facts of one module after the other; its buffers are reused.
+#[derive(Debug, Default)]
+pub struct FactsBuilder {
+    flags: u32,
+    exports: Vec<u8>,
+    needs: Vec<u8>,
+    modinfo: Vec<u8>,
+}
+
+impl FactsBuilder {
+    /// Adds an exported symbol; one without a name is none ([`reference::known_bugs`](crate::reference::known_bugs) C3).
+    pub fn export(&mut self, name: &[u8], crc: u64) {
+        if !name.is_empty() {
+            push_symbol(&mut self.exports, name, crc, 0);
+        }
+    }
+
+    /// Forgets the exports added so far.
+    pub fn clear_exports(&mut self) {
+        self.exports.clear();
+    }
+
+    /// Whether there is any export.
+    #[must_use]
+    pub fn has_exports(&self) -> bool {
+        !self.exports.is_empty()
+    }
+
+    /// Marks the export table as unusable.
+    pub fn set_exports_invalid(&mut self) {
+        self.flags |= EXPORTS_INVALID;
+    }
+
+    /// Notes that a symbol's name has no NUL behind it.
+    pub fn set_name_unended(&mut self) {
+        self.flags |= NAME_UNENDED;
+    }
+
+    /// Adds a needed symbol.
+    pub fn need(&mut self, name: &[u8], crc: u64, weak: bool) {
+        push_symbol(&mut self.needs, name, crc, if weak { WEAK } else { 0 });
+    }
+
+    /// Forgets the needs, for this reason.
+    pub fn lose_needs(&mut self, reason: NeedsLost) {
+        self.needs.clear();
+        self.flags |= u32::from(reason as u8) << NEEDS_LOST_SHIFT;
+    }
+
+    /// Adds a modinfo entry.
+    pub fn modinfo(&mut self, key: ModinfoKey, value: &[u8]) {
+        let Ok(length) = u32::try_from(value.len()) else { return };
+        self.modinfo.push(key as u8);
+        self.modinfo.extend_from_slice(&length.to_le_bytes());
+        self.modinfo.extend_from_slice(value);
+    }
+
+    /// The facts; the builder is empty again.
+    ///
+    /// # Errors
+    /// When they exceed 4 GiB, which [`Limits::sections_size`](crate::limits::Limits) normally prevents.
+    pub fn finish(&mut self) -> Result<Facts, FactsError> {
+        let offset = |length: usize| u32::try_from(length).map_err(|_| FactsError);
+        let needs = HEADER_LEN.saturating_add(self.exports.len());
+        let modinfo = needs.saturating_add(self.needs.len());
+        let length = modinfo.saturating_add(self.modinfo.len());
+        offset(length)?;
+        let mut block = Vec::with_capacity(length);
+        block.extend_from_slice(&self.flags.to_le_bytes());
+        block.extend_from_slice(&offset(needs)?.to_le_bytes());
+        block.extend_from_slice(&offset(modinfo)?.to_le_bytes());
+        block.extend_from_slice(&self.exports);
+        block.extend_from_slice(&self.needs);
+        block.extend_from_slice(&self.modinfo);
+        self.reset();
+        Ok(Facts { block })
+    }
+
+    /// Empties the builder.
+    pub fn reset(&mut self) {
+        self.flags = 0;
+        self.exports.clear();
+        self.needs.clear();
+        self.modinfo.clear();
+    }
+}
+
+fn push_symbol(list: &mut Vec<u8>, name: &[u8], crc: u64, mark: u32) {
+    // A name of 2 GiB would need a section beyond every ceiling.
+    let Ok(length @ 0..WEAK) = u32::try_from(name.len()) else { return };
+    list.extend_from_slice(&crc.to_le_bytes());
+    list.extend_from_slice(&(length | mark).to_le_bytes());
+    list.extend_from_slice(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn flags_survive() {
+        let mut builder = FactsBuilder::default();
+        builder.need(b"a", 1, true);
+        builder.lose_needs(NeedsLost::VersionName);
+        builder.set_exports_invalid();
+        let facts = builder.finish().unwrap();
+        assert!(facts.exports_invalid() && !facts.name_unended() && facts.needs().next().is_none());
+        assert_eq!(facts.needs_lost(), Some(NeedsLost::VersionName));
+        builder.set_name_unended();
+        let facts = builder.finish().unwrap();
+        assert!(facts.name_unended() && !facts.exports_invalid());
+        assert_eq!(facts.needs_lost(), None);
+    }
+
+    #[test]
+    fn an_export_without_a_name_is_none() {
+        let mut builder = FactsBuilder::default();
+        builder.export(b"", 1);
+        assert!(!builder.has_exports());
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(
+            exports in prop::collection::vec(("[a-z]{1,9}", any::<u64>()), 0..9),
+            needs in prop::collection::vec(("[a-z]{1,9}", any::<u64>(), any::<bool>()), 0..9),
+            aliases in prop::collection::vec(".{0,9}", 0..9),
+        ) {
+            let mut builder = FactsBuilder::default();
+            for (name, crc) in &exports { builder.export(name.as_bytes(), *crc); }
+            for (name, crc, weak) in &needs { builder.need(name.as_bytes(), *crc, *weak); }
+            for alias in &aliases { builder.modinfo(ModinfoKey::Alias, alias.as_bytes()); }
+            let facts = Facts::from_bytes(builder.finish().unwrap().as_bytes().to_vec()).unwrap();
+            prop_assert!(facts.exports().map(|e| (e.name, e.crc)).eq(exports.iter().map(|(n, c)| (n.as_bytes(), *c))));
+            prop_assert!(facts.needs().map(|n| (n.name, n.crc, n.weak))
+                .eq(needs.iter().map(|(n, c, w)| (n.as_bytes(), *c, *w))));
+            prop_assert!(facts.aliases().eq(aliases.iter().map(alloc::string::String::as_bytes)));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_checked(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(facts) = Facts::from_bytes(bytes) {
+                facts.exports().count();
+                facts.needs().count();
+                facts.modinfo().count();
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Plan, then read: from a file to its facts.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{
+    Facts, FactsBuilder, LoadError, exports, modinfo,
+    needs::{self, VersionTable},
+    ranges::Ranges,
+};
+use crate::{
+    decompress::{Compression, Decoder},
+    limits::Limits,
+    parse::elf::{ByteOrder, ElfError, Field, FileHeader, SectionTable, Symbols},
+    source::{IoError, ReadAt},
+};
+
+/// Bytes that tell the format of a file; a shorter file is none.
+const MAGIC_LEN: u64 = 6;
+
+/// Bytes before the section headers that are read along with them: the section names stand there.
+const NAMES_AHEAD: u64 = 2048;
+
+/// Where the sections lie that depmod looks at.
+#[derive(Default)]
+struct Sections {
+    modinfo: Option<Range<u64>>,
+    strings: Option<Range<u64>>,
+    symtab: Option<Range<u64>>,
+    strtab: Option<Range<u64>>,
+    versions: Option<Range<u64>>,
+    /// CRCs of exports, read ahead because `__crc_` symbols usually point there.
+    crcs: Option<Range<u64>>,
+    crcs_gpl: Option<Range<u64>>,
+}
+
+impl Sections {
+    fn slots(&mut self) -> [&mut Option<Range<u64>>; 7] {
+        let Self { modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl } = self;
+        [modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl]
+    }
+}
+
+/// Loads modules, one after the other, with buffers that it keeps. A host has one per thread.
+pub struct Loader<'host> {
+    limits: &'host Limits,
+    decoder: &'host mut dyn Decoder,
+    stored: Vec<u8>,
+    decoded: Vec<u8>,
+    ranges: Ranges,
+    wanted: Vec<Range<u64>>,
+    versions: VersionTable,
+    facts: FactsBuilder,
+}
+
+impl<'host> Loader<'host> {
+    /// A loader that decompresses with `decoder`.
+    pub fn new(limits: &'host Limits, decoder: &'host mut dyn Decoder) -> Self {
+        Self {
+            limits,
+            decoder,
+            stored: Vec::new(),
+            decoded: Vec::new(),
+            ranges: Ranges::default(),
+            wanted: Vec::new(),
+            versions: VersionTable::default(),
+            facts: FactsBuilder::default(),
+        }
+    }
+
+    /// Loads one module. Its format shows in its first bytes; its name does not matter.
+    ///
+    /// # Errors
+    /// When it cannot be read, decompressed or parsed; see [`LoadError`].
+    pub fn load(&mut self, file: &mut impl ReadAt) -> Result<Facts, LoadError> {
+        let size = file.size();
+        if size < MAGIC_LEN {
+            return Err(LoadError::TooShort { size });
+        }
+        let mut head = [0; FileHeader::MAX_LEN];
+        let head = read_head(file, &mut head)?;
+        match Compression::detect(head) {
+            None => self.extract(file, head),
+            Some(format) => {
+                let length = self.read_whole(file)?;
+                let stored = self.stored.get(..length).unwrap_or_default();
+                let mut decoded = core::mem::take(&mut self.decoded);
+                let result = self
+                    .decoder
+                    .decode(format, stored, self.limits, &mut decoded)
+                    .map_err(LoadError::from)
+                    .and_then(|()| {
+                        let mut image = decoded.as_slice();
+                        let mut head = [0; FileHeader::MAX_LEN];
+                        let head = read_head(&mut image, &mut head)?;
+                        self.extract(&mut image, head)
+                    });
+                self.decoded = decoded;
+                result
+            }
+        }
+    }
+
+    /// Reads a compressed file; its bytes are the first ones of `stored`, as many as this returns.
+    fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<usize, LoadError> {
+        let (size, limit) = (file.size(), self.limits.file_size);
+        let length = usize::try_from(size)
+            .ok()
+            .filter(|_| size <= limit)
+            .ok_or(LoadError::TooLarge { size, limit })?;
+        // Grows only: clearing memory that is overwritten at once would cost as much as copying it.
+        if let Some(more) = length.checked_sub(self.stored.len()) {
+            self.stored.try_reserve(more).map_err(|_| IoError::other("Cannot allocate memory"))?;
+            self.stored.resize(length, 0);
+        }
+        file.read_at(0, self.stored.get_mut(..length).unwrap_or_default())?;
+        Ok(length)
+    }
+
+    /// Reads what is needed of an uncompressed module.
+    fn extract(&mut self, file: &mut impl ReadAt, head: &[u8]) -> Result<Facts, LoadError> {
+        let file_size = file.size();
+        let header = FileHeader::parse(head, file_size)?;
+        self.ranges.clear();
+        self.facts.reset();
+        let limit = self.limits.sections_size;
+
+        let table = header.section_headers();
+        self.wanted.clear();
+        self.wanted.push(table.start.saturating_sub(NAMES_AHEAD)..table.end);
+        self.ranges.read(file, &mut self.wanted, limit)?;
+        let bytes = self.ranges.get(&table).unwrap_or_default();
+        let names = SectionTable::new(header, bytes, file_size).names_range()?;
+        self.wanted.clear();
+        self.wanted.push(names.clone());
+        self.ranges.read(file, &mut self.wanted, limit)?;
+
+        let sections = self.plan(header, file_size, &table, &names)?;
+        self.ranges.read(file, &mut self.wanted, limit)?;
+
+        let held = |range: &Option<Range<u64>>| self.ranges.get(range.as_ref()?);
+        let table = SectionTable::new(header, self.ranges.get(&table).unwrap_or_default(), file_size);
+        let strtab = held(&sections.strtab);
+        let symbols = strtab
+            .and(held(&sections.symtab))
+            .and_then(|symtab| Symbols::new(header.class, header.byte_order, symtab));
+        if let (Some(symbols), Some(strtab)) = (&symbols, strtab) {
+            let crc_at =
+                |section, offset| crc_at(&self.ranges, file, table, header.byte_order, section, offset);
+            exports::from_crc_symbols(symbols.clone(), strtab, crc_at, &mut self.facts);
+        }
+        if !self.facts.has_exports()
+            && let Some(strings) = held(&sections.strings)
+        {
+            exports::from_strings(strings, &mut self.facts);
+        }
+        if let Some(section) = held(&sections.modinfo) {
+            modinfo::collect(section, &mut self.facts);
+        }
+        if let (Some(symbols), Some(strtab)) = (symbols, strtab) {
+            let versions = held(&sections.versions).filter(|bytes| bytes.len().is_multiple_of(64));
+            let input = needs::Input {
+                class: header.class,
+                byte_order: header.byte_order,
+                machine: header.machine,
+                symbols,
+                strtab,
+                versions: versions.unwrap_or_default(),
+            };
+            needs::collect(input, &mut self.versions, &mut self.facts);
+        }
+        let size = limit.saturating_add(1);
+        self.facts.finish().map_err(|_| LoadError::TooLarge { size, limit })
+    }
+
+    /// Finds the sections and notes in `wanted` what to read.
+    fn plan(
+        &mut self,
+        header: FileHeader,
+        file_size: u64,
+        table: &Range<u64>,
+        names: &Range<u64>,
+    ) -> Result<Sections, LoadError> {
+        let bytes = self.ranges.get(table).unwrap_or_default();
+        let table = SectionTable::new(header, bytes, file_size);
+        let names_bytes = self.ranges.get(names).unwrap_or_default();
+        if names_bytes.last() != Some(&0) {
+            let value = u64::from(header.names_index);
+            return Err(ElfError::Field { field: Field::SectionNames, offset: names.end, value }.into());
+        }
+        let mut sections = Sections::default();
+        self.wanted.clear();
+        for (name, range) in table.named(names_bytes) {
+            let slot = match name {
+                [b'.', b'm', ..] if name.starts_with(b".modinfo\0") => &mut sections.modinfo,
+                [b'.', b's', ..] if name.starts_with(b".symtab\0") => &mut sections.symtab,
+                [b'.', b's', ..] if name.starts_with(b".strtab\0") => &mut sections.strtab,
+                [b'_', ..] if name.starts_with(b"__ksymtab_strings\0") => &mut sections.strings,
+                [b'_', ..] if name.starts_with(b"__versions\0") => &mut sections.versions,
+                [b'_', ..] if name.starts_with(b"__kcrctab\0") => &mut sections.crcs,
+                [b'_', ..] if name.starts_with(b"__kcrctab_gpl\0") => &mut sections.crcs_gpl,
+                _ => continue,
+            };
+            slot.get_or_insert(range);
+        }
+        // The first of a name decides, even if it is then no section because it begins at offset 0.
+        for slot in sections.slots() {
+            *slot = slot.take().filter(|range| range.start != 0);
+            self.wanted.extend(slot.clone());
+        }
+        Ok(sections)
+    }
+}
+
+/// The 32-bit word at an offset of a section, or [`exports::NO_CRC`].
+fn crc_at(
+    ranges: &Ranges,
+    file: &mut impl ReadAt,
+    table: SectionTable<'_>,
+    byte_order: ByteOrder,
+    section: u16,
+    offset: u64,
+) -> u64 {
+    let word = (|| {
+        let range = table.get(section)?.range(file.size())?;
+        let start = range.start.checked_add(offset)?;
+        let end = start.checked_add(4).filter(|&end| end <= range.end)?;
+        let mut word = [0; 4];
+        match ranges.get(&(start..end)) {
+            Some(bytes) => word.copy_from_slice(bytes),
+            None => file.read_at(start, &mut word).ok()?,
+        }
+        byte_order.u32(&word).map(u64::from)
+    })();
+    word.unwrap_or(exports::NO_CRC)
+}
+
+fn read_head<'head>(
+    file: &mut impl ReadAt,
+    head: &'head mut [u8; FileHeader::MAX_LEN],
+) -> Result<&'head [u8], IoError> {
+    let length = usize::try_from(file.size()).unwrap_or(usize::MAX).min(head.len());
+    let (head, _) = head.split_at_mut(length);
+    file.read_at(0, head)?;
+    Ok(head)
+}

@@ -1,0 +1,29 @@
+//! One module file → what depmod wants to know of it.
+//!
+//! [`Loader`] reads a module from anything that is [`ReadAt`](crate::source::ReadAt): it looks at the
+//! headers, works out which ranges it needs, reads just these, and turns them into [`Facts`], one flat block of
+//! bytes that a cache can store as it is.
+//!
+//! ```
+//! use depmod_core::{Limits, parts::{decompress::PureDecoder, parse::module::Loader}};
+//!
+//! let limits = Limits::DEFAULT;
+//! let mut decoder = PureDecoder::default();
+//! let mut loader = Loader::new(&limits, &mut decoder);
+//! let error = loader.load(&mut &b"#!/bin/sh"[..]).unwrap_err();
+//! assert_eq!(error.cause().text(), "Exec format error");
+//! ```
+
+mod error;
+#[cfg(test)]
+pub(crate) mod examples;
+mod exports;
+mod facts;
+mod loader;
+mod modinfo;
+mod needs;
+mod ranges;
+
+pub use error::{LoadError, NeedsLost};
+pub use facts::{Export, Facts, FactsBuilder, FactsError, ModinfoKey, Need};
+pub use loader::Loader;

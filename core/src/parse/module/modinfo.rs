@@ -1,0 +1,31 @@
+//! `.modinfo`: NUL-separated `key=value` strings ([`reference::modules`](crate::reference::modules) §7.3).
+
+use super::{FactsBuilder, ModinfoKey, exports::until_nul};
+
+/// Keeps the entries that matter, in file order. Empty strings are skipped, the last one need not
+/// end, and a string without `=` is a key with an empty value.
+pub(super) fn collect(mut section: &[u8], facts: &mut FactsBuilder) {
+    while !section.is_empty() {
+        let entry = until_nul(section);
+        section = section.get(entry.len().saturating_add(1)..).unwrap_or_default();
+        let equals = memchr::memchr(b'=', entry).unwrap_or(entry.len());
+        let (key, value) = entry.split_at_checked(equals).unwrap_or_default();
+        if let Some(key) = ModinfoKey::from_name(key) {
+            facts.modinfo(key, value.get(1..).unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_values_and_their_edges() {
+        let mut facts = FactsBuilder::default();
+        collect(b"\0\0license=GPL\0alias=a=b\0alias\0\0aliasx=no\0softdep=pre: x\0alias=", &mut facts);
+        let facts = facts.finish().unwrap();
+        assert!(facts.aliases().eq([&b"a=b"[..], b"", b""]));
+        assert!(facts.values(ModinfoKey::Softdep).eq([&b"pre: x"[..]]));
+    }
+}

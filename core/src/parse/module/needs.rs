@@ -1,0 +1,154 @@
+//! Needed symbols and the versions they were built against ([`reference::modules`](crate::reference::modules) §7.5).
+
+use alloc::vec::Vec;
+use core::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::{
+    FactsBuilder, NeedsLost,
+    exports::{name_at, symbol_name, until_nul},
+};
+use crate::parse::elf::{ByteOrder, Class, Symbols, binding, machine, section_index, symbol_type};
+
+/// Bytes of an entry of `__versions`: a CRC, then a name field.
+const ENTRY: usize = 64;
+
+/// One entry of `__versions`.
+struct Version<'data> {
+    name: &'data [u8],
+    /// The name ends inside of its field.
+    ends: bool,
+    crc: u64,
+    /// An undefined symbol has this name.
+    used: bool,
+}
+
+impl<'data> Version<'data> {
+    fn parse(class: Class, byte_order: ByteOrder, entry: &'data [u8]) -> Option<Self> {
+        let (crc, field) = entry.split_at_checked(class.version_crc_size())?;
+        let name = until_nul(field);
+        let crc = match class {
+            Class::Elf32 => u64::from(byte_order.u32(crc)?),
+            Class::Elf64 => byte_order.u64(crc)?,
+        };
+        Some(Self { name, ends: name.len() < field.len(), crc, used: false })
+    }
+}
+
+/// Finds the entries of `__versions` by name. The table is kept from module to module.
+#[derive(Default)]
+pub(super) struct VersionTable {
+    /// Positions in the module's list; the first entry of each name.
+    by_name: HashTable<usize>,
+    hasher: DefaultHashBuilder,
+    /// No two entries have the same name.
+    distinct: bool,
+    /// Behind the entry found last. Linkers keep both tables in nearly the same order, so that
+    /// the entry looked for next mostly stands here.
+    next: usize,
+}
+
+impl VersionTable {
+    fn fill(&mut self, versions: &[Version<'_>]) {
+        self.by_name.clear();
+        let hasher = &self.hasher;
+        let name = |at: usize| versions.get(at).map(|version| version.name).unwrap_or_default();
+        for (at, version) in versions.iter().enumerate() {
+            let hash = hasher.hash_one(version.name);
+            let same = |&other: &usize| name(other) == version.name;
+            self.by_name.entry(hash, same, |&other| hasher.hash_one(name(other))).or_insert(at);
+        }
+        self.distinct = self.by_name.len() == versions.len();
+        self.next = 0;
+    }
+
+    fn find<'list, 'data>(
+        &mut self,
+        versions: &'list mut [Version<'data>],
+        name: &[u8],
+    ) -> Option<&'list mut Version<'data>> {
+        let same = |&at: &usize| versions.get(at).is_some_and(|version| version.name == name);
+        let at = match self.distinct && same(&self.next) {
+            true => self.next,
+            false => *self.by_name.find(self.hasher.hash_one(name), same)?,
+        };
+        self.next = at.saturating_add(1);
+        versions.get_mut(at)
+    }
+}
+
+/// What `collect` looks at.
+pub(super) struct Input<'data> {
+    pub(super) class: Class,
+    pub(super) byte_order: ByteOrder,
+    pub(super) machine: u16,
+    pub(super) symbols: Symbols<'data>,
+    pub(super) strtab: &'data [u8],
+    /// `__versions`, empty when absent or of a wrong size.
+    pub(super) versions: &'data [u8],
+}
+
+/// First every undefined symbol in table order, then every entry of `__versions` that none of them
+/// used (`module_layout` is only there).
+pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut FactsBuilder) {
+    let Input { class, byte_order, machine, symbols, strtab, versions } = input;
+    let parse = |entry| Version::parse(class, byte_order, entry);
+    let entries = versions.chunks_exact(ENTRY);
+    let mut versions: Vec<Version<'_>> = Vec::with_capacity(entries.len());
+    versions.extend(entries.filter_map(parse));
+    table.fill(&versions);
+    let sparc = machine == machine::SPARC || machine == machine::SPARCV9;
+    for symbol in symbols.filter(|symbol| symbol.section == section_index::UNDEF) {
+        if sparc && symbol.symbol_type() == symbol_type::REGISTER {
+            continue;
+        }
+        let Some(name) = name_at(strtab, symbol) else {
+            facts.lose_needs(NeedsLost::SymbolName);
+            return;
+        };
+        let name = symbol_name(name, facts);
+        if name.is_empty() {
+            continue;
+        }
+        let version = table.find(&mut versions, name);
+        let crc = version.map_or(0, |version| {
+            version.used = true;
+            version.crc
+        });
+        facts.need(name, crc, symbol.binding() == binding::WEAK);
+    }
+    for version in versions.iter().filter(|version| !version.used) {
+        if !version.ends {
+            facts.lose_needs(NeedsLost::VersionName);
+            return;
+        }
+        facts.need(version.name, version.crc, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_entry_of_a_name_is_found(
+            versions in prop::collection::vec("[ab]{1,3}", 0..12),
+            wanted in prop::collection::vec("[ab]{1,3}", 0..30),
+        ) {
+            let mut list: Vec<Version<'_>> = (0..).zip(&versions)
+                .map(|(crc, name)| Version { name: name.as_bytes(), ends: true, crc, used: false })
+                .collect();
+            let mut table = VersionTable::default();
+            table.fill(&list);
+            // In the order of the entries, too, where each is expected behind the one before.
+            for name in wanted.iter().chain(&versions) {
+                let found = table.find(&mut list, name.as_bytes()).map(|version| version.crc);
+                let first = versions.iter().position(|version| version == name);
+                prop_assert_eq!(found, first.map(|at| at as u64));
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Who needs whom, and in which order ([`reference::resolution`](crate::reference::resolution)).
+//!
+//! `snd_hda` needs `snd_pcm` and `snd`, `snd_pcm` needs `snd`:
+//!
+//! ```text
+//! facts ──► SymbolTable ──► DependencyGraph ──► TopologicalOrder     snd_hda, snd_pcm, snd
+//!           who provides    who needs whom      or a CycleReport
+//! ```
+
+mod cycles;
+mod graph;
+mod needs;
+mod order;
+mod symbols;
+
+pub use cycles::{CycleReport, report_cycles};
+pub use graph::DependencyGraph;
+pub use needs::{Resolution, resolve};
+pub use order::TopologicalOrder;
+pub use symbols::{ModuleIndex, Provider, SymbolTable};

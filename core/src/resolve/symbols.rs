@@ -1,0 +1,93 @@
+//! The symbol table: who provides which symbol ([`reference::modules`](crate::reference::modules) §7.4, [`reference::resolution`](crate::reference::resolution) §2).
+
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+
+use crate::{hash::superfast, parse::kernel::KernelSymbol, parse::module::Facts};
+
+/// Position of a module in the list.
+pub type ModuleIndex = u32;
+
+/// Buckets of the hash table whose iteration order `modules.symbols` has.
+const BUCKETS: u32 = 2048;
+
+/// Symbols that every kernel provides without saying so.
+const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
+
+/// Who provides a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The module; `None` is the kernel.
+    pub owner: Option<ModuleIndex>,
+    /// The symbol's version, 0 when it has none.
+    pub crc: u64,
+}
+
+/// All symbols of one run.
+#[derive(Debug, Default)]
+pub struct SymbolTable<'data> {
+    by_name: HashMap<&'data [u8], Provider>,
+    prefix: Option<u8>,
+}
+
+impl<'data> SymbolTable<'data> {
+    /// Enters the kernel's symbols and every module's, in the order of the list. A later provider of a name replaces an
+    /// earlier one, so modules win over the kernel. `prefix` is dropped from the front of names (`-P`).
+    #[must_use]
+    pub fn new(
+        kernel: Option<&[KernelSymbol<'data>]>,
+        facts: &'data [Option<Facts>],
+        prefix: Option<u8>,
+    ) -> Self {
+        let mut by_name: HashMap<&[u8], Provider> = HashMap::new();
+        if let Some(kernel) = kernel {
+            by_name.extend(
+                kernel.iter().map(|&KernelSymbol { name, crc }| (name, Provider { owner: None, crc })),
+            );
+            for name in IMPLICIT {
+                by_name.entry(name).or_insert(Provider { owner: None, crc: 0 });
+            }
+        }
+        for (owner, facts) in (0..).zip(facts) {
+            for export in facts.iter().flat_map(Facts::exports) {
+                let name = without_prefix(export.name, prefix);
+                if !name.is_empty() {
+                    by_name.insert(name, Provider { owner: Some(owner), crc: export.crc });
+                }
+            }
+        }
+        Self { by_name, prefix }
+    }
+
+    /// Who provides a needed symbol, and its name in the table: a leading dot (of ppc64) and the `-P` prefix are
+    /// dropped first.
+    #[must_use]
+    pub fn provider_of(&self, needed: &[u8]) -> Option<(&'data [u8], Provider)> {
+        let name = needed.strip_prefix(b".").unwrap_or(needed);
+        let (name, provider) = self.by_name.get_key_value(without_prefix(name, self.prefix))?;
+        Some((name, *provider))
+    }
+
+    /// The symbols that modules provide, in the order of kmod's hash table.
+    #[must_use]
+    pub fn owned(&self) -> Vec<(&'data [u8], ModuleIndex)> {
+        let owned = self.owned_unordered();
+        let mut owned: Vec<_> = owned.map(|(name, owner)| (superfast(name) % BUCKETS, name, owner)).collect();
+        owned.sort_unstable();
+        owned.into_iter().map(|(_, name, owner)| (name, owner)).collect()
+    }
+
+    /// The same in an order that is another one in each run: nothing that depends on it may leave the
+    /// program.
+    pub(crate) fn owned_unordered(&self) -> impl Iterator<Item = (&'data [u8], ModuleIndex)> {
+        self.by_name.iter().filter_map(|(&name, provider)| Some((name, provider.owner?)))
+    }
+}
+
+fn without_prefix(name: &[u8], prefix: Option<u8>) -> &[u8] {
+    match (prefix, name) {
+        (Some(prefix), [first, rest @ ..]) if *first == prefix => rest,
+        _ => name,
+    }
+}

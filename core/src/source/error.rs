@@ -1,0 +1,160 @@
+//! Why a host could not do what it was asked.
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+/// An error of the system below: its number (`errno`) where it has one, its kind, and its text.
+///
+/// `Display` is the system's own text (`strerror`), which kmod's messages quote.
+///
+/// ```
+/// use depmod_core::{IoError, IoErrorKind};
+/// let error = IoError::not_found();
+/// assert_eq!((error.kind(), error.errno()), (IoErrorKind::NotFound, Some(2)));
+/// assert_eq!(error.to_string(), "No such file or directory");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoError {
+    kind: IoErrorKind,
+    errno: Option<i32>,
+    text: Cow<'static, str>,
+}
+
+/// The causes that the core treats differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IoErrorKind {
+    /// Nothing stands at this path.
+    NotFound,
+    /// A directory where a file was wanted.
+    IsDirectory,
+    /// Larger than the ceiling given with the request.
+    TooLarge,
+    /// Anything else.
+    Other,
+}
+
+/// `ENOENT` on Linux.
+const NOT_FOUND: i32 = 2;
+/// `EISDIR` on Linux.
+const IS_DIRECTORY: i32 = 21;
+
+impl IoError {
+    /// An error of the system, by Linux's number for it.
+    #[must_use]
+    pub const fn system(errno: i32, text: Cow<'static, str>) -> Self {
+        let kind = match errno {
+            NOT_FOUND => IoErrorKind::NotFound,
+            IS_DIRECTORY => IoErrorKind::IsDirectory,
+            _ => IoErrorKind::Other,
+        };
+        Self { kind, errno: Some(errno), text }
+    }
+
+    const fn known(errno: i32, text: &'static str) -> Self {
+        Self::system(errno, Cow::Borrowed(text))
+    }
+
+    /// An error without a number.
+    pub fn other(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: IoErrorKind::Other, errno: None, text: text.into() }
+    }
+
+    /// `No such file or directory`.
+    #[must_use]
+    pub const fn not_found() -> Self {
+        Self::known(NOT_FOUND, "No such file or directory")
+    }
+
+    /// `Is a directory`.
+    #[must_use]
+    pub const fn is_directory() -> Self {
+        Self::known(IS_DIRECTORY, "Is a directory")
+    }
+
+    /// `Not a directory`.
+    #[must_use]
+    pub const fn not_directory() -> Self {
+        Self::known(20, "Not a directory")
+    }
+
+    /// `File exists`.
+    #[must_use]
+    pub const fn exists() -> Self {
+        Self::known(17, "File exists")
+    }
+
+    /// `Exec format error`.
+    #[must_use]
+    pub const fn exec_format() -> Self {
+        Self::known(8, "Exec format error")
+    }
+
+    /// `Cannot allocate memory`.
+    #[must_use]
+    pub const fn no_memory() -> Self {
+        Self::known(12, "Cannot allocate memory")
+    }
+
+    /// `Invalid argument`.
+    #[must_use]
+    pub const fn invalid() -> Self {
+        Self::known(22, "Invalid argument")
+    }
+
+    /// `File name too long`.
+    #[must_use]
+    pub const fn name_too_long() -> Self {
+        Self::known(36, "File name too long")
+    }
+
+    /// `Too many levels of symbolic links`.
+    #[must_use]
+    pub const fn too_many_links() -> Self {
+        Self::known(40, "Too many levels of symbolic links")
+    }
+
+    /// `Numerical result out of range`.
+    #[must_use]
+    pub const fn out_of_range() -> Self {
+        Self::known(34, "Numerical result out of range")
+    }
+
+    /// `Success`: what kmod prints when it reports an error without a cause.
+    #[must_use]
+    pub const fn success() -> Self {
+        Self::known(0, "Success")
+    }
+
+    /// The ceiling that came with a request was exceeded.
+    #[must_use]
+    pub const fn too_large() -> Self {
+        Self { kind: IoErrorKind::TooLarge, errno: Some(27), text: Cow::Borrowed("File too large") }
+    }
+
+    /// The cause, as far as the core cares.
+    #[must_use]
+    pub const fn kind(&self) -> IoErrorKind {
+        self.kind
+    }
+
+    /// Linux's number for the error; `None` for an error that the system did not give.
+    #[must_use]
+    pub const fn errno(&self) -> Option<i32> {
+        self.errno
+    }
+
+    /// The system's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl core::error::Error for IoError {}

@@ -1,0 +1,92 @@
+//! Text as the C library reads it: lines of `fgets`, white space, character classes.
+
+/// One piece of text: a line, or what fits of it.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    /// Which piece of the file this is, from 1; kmod's line numbers count pieces.
+    pub(crate) number: usize,
+    /// The piece with its newline if it has one, up to the first NUL.
+    pub(crate) text: &'a [u8],
+}
+
+/// Iterates over pieces of at most `longest` bytes, newline included.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'a> {
+    rest: &'a [u8],
+    longest: usize,
+    number: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> Lines<'a> {
+    /// `longest` must not be 0.
+    pub(crate) fn new(bytes: &'a [u8], longest: usize) -> Self {
+        Self { rest: bytes, longest, number: 0 }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let window = self.rest.get(..self.longest).unwrap_or(self.rest);
+        let piece = window.split_inclusive(|&b| b == b'\n').next()?;
+        self.rest = self.rest.get(piece.len()..)?;
+        self.number = self.number.saturating_add(1);
+        let text = piece.split(|&b| b == 0).next()?;
+        Some(Line { number: self.number, text })
+    }
+}
+
+/// C's `isspace`.
+pub(crate) fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// The members of a POSIX character class in the C locale, by its name: `alpha` of `[[:alpha:]]`.
+pub(crate) fn character_class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |b| matches!(b, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |b| matches!(b, b' '..=b'~'),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => is_space,
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn long_lines_are_several_and_nul_ends_one() {
+        let pieces: Vec<_> =
+            Lines::new(b"abcdef\n\nab\0cd\nabcd\nxyz", 4).map(|l| (l.number, l.text)).collect();
+        let expected: [(usize, &[u8]); 8] = [
+            (1, b"abcd"),
+            (2, b"ef\n"),
+            (3, b"\n"),
+            (4, b"ab"),
+            (5, b"d\n"),
+            (6, b"abcd"),
+            (7, b"\n"),
+            (8, b"xyz"),
+        ];
+        assert_eq!(pieces, expected);
+    }
+}

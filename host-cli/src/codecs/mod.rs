@@ -1,0 +1,39 @@
+//! Decoders for compressed modules: the C libraries, or Rust alone.
+//!
+//! With the default feature `native-codecs` every thread has one [`NativeDecoder`]: libzstd, liblzma
+//! and libdeflate, linked statically. They decode what the core's
+//! [`PureDecoder`](depmod_core::parts::decompress::PureDecoder) decodes, say the same, and are faster.
+
+#[cfg(feature = "native-codecs")]
+mod native;
+
+#[cfg(feature = "native-codecs")]
+pub use native::NativeDecoder;
+/// The decoder of this build.
+#[cfg(feature = "native-codecs")]
+pub use native::NativeDecoder as HostDecoder;
+
+/// The decoder of this build.
+#[cfg(not(feature = "native-codecs"))]
+pub use depmod_core::parts::decompress::PureDecoder as HostDecoder;
+
+/// Whether [`zstd`] can do anything.
+pub const ZSTD_ENCODER: bool = cfg!(feature = "native-codecs");
+
+/// One zstd frame with its size and a checksum: the same bytes for the same input. `None` in a build
+/// that cannot.
+#[must_use]
+pub fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(feature = "native-codecs")]
+    {
+        native::zstd(plain)
+    }
+    #[cfg(not(feature = "native-codecs"))]
+    {
+        let _ = plain;
+        None
+    }
+}
+
+/// The formats as `-V` lists them, in kmod's form.
+pub const FEATURES: &str = "+ZSTD +XZ +ZLIB";

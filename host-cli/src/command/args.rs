@@ -1,0 +1,557 @@
+//! What was typed: every option and operand, unjudged.
+//!
+//! Words are understood as GNU `getopt_long` understands them ([`reference::cli`](depmod_core::reference::cli) §1): options may
+//! stand among operands, short ones may be joined (`-nev`, `-b/dir`), long ones may be shortened to
+//! any unambiguous beginning, an option's argument may begin with a dash, `--` ends the options, and
+//! with `POSIXLY_CORRECT` the first operand does. So
+//!
+//! ```text
+//! depmod 6.1.0 -nb. --conf=x
+//! ```
+//!
+//! is `show`, `basedir` `.`, `config` `x` and the operand `6.1.0`.
+//!
+//! clap does the work. What it lacks is added here: kmod's own options keep every shortened form that
+//! is unambiguous among kmod's, whatever options this program adds.
+
+use core::num::NonZeroUsize;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use clap::builder::{StyledStr, ValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use depmod_core::Diagnostic;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The options that say which module directory is meant, the same for every command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub(super) struct Place {
+    /// `-b`
+    #[arg(short = 'b', long, value_name = "DIR", allow_hyphen_values = true, help_heading = WHERE,
+          help = "Look for the module directory below DIR [default: /]")]
+    pub(super) basedir: Option<OsString>,
+    /// `-m`
+    #[arg(short = 'm', long, value_name = "DIR", allow_hyphen_values = true, help_heading = WHERE,
+          help = "Module directory below the base directory [default: /lib/modules]")]
+    pub(super) moduledir: Option<OsString>,
+    /// `-C`
+    #[arg(short = 'C', long, value_name = "PATH", allow_hyphen_values = true, help_heading = WHERE,
+          help = "Read this configuration file or directory; may be repeated, the first wins \
+                  [default: depmod.d in /etc, /run, /usr/local/lib, /usr/lib and /lib]")]
+    pub(super) config: Vec<OsString>,
+}
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(
+    name = "depmod",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true,
+    override_usage = "depmod [OPTIONS] [VERSION [FILE]...]",
+    about = "Index the kernel modules of a kernel version for modprobe and its kin.",
+    after_help = AFTER_HELP
+)]
+#[allow(clippy::struct_excessive_bools, reason = "a command line has that many switches")]
+pub(super) struct Args {
+    /// A kernel's version, then perhaps module files.
+    #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]", hide = true)]
+    pub(super) operands: Vec<OsString>,
+
+    /// `-a`
+    #[arg(short = 'a', long, help_heading = WHAT, help = "Index every module, even when files are named [default]")]
+    pub(super) all: bool,
+    /// `-A`
+    #[arg(short = 'A', long, help_heading = WHAT, help = "Stop if no module is newer than modules.dep")]
+    pub(super) quick: bool,
+    /// `-n`
+    #[arg(short = 'n', long, visible_alias = "dry-run", help_heading = WHAT,
+          help = "Print the text files and write nothing")]
+    pub(super) show: bool,
+
+    /// Which module directory.
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// `-o`
+    #[arg(short = 'o', long, value_name = "DIR", allow_hyphen_values = true, help_heading = WHERE,
+          help = "Write below DIR [default: the base directory]")]
+    pub(super) outdir: Option<OsString>,
+
+    /// `-e`
+    #[arg(short = 'e', long, help_heading = CHECKS,
+          help = "Report symbols that neither the kernel nor a module provides; needs -E or -F")]
+    pub(super) errsyms: bool,
+    /// `-E`
+    #[arg(short = 'E', long, value_name = "FILE", allow_hyphen_values = true, help_heading = CHECKS,
+          help = "The kernel's symbols and their versions: its Module.symvers")]
+    pub(super) symvers: Option<OsString>,
+    /// `-F`
+    #[arg(short = 'F', long, value_name = "FILE", allow_hyphen_values = true, help_heading = CHECKS,
+          help = "The kernel's symbols: its System.map")]
+    pub(super) filesyms: Option<OsString>,
+    /// `-u`
+    #[arg(short = 'u', long, help_heading = CHECKS, help = "Fail on what -e reports as unknown")]
+    pub(super) unresolved_error: bool,
+    /// `-w`
+    #[arg(short = 'w', long, help_heading = CHECKS, help = "Report aliases that a module repeats")]
+    pub(super) warn: bool,
+    /// `-P`
+    #[arg(short = 'P', long, value_name = "CHAR", allow_hyphen_values = true, help_heading = CHECKS,
+          value_parser = ValueParser::new(SingleByte),
+          help = "Leave out this character where a symbol begins with it")]
+    pub(super) symbol_prefix: Option<u8>,
+
+    /// `-v`
+    #[arg(short = 'v', long, action = ArgAction::Count, help_heading = OUTPUT,
+          help = "Say which module needs which; twice: and why configuration was passed over")]
+    pub(super) verbose: u8,
+    /// `-q`
+    #[arg(short = 'q', long, help_heading = OUTPUT, help = "Do not report unknown symbols")]
+    pub(super) quiet: bool,
+    /// `-s`
+    #[arg(short = 's', long, help_heading = OUTPUT, help = "Send messages to the system log")]
+    pub(super) syslog: bool,
+    /// `--color`
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true,
+          help_heading = OUTPUT, help = "Colours: auto, always or never")]
+    pub(super) color: Color,
+    /// `--progress`
+    #[arg(long, help_heading = OUTPUT, help = "Show progress from the start, and not only on a terminal")]
+    pub(super) progress: bool,
+    /// `--jobs`
+    #[arg(long, value_name = "N", help_heading = OUTPUT,
+          help = "Read modules with N threads [default: one for each processor]")]
+    pub(super) jobs: Option<NonZeroUsize>,
+
+    /// `--cache`
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, overrides_with = "no_cache",
+          help_heading = OUTPUT,
+          help = "Remember what modules told, in DIR [default: /var/cache/depmod; without this option \
+                  only for what is below the running system's /lib/modules]")]
+    pub(super) cache: Option<Option<OsString>>,
+    /// `--no-cache`
+    #[arg(long, overrides_with = "cache", help_heading = OUTPUT, help = "Read every module again")]
+    pub(super) no_cache: bool,
+
+    /// `-r`
+    #[arg(short = 'r', long, help_heading = LEGACY, help = "Accept modules that root does not own [default]")]
+    pub(super) root: bool,
+    /// `--root-owned-only`
+    #[arg(long, help_heading = LEGACY, help = "Leave out modules that root does not own")]
+    pub(super) root_owned_only: bool,
+    /// `--map`
+    #[arg(long, help_heading = LEGACY, help = "Does nothing; module maps are long gone")]
+    pub(super) map: bool,
+
+    #[arg(short = 'h', long, action = ArgAction::HelpShort, help_heading = OUTPUT, help = "Print this help")]
+    help: Option<bool>,
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OUTPUT,
+          help = "Print the version and the formats that modules may be compressed with")]
+    version: Option<bool>,
+}
+
+const WHAT: &str = "What to do";
+const WHERE: &str = "Where";
+const CHECKS: &str = "Checks";
+const OUTPUT: &str = "Messages and running";
+const LEGACY: &str = "For old scripts";
+
+const AFTER_HELP: &str = "\
+VERSION begins with two numbers, such as 6.1.0-50-amd64. With FILEs, absolute paths of modules, only
+these are indexed, and the index files know nothing else afterwards.
+
+Examples:
+  depmod                              index the running kernel's modules
+  depmod 6.1.0-50-amd64               index another kernel's: /lib/modules/6.1.0-50-amd64
+  depmod -b /mnt 6.1.0-50-amd64       the same in a system mounted at /mnt
+  depmod -n -b /mnt 6.1.0-50-amd64    show what would be written
+  depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
+                                      report symbols that nobody provides
+  depmod pack --help                  make one archive of a kernel's modules
+
+Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing.";
+
+/// The long options that kmod has too ([`reference::cli`](depmod_core::reference::cli) §2).
+const KMOD: &[&str] = &[
+    "all",
+    "quick",
+    "basedir",
+    "moduledir",
+    "outdir",
+    "config",
+    "symvers",
+    "filesyms",
+    "errsyms",
+    "show",
+    "dry-run",
+    "symbol-prefix",
+    "verbose",
+    "warn",
+    "version",
+    "help",
+];
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// `-h` or `-V`: a text for standard output, status 0. A usage error: a text for standard error,
+    /// status 1. [`clap::Error::print`] finds the stream.
+    Told(Box<clap::Error>),
+    /// A message in kmod's words, status 1.
+    Said(Diagnostic),
+}
+
+impl Stop {
+    /// The exit status.
+    #[must_use]
+    pub(super) fn status(&self) -> u8 {
+        match self {
+            Self::Told(error) if !error.use_stderr() => 0,
+            _ => 1,
+        }
+    }
+}
+
+impl Args {
+    /// Reads the words after the program's name. `posixly_correct`: the first operand ends the options.
+    ///
+    /// # Errors
+    /// When there is nothing to run: help, version, or a mistake. What comes first on the command
+    /// line wins.
+    pub(super) fn parse_words(words: &[OsString], posixly_correct: bool) -> Result<Self, Stop> {
+        let mut command = with_shortened_names(Self::command())
+            .version(version_text())
+            .no_binary_name(true)
+            .color(color_of(words));
+        if posixly_correct {
+            command = command.mut_arg("operands", |operands| operands.trailing_var_arg(true));
+        }
+        let matches = command.try_get_matches_from_mut(with_equals_kept(words));
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
+            if invalid_argument(&error).is_some_and(|arg| arg.starts_with("--symbol-prefix")) {
+                return Stop::Said(Diagnostic::SymbolPrefix {});
+            }
+            Stop::Told(Box::new(explain_ambiguous(error, &mut command)))
+        })
+    }
+}
+
+/// Short options that take an argument.
+const WITH_ARGUMENT: &[u8] = b"bmoCEFP";
+
+/// `-b=x` names the directory `=x`, as for getopt: what clap takes off is doubled first.
+fn with_equals_kept(words: &[OsString]) -> Vec<OsString> {
+    let mut is_argument = false;
+    let mut ended = false;
+    let keep = |word: &OsString| {
+        let bytes = word.as_bytes();
+        ended |= bytes == b"--" && !is_argument;
+        let shorts = match bytes {
+            // It may be a long option's argument; better clap's reading than a wrong one.
+            _ if core::mem::take(&mut is_argument) || ended => return word.clone(),
+            [b'-', b'-', ..] => {
+                is_argument = !bytes.contains(&b'=');
+                return word.clone();
+            }
+            [b'-', shorts @ ..] => shorts,
+            _ => return word.clone(),
+        };
+        let option = shorts.iter().position(|short| WITH_ARGUMENT.contains(short));
+        let argument = option.and_then(|at| shorts.get(at.saturating_add(1)..));
+        is_argument = argument == Some(b"");
+        match argument {
+            Some([b'=', ..]) => {
+                let start = bytes.len().saturating_sub(argument.map_or(0, <[u8]>::len));
+                let (option, argument) = bytes.split_at(start);
+                OsString::from_vec([option, b"=", argument].concat())
+            }
+            _ => word.clone(),
+        }
+    };
+    words.iter().map(keep).collect()
+}
+
+/// Exactly one byte, whatever it is.
+#[derive(Clone)]
+struct SingleByte;
+
+impl clap::builder::TypedValueParser for SingleByte {
+    type Value = u8;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<u8, clap::Error> {
+        match value.as_bytes() {
+            &[byte] => Ok(byte),
+            _ => {
+                let mut error = clap::Error::new(ErrorKind::ValueValidation).with_cmd(command);
+                let name = ContextValue::String(arg.map(ToString::to_string).unwrap_or_default());
+                error.insert(ContextKind::InvalidArg, name);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn version_text() -> String {
+    format!(
+        "{} (independent implementation; index files as kmod 34.2 writes them)\n{}",
+        env!("CARGO_PKG_VERSION"),
+        crate::codecs::FEATURES
+    )
+}
+
+/// Every long option as a pair of its name and the argument that it sets.
+fn long_names(command: &clap::Command) -> Vec<(String, clap::Id)> {
+    let mut names = Vec::new();
+    for arg in command.get_arguments() {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        let all = arg.get_long().into_iter().chain(aliases);
+        names.extend(all.map(|name| (name.to_owned(), arg.get_id().clone())));
+    }
+    names
+}
+
+/// Gives each option every beginning of its name that no other option shares; among kmod's options
+/// only kmod's count.
+fn with_shortened_names(mut command: clap::Command) -> clap::Command {
+    let names = long_names(&command);
+    let is_kmod = |name: &str| KMOD.contains(&name);
+    let mut aliases: Vec<(clap::Id, String)> = Vec::new();
+    for (name, id) in &names {
+        for end in 1..name.len() {
+            let Some(short) = name.get(..end) else { continue };
+            let taken = aliases.iter().any(|(_, known)| known == short);
+            if taken || names.iter().any(|(other, _)| other == short) {
+                continue;
+            }
+            let mut rivals = names.iter().filter(|(other, rival)| {
+                other.starts_with(short) && rival != id && (is_kmod(other) || !is_kmod(name))
+            });
+            if rivals.next().is_none() {
+                aliases.push((id.clone(), short.to_owned()));
+            }
+        }
+    }
+    // Every argument is touched, or those that are would move behind the others in the help.
+    let ids: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    for id in ids {
+        let own: Vec<String> =
+            aliases.iter().filter(|(to, _)| *to == id).map(|(_, alias)| alias.clone()).collect();
+        command = command.mut_arg(id, |arg| arg.aliases(own));
+    }
+    command
+}
+
+fn invalid_argument(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => Some(arg),
+        _ => None,
+    }
+}
+
+/// Says which options a shortened name could be.
+fn explain_ambiguous(mut error: clap::Error, command: &mut clap::Command) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(short) = invalid_argument(&error).and_then(|arg| arg.strip_prefix("--")) else {
+        return error;
+    };
+    let full = long_names(&Args::command());
+    let could_be: Vec<String> = full
+        .iter()
+        .filter(|(name, _)| !short.is_empty() && name.starts_with(short))
+        .map(|(name, _)| format!("--{name}"))
+        .collect();
+    if could_be.len() > 1 {
+        let note = format!("it could be {}", could_be.join(", "));
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(note)]));
+        error = error.with_cmd(command);
+    }
+    error
+}
+
+/// `--color` decides about the texts of this module too, so it is looked for before the rest.
+fn color_of(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().map(|word| word.as_bytes());
+    let mut choice = ColorChoice::Auto;
+    while let Some(word) = words.next() {
+        let value = match word {
+            b"--" => break,
+            b"--color" => words.next(),
+            _ => word.strip_prefix(b"--color="),
+        };
+        choice = match value {
+            Some(b"always") => ColorChoice::Always,
+            Some(b"never") => ColorChoice::Never,
+            _ => choice,
+        };
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, Stop> {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        Args::parse_words(&words, false)
+    }
+
+    fn told(line: &str) -> String {
+        match parse(line).unwrap_err() {
+            Stop::Told(error) => error.render().to_string(),
+            Stop::Said(diagnostic) => diagnostic.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        with_shortened_names(Args::command()).version(version_text()).debug_assert();
+    }
+
+    #[test]
+    fn an_equals_sign_after_a_short_option_belongs_to_its_argument() {
+        let basedir = |line| parse(line).unwrap().place.basedir.unwrap();
+        assert_eq!(basedir("-b=x"), "=x");
+        assert_eq!(basedir("-nvb=x"), "=x");
+        assert_eq!(basedir("-b -C=x"), "-C=x");
+        assert_eq!(basedir("--basedir=x"), "x");
+        assert_eq!(parse("-P=").unwrap().symbol_prefix, Some(b'='));
+        assert_eq!(parse("5.0 -- -b=x").unwrap().operands, ["5.0", "-b=x"]);
+    }
+
+    #[test]
+    fn every_option_has_its_names() {
+        let args = parse("-a -A -n -e -w -q -s -u -r -vv -b B -m M -o O -C c1 -C c2 -E E -F F -P _ 5.0 /f");
+        let long = parse(
+            "--all --quick --show --errsyms --warn --quiet --syslog --unresolved-error --root --verbose \
+             --verbose --basedir B --moduledir M --outdir O --config c1 --config c2 --symvers E \
+             --filesyms F --symbol-prefix _ 5.0 /f",
+        );
+        let args = args.unwrap();
+        assert_eq!(args, long.unwrap());
+        assert!(args.all && args.quick && args.show && args.errsyms && args.warn);
+        assert!(args.quiet && args.syslog && args.unresolved_error && args.root);
+        assert_eq!((args.verbose, args.symbol_prefix), (2, Some(b'_')));
+        assert_eq!(args.place.basedir.unwrap(), "B");
+        assert_eq!(args.place.moduledir.unwrap(), "M");
+        assert_eq!(args.outdir.unwrap(), "O");
+        assert_eq!(args.place.config, ["c1", "c2"]);
+        assert_eq!(args.symvers.unwrap(), "E");
+        assert_eq!(args.filesyms.unwrap(), "F");
+        assert_eq!(args.operands, ["5.0", "/f"]);
+        let own = parse("--map --root-owned-only --color=never --progress --jobs 3").unwrap();
+        assert!(own.map && own.root_owned_only && own.progress);
+        assert_eq!((own.color, own.jobs), (Color::Never, NonZeroUsize::new(3)));
+    }
+
+    #[test]
+    fn the_last_word_on_the_cache_counts() {
+        let cache = |line: &str| parse(line).map(|args| (args.cache, args.no_cache)).unwrap();
+        assert_eq!(cache("5.0"), (None, false));
+        assert_eq!(cache("--cache 5.0"), (Some(None), false), "the version is no directory");
+        assert_eq!(cache("--cache=/x --cache 5.0"), (Some(None), false));
+        assert_eq!(cache("--cache --no-cache"), (None, true));
+        assert_eq!(cache("--no-cache --cache=/x"), (Some(Some("/x".into())), false));
+    }
+
+    #[test]
+    fn words_are_understood_as_getopt_does() {
+        let args = parse("5.0 -nevb/dir /f -a -- -x").unwrap();
+        assert!(args.show && args.errsyms && args.all);
+        assert_eq!(args.place.basedir.unwrap(), "/dir");
+        assert_eq!(args.operands, ["5.0", "/f", "-x"]);
+        assert_eq!(parse("-b one -b two").unwrap().place.basedir.unwrap(), "two");
+        assert_eq!(parse("-b -x").unwrap().place.basedir.unwrap(), "-x");
+        assert_eq!(parse("-b -n").unwrap().place.basedir.unwrap(), "-n");
+        assert_eq!(parse("-b -- 5.0").unwrap().place.basedir.unwrap(), "--");
+        assert_eq!(parse("--basedir=").unwrap().place.basedir.unwrap(), "");
+        assert_eq!(parse("--basedir -x").unwrap().place.basedir.unwrap(), "-x");
+        assert!(parse("-aa -n --all -n").unwrap().all);
+    }
+
+    #[test]
+    fn posixly_correct_ends_options_at_the_first_operand() {
+        let words = ["-n", "5.0", "-a", "--bogus"].map(OsString::from);
+        let args = Args::parse_words(&words, true).unwrap();
+        assert!(args.show && !args.all);
+        assert_eq!(args.operands, ["5.0", "-a", "--bogus"]);
+        assert!(Args::parse_words(&["-x".into(), "5.0".into()], true).is_err());
+    }
+
+    #[test]
+    fn names_may_be_shortened() {
+        assert!(parse("--dry").unwrap().show && parse("--sh").unwrap().show);
+        assert_eq!(parse("--co=x").unwrap().place.config, ["x"], "--color does not count against --config");
+        assert_eq!(parse("--mod x").unwrap().place.moduledir.unwrap(), "x");
+        assert_eq!(parse("--m x").unwrap().place.moduledir.unwrap(), "x");
+        assert!(parse("--q").unwrap().quick && parse("--quie").unwrap().quiet);
+        assert_eq!(parse("--col=never").unwrap().color, Color::Never);
+        assert_eq!(parse("--c=x").unwrap().place.config, ["x"], "nor does --cache");
+        assert_eq!(parse("--ca=x").unwrap().cache, Some(Some("x".into())));
+        assert!(parse("--no-c").unwrap().no_cache);
+        assert_eq!(parse("--sym=x").map(|args| args.symvers).map_err(|stop| stop.status()), Err(1));
+    }
+
+    #[test]
+    fn an_ambiguous_name_is_an_error_that_says_so() {
+        let text = told("--s");
+        for name in ["--show", "--symvers", "--symbol-prefix", "--syslog"] {
+            assert!(text.contains(name), "{text}");
+        }
+        assert!(told("--v").contains("--version"));
+    }
+
+    #[test]
+    fn names_need_not_be_unicode() {
+        let odd = OsString::from_vec(b"\xff/x".to_vec());
+        let args = Args::parse_words(&["-b".into(), odd.clone(), odd.clone()], false).unwrap();
+        assert_eq!((args.place.basedir, args.operands), (Some(odd.clone()), vec![odd]));
+    }
+
+    #[test]
+    fn what_comes_first_wins() {
+        let status = |line: &str| parse(line).unwrap_err().status();
+        assert_eq!(status("-V -x"), 0);
+        assert_eq!(status("-x -V"), 1);
+        assert_eq!(status("-h --bogus"), 0);
+        assert_eq!(status("5.0 --bogus"), 1);
+        assert_eq!(status("-b"), 1);
+        assert_eq!(status("--all=1"), 1);
+        assert!(matches!(parse("-P ab -V"), Err(Stop::Said(Diagnostic::SymbolPrefix {}))));
+        assert!(matches!(parse("--symbol-prefix="), Err(Stop::Said(Diagnostic::SymbolPrefix {}))));
+        assert_eq!(parse("-P \u{e9}").unwrap_err().status(), 1, "two bytes");
+    }
+
+    #[test]
+    fn version_and_help_are_this_programs_own() {
+        assert!(told("-V").starts_with("depmod 0."), "{}", told("-V"));
+        assert!(told("-V").lines().any(|line| line == "+ZSTD +XZ +ZLIB"));
+        let help = told("--help");
+        for text in ["/lib/modules", "/etc", "Examples:", "--dry-run", "What to do:", "Exit status"] {
+            assert!(help.contains(text), "{help}");
+        }
+        assert_eq!(help, told("-h"));
+        assert!(help.find(WHAT) < help.find(WHERE) && help.find(OUTPUT) < help.find(LEGACY), "{help}");
+        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+    }
+}

@@ -1,0 +1,124 @@
+//! From a command line to an exit status.
+
+use core::mem;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+
+use depmod_core::{Diagnostic, Limits, Reporter, Stopped};
+
+use super::args::{Args, Color, Stop};
+use super::progress::Progress;
+use super::report::Report;
+use super::settings::{Environment, Mode, Settings};
+use super::status::{DONE, FAILED};
+use super::uptodate::is_up_to_date;
+use super::{hints, pack};
+use crate::run::Run;
+use crate::source::{DiskSource, from_io};
+
+/// Does what the words after the program's name ask; returns the exit status.
+pub fn main(words: &[OsString]) -> u8 {
+    if let Some((first, rest)) = words.split_first()
+        && first == "pack"
+    {
+        return pack::main(rest);
+    }
+    let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
+    match Args::parse_words(words, posixly_correct) {
+        Ok(args) => obey(args),
+        Err(stop) => explain(stop),
+    }
+}
+
+/// Says why there is nothing to run.
+pub(super) fn explain(stop: Stop) -> u8 {
+    let status = stop.status();
+    match stop {
+        Stop::Told(error) => match error.print() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => FAILED,
+            _ => status,
+        },
+        Stop::Said(diagnostic) => {
+            Report::new(Color::Auto).report(diagnostic);
+            status
+        }
+    }
+}
+
+/// Does what a command line asks.
+fn obey(args: Args) -> u8 {
+    let mut report = Report::new(args.color);
+    if args.map {
+        report.report(Diagnostic::DeprecatedOption { option: "--map" });
+    }
+    let settings = match Settings::new(args.clone(), &Environment::current()) {
+        Ok(settings) => settings,
+        Err(diagnostic) => {
+            report.report(diagnostic);
+            return FAILED;
+        }
+    };
+    if settings.mode == Mode::Quick
+        && (settings.show || is_up_to_date(&settings.target.dirname, &Limits::DEFAULT, &mut report))
+    {
+        return DONE;
+    }
+    report.follow(&settings);
+    let progress = Arc::new(Progress::new(settings.progress));
+    report.attach(Arc::clone(&progress));
+    match run(&settings, &mut report, &*progress) {
+        Ok(0) => DONE,
+        Ok(_) => FAILED,
+        Err(_) => {
+            for line in hints::missing_directory(&DiskSource, &settings.target, &args) {
+                report.hint(&line);
+            }
+            FAILED
+        }
+    }
+}
+
+/// Indexes a module directory. Returns how many symbols `-u` found missing.
+fn run(
+    settings: &Settings,
+    report: &mut Report,
+    progress: &dyn crate::run::Progress,
+) -> Result<usize, Stopped> {
+    let options = settings.options();
+    let links = |lines: &[u8]| print(&[lines]);
+    let run = Run::new(&options)
+        .output(&settings.target.outdirname)
+        .jobs(settings.jobs)
+        .cache(settings.cache.as_deref())
+        .progress(progress)
+        .links(&links);
+    let (listed, indexed) = if settings.show {
+        let (listed, indexed) = run.make(report)?;
+        let texts: Vec<_> = indexed.files.iter().map(|(_, text)| text).collect();
+        print(&texts).map_err(|diagnostic| report.stop(diagnostic))?;
+        (listed, Some(indexed))
+    } else {
+        let outcome = run.publish(report)?;
+        (outcome.listed, outcome.indexed)
+    };
+    let unresolved = indexed.as_ref().map_or(0, |indexed| indexed.unresolved);
+    if unresolved > 0 {
+        report.report(Diagnostic::UnresolvedCount { count: unresolved });
+    }
+    // The process ends now: giving back so many pieces of memory one by one is left out.
+    mem::forget((listed, indexed));
+    Ok(unresolved)
+}
+
+/// Writes to standard output. That the reader went away is no failure.
+fn print(texts: &[&[u8]]) -> Result<(), Diagnostic> {
+    let mut out = io::stdout().lock();
+    let result = texts.iter().try_for_each(|text| out.write_all(text)).and_then(|()| out.flush());
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Diagnostic::StandardOutput { cause: from_io(&error) })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! What to do when the running kernel has no modules here: in containers, chroots and installers.
+//!
+//! kmod says only that a directory is missing. After its two lines, if no version was typed:
+//!
+//! ```text
+//! depmod: the running kernel is 6.9.1-host; /mnt/lib/modules has modules of 6.1.0-50-amd64
+//! depmod: to index them: depmod -b /mnt 6.1.0-50-amd64
+//! ```
+
+use depmod_core::Source;
+use depmod_core::parts::list::versions;
+
+use super::args::Args;
+use super::settings::Target;
+
+/// Versions named in one line.
+const NAMED: usize = 8;
+
+/// The lines to say after a failure, without prefix; none if the module directory exists or its
+/// version was typed.
+#[must_use]
+pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Args) -> Vec<Vec<u8>> {
+    if target.version_given || source.stat(&target.dirname).is_ok() {
+        return Vec::new();
+    }
+    let versions = versions(source, &target.module_root);
+    let here = [b"the running kernel is ".as_slice(), &target.version, b"; ", &target.module_root].concat();
+    let Some(newest) = versions.last() else {
+        let missing = source.stat(&target.module_root).is_err();
+        let what: &[u8] = if missing { b" does not exist" } else { b" has modules of no kernel" };
+        let first = [&here, what].concat();
+        let second = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION".to_vec();
+        return vec![first, second];
+    };
+    let mut first = [&here, b" has modules of ".as_slice()].concat();
+    first.extend(versions.iter().rev().take(NAMED).rev().cloned().collect::<Vec<_>>().join(", ").bytes());
+    if versions.len() > NAMED {
+        first.extend(format!(" and {} more", versions.len() - NAMED).bytes());
+    }
+    vec![first, [b"to index them: depmod ".as_slice(), &options(args), newest.as_bytes()].concat()]
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &[u8]) -> Vec<u8> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
+    if !word.is_empty() && word.iter().all(plain) {
+        return word.to_vec();
+    }
+    let inner = word.split(|&byte| byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
+    [b"'".as_slice(), &inner, b"'"].concat()
+}
+
+/// The options that chose the place, as they were typed.
+fn options(args: &Args) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut text = Vec::new();
+    for (name, value) in [("-b", &args.place.basedir), ("-m", &args.place.moduledir), ("-o", &args.outdir)] {
+        if let Some(value) = value {
+            text.extend([name.as_bytes(), b" ", &quoted(value.as_bytes()), b" "].concat());
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{Environment, Settings};
+    use super::*;
+    use depmod_core::MemorySource;
+    use std::ffi::OsString;
+
+    fn lines(words: &[&str], files: &[&str]) -> Vec<String> {
+        let mut source = MemorySource::new();
+        for file in files {
+            source.insert(file.as_bytes(), b"".to_vec());
+        }
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let args = Args::parse_words(&words, false).unwrap();
+        let environment = Environment { current_dir: None, release: Ok(b"6.9-run".to_vec()) };
+        let settings = Settings::new(args.clone(), &environment).unwrap();
+        let lines = missing_directory(&source, &settings.target, &args);
+        lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn names_the_versions_that_are_there_and_the_command() {
+        let names = ["6.9.1/x", "6.10.1/x", "README", "6.11.0 x/y", "6.11.1;ls/x", "6.11.2\x1b[2J/x"];
+        let files = names.map(|name| format!("/mnt/lib/modules/{name}"));
+        let files = files.each_ref().map(String::as_str);
+        assert_eq!(
+            lines(&["-b", "/mnt"], &files),
+            [
+                "the running kernel is 6.9-run; /mnt/lib/modules has modules of 6.9.1, 6.10.1",
+                "to index them: depmod -b /mnt 6.10.1"
+            ]
+        );
+    }
+
+    #[test]
+    fn quotes_what_a_shell_would_split() {
+        let lines = lines(&["-b", "/a b'c"], &["/a b'c/lib/modules/6.1.0/x"]);
+        assert_eq!(lines[1], "to index them: depmod -b '/a b'\\''c' 6.1.0");
+    }
+
+    #[test]
+    fn says_when_there_is_nothing_at_all() {
+        let lines = lines(&[], &["/etc/passwd"]);
+        assert_eq!(lines[0], "the running kernel is 6.9-run; /lib/modules does not exist");
+        assert!(lines[1].contains("depmod -b DIRECTORY VERSION"));
+    }
+
+    #[test]
+    fn is_silent_where_kmods_words_are_compared_or_nothing_is_missing() {
+        assert!(lines(&["6.9-run"], &[]).is_empty());
+        assert!(lines(&[], &["/lib/modules/6.9-run/modules.order"]).is_empty());
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let files: Vec<String> = (1..=12).map(|n| format!("/lib/modules/6.{n}/x")).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let lines = lines(&[], &files);
+        assert!(lines[0].ends_with("6.5, 6.6, 6.7, 6.8, 6.9, 6.10, 6.11, 6.12 and 4 more"), "{}", lines[0]);
+    }
+}

@@ -1,0 +1,14 @@
+//! The command: words → settings → run → exit status.
+
+mod args;
+mod exit;
+mod hints;
+mod pack;
+mod progress;
+mod report;
+mod settings;
+mod status;
+mod uptodate;
+
+pub use exit::main;
+pub use status::{DONE, FAILED};

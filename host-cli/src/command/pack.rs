@@ -1,0 +1,155 @@
+//! `depmod pack`: a module directory as one archive, for firmware and for whoever ships trees.
+//!
+//! The core decides every byte; here is the command line.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Parser;
+use depmod_core::parts::boot::{Location, PackError, collect};
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::parts::list::ModuleFile;
+use depmod_core::{Reporter, Severity, Stopped};
+
+use super::args::{Color, Place};
+use super::report::Report;
+use super::settings::{Environment, Target};
+use super::status::{DONE, FAILED};
+use crate::codecs;
+use crate::publish::replace_file;
+use crate::run::Run;
+use crate::source::DiskSource;
+
+/// The words after `depmod pack`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod pack",
+    no_binary_name = true,
+    about = "Make one cpio archive of a kernel's modules, with index files inside.",
+    after_help = "\
+The archive is newc cpio, sorted; equal modules give equal bytes. depmod.efi reads it, as does the kernel
+as an initrd.
+
+Examples:
+  depmod pack -o /boot/modules.cpio                  the running kernel's modules
+  depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst  another kernel's, compressed
+  depmod pack -b /mnt -k 6.1.0-50-amd64 | xz > m.cpio.xz
+
+Exit status: 0 done, 1 failed; then FILE is as it was."
+)]
+pub(super) struct PackArgs {
+    #[arg(
+        short = 'k',
+        long,
+        value_name = "VERSION",
+        help = "Kernel version [default: the running kernel's]"
+    )]
+    kernel: Option<OsString>,
+    #[command(flatten)]
+    place: Place,
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FILE",
+        allow_hyphen_values = true,
+        help = "Write the archive to FILE [default: standard output]"
+    )]
+    output: Option<PathBuf>,
+    #[arg(long, help = "Compress the archive with zstd")]
+    zstd: bool,
+}
+
+/// Why there is no archive; what concerns modules has been reported.
+#[derive(Debug)]
+enum Failure {
+    Reported,
+    Pack(PackError),
+    NoEncoder,
+    Terminal,
+    Write(PathBuf, io::Error),
+}
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Self::Reported
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reported => f.write_str("no archive made"),
+            Self::Pack(error) => write!(f, "{}", Chain(error)),
+            Self::NoEncoder => f.write_str("this program was built without a zstd encoder"),
+            Self::Terminal => f.write_str("an archive is not for a terminal: give -o FILE"),
+            Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+        }
+    }
+}
+
+/// Does what the words after `pack` ask; returns the exit status.
+pub(super) fn main(words: &[OsString]) -> u8 {
+    match PackArgs::try_parse_from(words) {
+        Ok(args) => match run(&args) {
+            Ok(()) => DONE,
+            Err(failure) => {
+                eprintln!("depmod: {}: {failure}", Severity::Fatal.word());
+                FAILED
+            }
+        },
+        Err(error) => {
+            // Nobody is left to be told that nobody reads.
+            let _ = error.print();
+            if error.use_stderr() { FAILED } else { DONE }
+        }
+    }
+}
+
+fn run(args: &PackArgs) -> Result<(), Failure> {
+    // Before minutes of work.
+    if args.zstd && !codecs::ZSTD_ENCODER {
+        return Err(Failure::NoEncoder);
+    }
+    if args.output.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::Terminal);
+    }
+    let mut report = Report::new(Color::Auto);
+    let environment = Environment::current();
+    let target = Target::new(args.place.clone(), None, args.kernel.clone(), &environment)
+        .map_err(|diagnostic| report.stop(diagnostic))?;
+    let mut archive = archive(&target, &mut report)?;
+    if args.zstd {
+        archive = codecs::zstd(&archive).ok_or(Failure::NoEncoder)?;
+    }
+    match &args.output {
+        Some(path) => replace_file(path, &archive).map_err(|error| Failure::Write(path.clone(), error)),
+        None => {
+            let mut out = io::stdout().lock();
+            let written = out.write_all(&archive).and_then(|()| out.flush());
+            written.map_err(|error| Failure::Write("standard output".into(), error))
+        }
+    }
+}
+
+fn archive(target: &Target, report: &mut Report) -> Result<Vec<u8>, Failure> {
+    let options = target.options();
+    let (listed, indexed) = Run::new(&options).make(report)?;
+    let version = String::from_utf8_lossy(&target.version).trim_end_matches('/').to_owned();
+    let location = Location { directory: options.directory.clone(), version };
+    let modules = listed.list.modules().iter().map(ModuleFile::printed_path);
+    let builder = collect(&DiskSource, &location, modules, &indexed.files, &options.limits);
+    builder.and_then(|builder| Ok(builder.build()?)).map_err(Failure::Pack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        PackArgs::command().debug_assert();
+    }
+}

@@ -1,0 +1,144 @@
+//! How far a run is: a bar on a terminal, once the run has taken half a second.
+//!
+//! Package hooks and pipes see none of it unless `--progress` asks; they then get plain lines.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::run;
+
+const PATIENCE: Duration = Duration::from_millis(500);
+const TEMPLATE: &str = "{msg} [{bar:30}] {pos}/{len}";
+
+/// Progress of reading modules. Shared by the threads that read.
+#[derive(Debug)]
+pub(super) struct Progress {
+    total: AtomicU64,
+    done: AtomicU64,
+    started: Instant,
+    patience: Duration,
+    form: Form,
+    bar: OnceLock<ProgressBar>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Nothing,
+    Bar,
+    /// A line for each tenth.
+    Lines,
+}
+
+impl Progress {
+    /// Progress of a run that starts now. `asked`: `--progress` was given, so it is shown at once and
+    /// everywhere.
+    #[must_use]
+    pub(super) fn new(asked: bool) -> Self {
+        Self::with(asked, std::io::stderr().is_terminal())
+    }
+
+    fn with(asked: bool, terminal: bool) -> Self {
+        let form = match (terminal, asked) {
+            (true, _) => Form::Bar,
+            (false, true) => Form::Lines,
+            (false, false) => Form::Nothing,
+        };
+        let patience = if asked { Duration::ZERO } else { PATIENCE };
+        let (total, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { total, done, started: Instant::now(), patience, form, bar: OnceLock::new() }
+    }
+
+    /// The line that is due after so many modules.
+    fn line(&self, done: u64) -> Option<String> {
+        let total = self.total.load(Ordering::Relaxed);
+        let tenths = |done: u64| done.saturating_mul(10).checked_div(total);
+        let (now, before) = (tenths(done)?, tenths(done.checked_sub(1)?)?);
+        (self.form == Form::Lines && now > before)
+            .then(|| format!("depmod: {done} of {total} modules read\n"))
+    }
+
+    fn draw(&self) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(
+            Some(self.total.load(Ordering::Relaxed)),
+            ProgressDrawTarget::stderr(),
+        );
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message("Reading modules");
+        bar
+    }
+
+    /// Runs something that writes to the terminal, the bar out of its way.
+    pub(super) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
+        match self.bar.get() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+impl run::Progress for Progress {
+    fn begin(&self, modules: usize) {
+        self.total.store(modules as u64, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        if self.form == Form::Nothing {
+            return;
+        }
+        let done = self.done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if let Some(line) = self.line(done) {
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
+            self.bar.get_or_init(|| self.draw()).set_position(done);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Progress as _;
+
+    #[test]
+    fn nothing_is_shown_in_pipes_unless_asked() {
+        assert_eq!(Progress::with(false, false).form, Form::Nothing);
+        assert_eq!(Progress::with(true, false).form, Form::Lines);
+        assert_eq!(Progress::with(false, true).form, Form::Bar);
+    }
+
+    #[test]
+    fn a_bar_waits_half_a_second() {
+        let quick = Progress::with(false, true);
+        quick.step();
+        assert!(quick.bar.get().is_none());
+        let mut slow = Progress::with(false, true);
+        slow.patience = Duration::ZERO;
+        slow.step();
+        assert_eq!(slow.bar.get().map(ProgressBar::position), Some(1));
+        slow.end();
+    }
+
+    #[test]
+    fn there_is_a_line_for_each_tenth() {
+        let progress = Progress::with(true, false);
+        assert_eq!(progress.line(1), None, "of nothing");
+        progress.begin(4229);
+        let lines: Vec<_> = (1..=4229).filter_map(|done| progress.line(done)).collect();
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[0], "depmod: 423 of 4229 modules read\n");
+        assert_eq!(lines[9], "depmod: 4229 of 4229 modules read\n");
+    }
+}

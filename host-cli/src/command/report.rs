@@ -1,0 +1,236 @@
+//! Messages to people: the core's diagnostics on standard error, or in the system log.
+//!
+//! ```text
+//! depmod: WARNING: could not open modules.order at /lib/modules/6.1.0: No such file or directory
+//! ```
+//!
+//! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one write, so that two
+//! programs on one terminal do not mix their lines; a reader that went away is no failure.
+
+use std::io::{IsTerminal, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+
+use depmod_core::{Diagnostic, Reporter, Severity};
+
+use super::args::Color;
+use super::progress::Progress;
+use super::settings::Settings;
+use crate::source::from_io;
+
+const LOG_SOCKET: &str = "/dev/log";
+
+/// Where messages go and which of them.
+pub(super) struct Report {
+    sink: Sink,
+    color: bool,
+    verbosity: u8,
+    quiet: bool,
+    progress: Option<Arc<Progress>>,
+}
+
+enum Sink {
+    Stream(Box<dyn Write + Send>),
+    Log(UnixDatagram),
+}
+
+impl Report {
+    /// Warnings and worse on standard error: what holds until the command line is understood.
+    #[must_use]
+    pub(super) fn new(color: Color) -> Self {
+        Self::on(Box::new(std::io::stderr()), use_color(color))
+    }
+
+    fn on(stream: Box<dyn Write + Send>, color: bool) -> Self {
+        Self { sink: Sink::Stream(stream), color, verbosity: 0, quiet: false, progress: None }
+    }
+
+    /// Follows the command line from here on: verbosity, `-q`, `-s`.
+    pub(super) fn follow(&mut self, settings: &Settings) {
+        self.verbosity = settings.verbosity;
+        self.quiet = settings.quiet;
+        if settings.syslog {
+            self.use_log(Path::new(LOG_SOCKET));
+        }
+    }
+
+    /// Sends messages to the system log; without one, says so and goes on as before.
+    fn use_log(&mut self, path: &Path) {
+        let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(path).map(|()| socket));
+        match connected {
+            Ok(socket) => self.sink = Sink::Log(socket),
+            Err(error) => {
+                let text = format!("no system log at {}: {}", path.display(), from_io(&error));
+                self.line(Severity::Warning, text.as_bytes());
+            }
+        }
+    }
+
+    /// Keeps messages and a progress bar apart.
+    pub(super) fn attach(&mut self, progress: Arc<Progress>) {
+        self.progress = Some(progress);
+    }
+
+    /// A line that is no message of kmod's: `depmod: TEXT`. Never in the system log.
+    pub(super) fn hint(&mut self, text: &[u8]) {
+        if let Sink::Stream(stream) = &mut self.sink {
+            let _ = stream.write_all(&[b"depmod: ", text, b"\n"].concat());
+        }
+    }
+
+    fn line(&mut self, severity: Severity, message: &[u8]) {
+        let level = severity.word();
+        let (priority, paint) = match severity {
+            Severity::Fatal => (2, "\x1b[1;31m"),
+            Severity::Error => (3, "\x1b[1;31m"),
+            Severity::Warning => (4, "\x1b[1;33m"),
+            Severity::Info => (6, "\x1b[1;36m"),
+        };
+        match &mut self.sink {
+            Sink::Log(socket) => {
+                // RFC 3164 without its time, which the receiver knows better.
+                const DAEMON: u8 = 3 << 3;
+                let process = std::process::id();
+                let head = format!("<{}>depmod[{process}]: {level}: ", DAEMON | priority);
+                let _ = socket.send(&[head.as_bytes(), message].concat());
+            }
+            Sink::Stream(stream) => {
+                let head = if self.color {
+                    format!("{paint}depmod: {level}:\x1b[0m ")
+                } else {
+                    format!("depmod: {level}: ")
+                };
+                let text = [head.as_bytes(), message, b"\n"].concat();
+                let mut write = || {
+                    let _ = stream.write_all(&text);
+                };
+                match &self.progress {
+                    Some(progress) => progress.suspend(write),
+                    None => write(),
+                }
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for Report {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Report").field("verbosity", &self.verbosity).finish_non_exhaustive()
+    }
+}
+
+impl Reporter for Report {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        let severity = diagnostic.severity();
+        if severity == Severity::Info && self.verbosity < 2 {
+            return;
+        }
+        let missing =
+            matches!(diagnostic, Diagnostic::UnknownSymbol { .. } | Diagnostic::UnresolvedSymbol { .. });
+        if self.quiet && missing {
+            return;
+        }
+        self.line(severity, &diagnostic.message());
+    }
+}
+
+/// Whether standard error takes colours.
+fn use_color(color: Color) -> bool {
+    let asked_not_to = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stderr().is_terminal() && !asked_not_to() && !dumb(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Keeps every write apart.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().push(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn unknown() -> Diagnostic {
+        Diagnostic::UnknownSymbol { path: "/m.ko".into(), symbol: "f".into() }
+    }
+
+    fn unresolved() -> Diagnostic {
+        Diagnostic::UnresolvedSymbol { path: "/m.ko".into(), symbol: "f".into() }
+    }
+
+    fn written(change: impl FnOnce(&mut Report), diagnostics: Vec<Diagnostic>) -> Vec<String> {
+        let writes = Writes::default();
+        let mut report = Report::on(Box::new(writes.clone()), false);
+        change(&mut report);
+        for diagnostic in diagnostics {
+            report.report(diagnostic);
+        }
+        writes.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_message_is_one_write_with_kmods_prefix() {
+        let fatal = Diagnostic::SearchModules { cause: depmod_core::IoError::not_found() };
+        let lines = written(|_| {}, vec![unknown(), fatal]);
+        assert_eq!(
+            lines,
+            [
+                "depmod: WARNING: /m.ko needs unknown symbol f\n",
+                "depmod: FATAL: could not search modules: No such file or directory\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn verbosity_and_quiet_choose() {
+        let info = || Diagnostic::ConfigSuffix { path: "/x".into() };
+        assert!(written(|report| report.verbosity = 1, vec![info()]).is_empty());
+        assert_eq!(written(|report| report.verbosity = 2, vec![info()]).len(), 1);
+        let quiet = |report: &mut Report| report.quiet = true;
+        assert!(written(quiet, vec![unknown(), unresolved()]).is_empty());
+        assert_eq!(written(quiet, vec![Diagnostic::ErrsymsAlone {}]).len(), 1);
+    }
+
+    #[test]
+    fn colour_is_on_the_prefix_only() {
+        let lines = written(|report| report.color = true, vec![unknown()]);
+        assert_eq!(lines, ["\x1b[1;33mdepmod: WARNING:\x1b[0m /m.ko needs unknown symbol f\n"]);
+    }
+
+    #[test]
+    fn the_system_log_gets_datagrams() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let lines = written(|report| report.use_log(&path), vec![unknown()]);
+        assert!(lines.is_empty());
+        let mut buffer = [0; 200];
+        let size = receiver.recv(&mut buffer).unwrap();
+        let process = std::process::id();
+        let text = format!("<28>depmod[{process}]: WARNING: /m.ko needs unknown symbol f");
+        assert_eq!(&buffer[..size], text.as_bytes());
+    }
+
+    #[test]
+    fn without_a_system_log_messages_stay_on_the_terminal() {
+        let lines = written(|report| report.use_log(Path::new("/nowhere/log")), vec![unknown()]);
+        assert_eq!(lines[0], "depmod: WARNING: no system log at /nowhere/log: No such file or directory\n");
+        assert_eq!(lines.len(), 2);
+    }
+}

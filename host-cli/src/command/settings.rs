@@ -1,0 +1,398 @@
+//! What a run shall do: the command line, judged, with every default filled in.
+//!
+//! A module directory's path is base directory, module directory and version, joined by slashes and
+//! otherwise as typed ([`reference::modules`](depmod_core::reference::modules) §1):
+//!
+//! | Typed | Directory |
+//! |---|---|
+//! | `6.1.0` | `/lib/modules/6.1.0` |
+//! | `-b /mnt/ 6.1.0` | `/mnt//lib/modules/6.1.0` |
+//! | `-b . 6.1.0` in `/root` | `/root/./lib/modules/6.1.0` |
+//! | `-m /usr/lib/modules 6.1.0` | `/usr/lib/modules/6.1.0` |
+
+use core::num::NonZeroUsize;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use depmod_core::parts::list::config::Config;
+use depmod_core::parts::name::PATH_MAX;
+use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
+
+use super::args::{Args, Color, Place};
+use crate::cache;
+
+const MODULE_DIRECTORY: &[u8] = b"lib/modules";
+/// Where the running system has its modules.
+const SYSTEM_ROOTS: [&[u8]; 2] = [b"/lib/modules", b"/usr/lib/modules"];
+
+/// What the system says about the place of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Environment {
+    /// The current directory; `None` if it is gone.
+    pub(super) current_dir: Option<Vec<u8>>,
+    /// The running kernel's release.
+    pub(super) release: Result<Vec<u8>, IoError>,
+}
+
+impl Environment {
+    /// Asks the system.
+    #[must_use]
+    pub(super) fn current() -> Self {
+        Self {
+            current_dir: std::env::current_dir().ok().map(|dir| dir.into_os_string().into_vec()),
+            release: Ok(rustix::system::uname().release().to_bytes().to_vec()),
+        }
+    }
+}
+
+/// Which modules a run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// All below the module directory.
+    All,
+    /// All, if one of them is newer than `modules.dep` (`-A`); else none.
+    Quick,
+    /// The files that were named.
+    Files,
+}
+
+/// A module directory, and where its index files go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// Kernel version, as typed or as the kernel says.
+    pub(super) version: Vec<u8>,
+    /// Whether it was typed.
+    pub(super) version_given: bool,
+    /// Where versions are: `dirname` without its last component.
+    pub(super) module_root: Vec<u8>,
+    /// The module directory, absolute: kmod's *dirname*.
+    pub(super) dirname: Vec<u8>,
+    /// Where the output goes, absolute: kmod's *outdirname*.
+    pub(super) outdirname: Vec<u8>,
+    /// Configuration files and directories, the strongest first.
+    pub(super) config: Vec<Vec<u8>>,
+}
+
+/// What a run shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Settings {
+    /// Which module directory, and where the output goes.
+    pub(super) target: Target,
+    /// Which modules.
+    pub(super) mode: Mode,
+    /// The operands after the version, as typed; the core judges them.
+    pub(super) files: Vec<Vec<u8>>,
+    /// `-E`
+    pub(super) symvers: Option<Vec<u8>>,
+    /// `-F`
+    pub(super) filesyms: Option<Vec<u8>>,
+    /// `-e`
+    pub(super) errsyms: bool,
+    /// `-u`
+    pub(super) unresolved_error: bool,
+    /// `-P`
+    pub(super) symbol_prefix: Option<u8>,
+    /// `-w`
+    pub(super) warn: bool,
+    /// `-n`
+    pub(super) show: bool,
+    /// `-v`, counted.
+    pub(super) verbosity: u8,
+    /// `-q`
+    pub(super) quiet: bool,
+    /// `-s`
+    pub(super) syslog: bool,
+    /// `--root-owned-only`, unless `-r`
+    pub(super) root_owned_only: bool,
+    /// `--color`
+    pub(super) color: Color,
+    /// `--progress`
+    pub(super) progress: bool,
+    /// Threads that read modules.
+    pub(super) jobs: NonZeroUsize,
+    /// The directory of the cache, if it is used.
+    pub(super) cache: Option<Vec<u8>>,
+}
+
+impl Settings {
+    /// Judges a command line.
+    ///
+    /// # Errors
+    /// With what kmod says, in kmod's order; the exit status is then 1.
+    pub(super) fn new(args: Args, environment: &Environment) -> Result<Self, Diagnostic> {
+        let is_default = args.place.basedir.is_none() && args.outdir.is_none();
+        let mut operands = args.operands.into_iter();
+        let target = Target::new(args.place, args.outdir, operands.next(), environment)?;
+        let files: Vec<Vec<u8>> = operands.map(OsString::into_vec).collect();
+        let mode = match () {
+            () if args.quick => Mode::Quick,
+            () if args.all || files.is_empty() => Mode::All,
+            () => Mode::Files,
+        };
+        // Somebody else's tree is none of this system's business.
+        let own_tree =
+            is_default && SYSTEM_ROOTS.contains(&&*target.module_root) && !target.version.contains(&b'/');
+        let cache = match args.cache {
+            // A few files are read as fast, and the others must not be forgotten for them.
+            _ if args.no_cache || mode == Mode::Files => None,
+            None if !own_tree || args.show => None,
+            None | Some(None) => Some(cache::DIRECTORY.into()),
+            Some(Some(dir)) => Some(dir.into_vec()),
+        };
+        let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok());
+        Ok(Self {
+            target,
+            mode,
+            files,
+            symvers: args.symvers.map(OsString::into_vec),
+            filesyms: args.filesyms.map(OsString::into_vec),
+            errsyms: args.errsyms,
+            unresolved_error: args.unresolved_error,
+            symbol_prefix: args.symbol_prefix,
+            warn: args.warn,
+            show: args.show,
+            verbosity: args.verbose,
+            quiet: args.quiet,
+            syslog: args.syslog,
+            root_owned_only: args.root_owned_only && !args.root,
+            color: args.color,
+            progress: args.progress,
+            jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+            cache,
+        })
+    }
+}
+
+impl Settings {
+    /// The core's view of the same.
+    #[must_use]
+    pub(super) fn options(&self) -> Options {
+        let symvers = self.symvers.clone().map(|path| KernelSymbols::Symvers(path.into()));
+        let filesyms = self.filesyms.clone().map(|path| KernelSymbols::SystemMap(path.into()));
+        let unresolved = match () {
+            () if self.unresolved_error => Unresolved::Fail,
+            () if self.errsyms && !self.quiet => Unresolved::Warn,
+            () => Unresolved::Ignore,
+        };
+        let selection = match self.mode {
+            Mode::All | Mode::Quick => Selection::All,
+            Mode::Files => Selection::Files(self.files.iter().cloned().map(Into::into).collect()),
+        };
+        let options = self.target.options().selection(selection).root_owned_only(self.root_owned_only);
+        options
+            .kernel_symbols(symvers.or(filesyms))
+            .symbol_prefix(self.symbol_prefix)
+            .unresolved(unresolved)
+            .warn_duplicates(self.warn)
+            .trace_links(self.verbosity > 0)
+            .text_only(self.show)
+    }
+}
+
+impl Target {
+    /// Judges the words that say where; without a version it is the running kernel's.
+    ///
+    /// # Errors
+    /// With what kmod says, in kmod's order.
+    pub(super) fn new(
+        place: Place,
+        outdir: Option<OsString>,
+        version: Option<OsString>,
+        environment: &Environment,
+    ) -> Result<Self, Diagnostic> {
+        let absolute = |path: &[u8]| match &environment.current_dir {
+            _ if path.starts_with(b"/") => Some(path.to_vec()),
+            Some(dir) => Some([dir, path].join(&b'/')),
+            None => None,
+        };
+        let base = match &place.basedir {
+            None => Vec::new(),
+            Some(dir) => absolute(dir.as_bytes())
+                .ok_or_else(|| Diagnostic::ImagePath { path: dir.as_bytes().into() })?,
+        };
+        let out = match &outdir {
+            None => base.clone(),
+            Some(dir) => absolute(dir.as_bytes())
+                .ok_or_else(|| Diagnostic::OutputDirectory { path: dir.as_bytes().into() })?,
+        };
+
+        let version_given = version.is_some();
+        let version = match version.map(OsString::into_vec) {
+            Some(word) if is_version(&word) => word,
+            Some(word) => return Err(Diagnostic::BadVersion { word: word.into() }),
+            None => environment.release.clone().map_err(|cause| Diagnostic::Uname { cause })?,
+        };
+        let module_directory = match &place.moduledir {
+            Some(dir) => after_slashes(dir.as_bytes()),
+            None => MODULE_DIRECTORY,
+        };
+        let module_root = [&base, module_directory].join(&b'/');
+        let directory = |root: &[u8]| {
+            let path = [root, module_directory, &version].join(&b'/');
+            if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path: path.into() }) }
+        };
+        let dirname = directory(&base)?;
+        let outdirname = directory(&out)?;
+
+        let config = if place.config.is_empty() {
+            Config::PATHS.iter().map(|path| path.to_vec()).collect()
+        } else {
+            place.config.into_iter().map(OsString::into_vec).collect()
+        };
+        Ok(Self { version, version_given, module_root, dirname, outdirname, config })
+    }
+
+    /// A run over the directory, with nothing else asked for.
+    #[must_use]
+    pub(super) fn options(&self) -> Options {
+        Options::new(self.dirname.as_slice(), self.version.as_slice())
+            .config_paths(self.config.iter().cloned())
+    }
+}
+
+fn after_slashes(path: &[u8]) -> &[u8] {
+    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    path.get(start..).unwrap_or_default()
+}
+
+/// Whether C's `sscanf(word, "%u.%u")` finds both numbers ([`reference::cli`](depmod_core::reference::cli) §3): each may have blanks
+/// and a sign before it, anything may follow.
+fn is_version(word: &[u8]) -> bool {
+    fn number(text: &[u8]) -> Option<&[u8]> {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+        let start = text.iter().position(|byte| !is_blank(byte))?;
+        let text = text.get(start..)?;
+        let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+        let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+        text.get(end..).filter(|_| end > 0)
+    }
+    number(word).and_then(|rest| rest.strip_prefix(b".")).and_then(number).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &[&str]) -> Result<Settings, String> {
+        let environment =
+            Environment { current_dir: Some(b"/root".to_vec()), release: Ok(b"6.9-run".to_vec()) };
+        settings_in(words, &environment)
+    }
+
+    fn settings_in(words: &[&str], environment: &Environment) -> Result<Settings, String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let args = Args::parse_words(&words, false).unwrap();
+        Settings::new(args, environment).map_err(|diagnostic| diagnostic.to_string())
+    }
+
+    fn dirname(words: &[&str]) -> String {
+        String::from_utf8(settings(words).unwrap().target.dirname).unwrap()
+    }
+
+    #[test]
+    fn directories_are_joined_as_kmod_joins_them() {
+        assert_eq!(dirname(&["5.0"]), "/lib/modules/5.0");
+        assert_eq!(dirname(&["-b", ".", "5.0"]), "/root/./lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "./", "5.0"]), "/root/.//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "/x/", "5.0"]), "/x//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", "", "5.0"]), "/root//lib/modules/5.0");
+        assert_eq!(dirname(&["-b", ".", "-m", "", "5.0"]), "/root/.//5.0");
+        assert_eq!(dirname(&["-b", ".", "-m", "//foo/", "5.0"]), "/root/./foo//5.0");
+        assert_eq!(dirname(&["-m", "foo//bar/", "5.0"]), "/foo//bar//5.0");
+        let at_root = Environment { current_dir: Some(b"/".to_vec()), release: Ok(Vec::new()) };
+        assert_eq!(
+            settings_in(&["-b", "t", "5.0"], &at_root).unwrap().target.dirname,
+            b"//t/lib/modules/5.0"
+        );
+    }
+
+    #[test]
+    fn output_goes_beside_the_input_unless_told() {
+        assert_eq!(settings(&["-b", "/x", "5.0"]).unwrap().target.outdirname, b"/x/lib/modules/5.0");
+        let settings = settings(&["-b", "/x", "-o", "y", "-m", "m", "5.0"]).unwrap();
+        assert_eq!(settings.target.outdirname, b"/root/y/m/5.0");
+        assert_eq!(settings.target.dirname, b"/x/m/5.0");
+        assert_eq!(settings.target.module_root, b"/x/m");
+    }
+
+    #[test]
+    fn a_version_begins_with_two_numbers() {
+        for word in ["5.0", "5.1x", "5.0.1/", " 5.0", "+5.0", "5. 1", "5.+1", "-5.1", "5.0/../../etc"] {
+            assert!(is_version(word.as_bytes()), "{word}");
+        }
+        for word in ["", "5", "5.", "5.x", "x5.0", ".5", "5 .0", "/lib/x.ko", "--5.0", "+ 5.0"] {
+            assert!(!is_version(word.as_bytes()), "{word}");
+        }
+        assert_eq!(settings(&["/lib/x.ko"]).unwrap_err(), "Bad version passed /lib/x.ko");
+    }
+
+    #[test]
+    fn the_running_kernel_is_the_default() {
+        let running = settings(&["-n"]).unwrap();
+        assert_eq!((&*running.target.version, running.target.version_given), (&b"6.9-run"[..], false));
+        assert!(settings(&["6.9-run"]).unwrap().target.version_given);
+        let nowhere = Environment { current_dir: None, release: Err(IoError::other("Bad address")) };
+        assert_eq!(settings_in(&[], &nowhere).unwrap_err(), "uname() failed: Bad address");
+        assert_eq!(settings_in(&["-b", "x"], &nowhere).unwrap_err(), "invalid image path x");
+        assert_eq!(settings_in(&["-o", "x"], &nowhere).unwrap_err(), "invalid output directory x");
+    }
+
+    #[test]
+    fn paths_have_an_end() {
+        let base = format!("/{}", "a".repeat(4096 - 1 - "/lib/modules/5.0".len() - 1));
+        assert_eq!(settings(&["-b", &base, "5.0"]).unwrap().target.dirname.len(), 4095);
+        let long = settings(&["-b", &format!("{base}a"), "5.0"]).unwrap_err();
+        assert_eq!(long, format!("Bad directory {base}a/lib/modules/5.0: path too long"));
+        assert!(settings(&["-o", &format!("{base}a"), "5.0"]).is_err());
+    }
+
+    #[test]
+    fn files_make_a_run_about_files_unless_told_otherwise() {
+        assert_eq!(settings(&["5.0"]).unwrap().mode, Mode::All);
+        assert_eq!(settings(&["5.0", "/f"]).unwrap().mode, Mode::Files);
+        assert_eq!(settings(&["5.0", "/f", "-a"]).unwrap().mode, Mode::All);
+        assert_eq!(settings(&["5.0", "/f", "-aA"]).unwrap().mode, Mode::Quick);
+        assert_eq!(settings(&["5.0", "f"]).unwrap().files, [b"f"]);
+    }
+
+    #[test]
+    fn configuration_paths_are_as_typed() {
+        assert_eq!(settings(&["5.0"]).unwrap().target.config.len(), 5);
+        assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().target.config, [b"x"]);
+        assert_eq!(settings(&["5.0", "-C", "./x", "-C", "/y"]).unwrap().target.config, [&b"./x"[..], b"/y"]);
+    }
+
+    #[test]
+    fn only_the_running_system_has_a_cache_of_its_own_accord() {
+        let cache = |words: &[&str]| {
+            settings(words).unwrap().cache.map(|dir| String::from_utf8(dir).unwrap()).unwrap_or_default()
+        };
+        for words in
+            [&["5.0"][..], &[], &["-A"], &["-m", "/usr/lib/modules", "5.0"], &["--cache", "-b", "/x"]]
+        {
+            assert_eq!(cache(words), "/var/cache/depmod", "{words:?}");
+        }
+        for words in [
+            &["-b", "/x", "5.0"][..],
+            &["-b", "/", "5.0"],
+            &["-o", "/x", "5.0"],
+            &["-m", "x", "5.0"],
+            &["-n", "5.0"],
+            &["5.0/../../../x"],
+            &["5.0", "/f"],
+            &["5.0", "/f", "--cache"],
+            &["5.0", "--no-cache"],
+        ] {
+            assert_eq!(cache(words), "", "{words:?}");
+        }
+        assert_eq!(cache(&["-n", "--cache=/x", "5.0"]), "/x");
+    }
+
+    #[test]
+    fn ownership_is_looked_at_only_when_asked() {
+        assert!(!settings(&["5.0"]).unwrap().root_owned_only);
+        assert!(settings(&["5.0", "--root-owned-only"]).unwrap().root_owned_only);
+        assert!(!settings(&["5.0", "--root-owned-only", "-r"]).unwrap().root_owned_only);
+    }
+}

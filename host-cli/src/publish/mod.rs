@@ -1,0 +1,563 @@
+//! Putting the output in place: all of it, or nothing.
+//!
+//! ```text
+//! lock the directory                      another run waits here, for five minutes at most
+//! write every file that changes under a temporary name
+//! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
+//! swap each with what has its name        whatever fails here: swapped back
+//! touch every file that does not change
+//! remove what was swapped out, sync the directory
+//! ```
+//!
+//! Readers see each file change at once. A run that is killed leaves at worst temporary files, whose
+//! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. `modules.dep`
+//! comes last: while it is older than a module, `-A` does the run that was killed again. The lock is
+//! `flock` on the directory itself, so nothing extra ever stays in a module directory. Whoever may read
+//! the directory may hold that lock for ever: hence the end of patience.
+
+mod new_file;
+mod signals;
+mod swap;
+mod temporary;
+mod unchanged;
+
+use core::time::Duration;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use depmod_core::{Diagnostic, Reporter};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::digest::Digest;
+use crate::source::{from_io, io_error};
+pub use new_file::replace_file;
+pub(crate) use new_file::{NewFile, PRIVATE};
+use signals::Signals;
+use swap::Swaps;
+use temporary::Temporaries;
+use unchanged::{open_if_digest, touch};
+
+/// Pauses to wait for another run before going on without the lock: five minutes. Slow machines need one for
+/// a kernel in xz.
+pub const PATIENCE: u32 = 30_000;
+/// Between two attempts to lock.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// An output directory, locked where the file system can and nobody else has it locked for too long.
+#[derive(Debug)]
+pub struct Publisher {
+    dir: OwnedFd,
+    path: Vec<u8>,
+    locked: bool,
+}
+
+impl Publisher {
+    /// Locks a directory that exists already, so that input from the same directory is read under
+    /// the lock. `None` if there is no such directory yet.
+    ///
+    /// Waits for another run to end, for `patience` pauses of ten milliseconds; says so after a 300th
+    /// of them, and goes on without the lock after the last.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn lock(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Option<Self>, Diagnostic> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            // A file where a directory should be is for `create` to report.
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => {
+                let (path, cause) = (path.into(), io_error(error));
+                return Err(Diagnostic::OpenOutputDirectory { path, cause });
+            }
+        };
+        let mut pauses = 0;
+        let locked = loop {
+            match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break true,
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {
+                    if pauses == patience {
+                        reporter.report(Diagnostic::LockIgnored { path: path.into() });
+                        break false;
+                    }
+                    if pauses == patience / 300 {
+                        reporter.report(Diagnostic::LockWait { path: path.into() });
+                    }
+                    pauses += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                // A file system without locks: better an unlocked run than none.
+                Err(_) => break false,
+            }
+        };
+        Ok(Some(Self { dir, path: path.into(), locked }))
+    }
+
+    /// The same, but makes the directory, with its parents, if it is missing.
+    ///
+    /// # Errors
+    /// When it can be neither made nor opened.
+    pub fn create(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::DirBuilderExt;
+
+        if let Some(publisher) = Self::lock(path, patience, reporter)? {
+            return Ok(publisher);
+        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(Path::new(std::ffi::OsStr::from_bytes(path)))
+            .map_err(|error| Diagnostic::CreateDirectory { path: path.into(), cause: from_io(&error) })?;
+        let missing = || Diagnostic::OpenOutputDirectory { path: path.into(), cause: io_error(Errno::NOENT) };
+        Self::lock(path, patience, reporter)?.ok_or_else(missing)
+    }
+
+    /// Replaces the files of these names by these contents; a file of another name is not touched. The
+    /// first of them gets its name, or the time of this run, last: it stands for all.
+    ///
+    /// Signals that would end the program wait until the directory is whole again.
+    ///
+    /// # Errors
+    /// With a message about the file concerned; the directory is then as it was, unless the message
+    /// is [`Diagnostic::SyncDirectory`].
+    pub fn publish(self, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
+        let signals = Signals::hold();
+        let result = self.publish_unless(outputs, || signals.arrived());
+        // What was held back takes effect now; this ends the program if a signal came.
+        signals.release();
+        result
+    }
+
+    /// Whether the directory holds exactly these files already, each as [`Self::publish`] would leave
+    /// it. They then have the time of this run, and nothing is left to do.
+    ///
+    /// They are not brought to the disk once more.
+    pub fn holds(&self, outputs: &[(&str, Digest)]) -> bool {
+        let same = |&(name, digest): &(&str, Digest)| open_if_digest(&self.dir, name, digest);
+        let Some(files) = outputs.iter().map(same).collect::<Option<Vec<_>>>() else { return false };
+        if self.locked {
+            temporary::remove_stale(&self.dir);
+        }
+        files.iter().all(|file| touch(file).is_ok())
+    }
+
+    fn publish_unless(
+        &self,
+        outputs: &[(&str, &[u8])],
+        interrupted: impl Fn() -> bool,
+    ) -> Result<(), Diagnostic> {
+        if self.locked {
+            // Without the lock they could be another run's.
+            temporary::remove_stale(&self.dir);
+        }
+        swap::check_targets(&self.dir, outputs)?;
+        let mut temporaries = Temporaries::new(&self.dir, &self.path);
+        for (name, bytes) in outputs {
+            if interrupted() {
+                return Err(Diagnostic::Interrupted { path: self.path.as_slice().into() });
+            }
+            temporaries.write(name, bytes)?;
+        }
+        temporaries.sync()?;
+        if interrupted() {
+            return Err(Diagnostic::Interrupted { path: self.path.as_slice().into() });
+        }
+        let mut swaps = Swaps::new(&self.dir);
+        for temporary in temporaries.files().rev() {
+            swaps.put(temporary)?;
+        }
+        temporaries.touch_unchanged()?;
+        swaps.keep();
+        drop(temporaries);
+        match rustix::fs::fsync(&self.dir) {
+            // Some file systems cannot sync directories.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => {
+                Err(Diagnostic::SyncDirectory { path: self.path.as_slice().into(), cause: io_error(error) })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::process::Command;
+
+    const OLD: &[(&str, &[u8])] = &[("modules.dep", b"old dep"), ("modules.alias", b"old alias")];
+    const NEW: &[(&str, &[u8])] =
+        &[("modules.dep", b"new dep\n"), ("modules.alias", b""), ("modules.devname", b"new devname")];
+
+    fn bytes(path: &Path) -> &[u8] {
+        path.as_os_str().as_bytes()
+    }
+
+    fn lock(dir: &Path) -> Option<Publisher> {
+        Publisher::lock(bytes(dir), PATIENCE, &mut Vec::new()).unwrap()
+    }
+
+    fn create(dir: &Path) -> Result<Publisher, Diagnostic> {
+        Publisher::create(bytes(dir), PATIENCE, &mut Vec::new())
+    }
+
+    fn publish(dir: &Path, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
+        create(dir)?.publish(outputs)
+    }
+
+    fn holds(dir: &Path, outputs: &[(&str, &[u8])]) -> bool {
+        let digests: Vec<_> = outputs.iter().map(|(name, bytes)| (*name, Digest::of(bytes))).collect();
+        lock(dir).unwrap().holds(&digests)
+    }
+
+    /// All that is in a directory, sorted.
+    fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap_or_default())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn expected(outputs: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = outputs.iter().map(|(name, data)| ((*name).into(), data.to_vec())).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn makes_the_directory_and_all_files() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/lib/modules/5.0");
+        assert!(lock(&dir).is_none());
+        publish(&dir, NEW).unwrap();
+        assert_eq!(content(&dir), expected(NEW));
+        for (name, _) in NEW {
+            let mode = fs::metadata(dir.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o644);
+        }
+    }
+
+    #[test]
+    fn replaces_files_and_links_but_touches_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        fs::write(dir.join("modules.order"), b"order").unwrap();
+        fs::write(dir.join("target"), b"target").unwrap();
+        symlink("target", dir.join("modules.devname")).unwrap();
+        publish(dir, NEW).unwrap();
+        let others: &[(&str, &[u8])] = &[("modules.order", b"order"), ("target", b"target")];
+        assert_eq!(content(dir), expected(&[NEW, others].concat()));
+        assert!(fs::symlink_metadata(dir.join("modules.devname")).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_directory_in_the_way_stops_everything() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        fs::create_dir(dir.join("modules.devname")).unwrap();
+        let before = content(dir);
+        let error = publish(dir, NEW).unwrap_err().to_string();
+        assert!(error.starts_with("publish temporary from .modules.devname."), "{error}");
+        assert!(error.ends_with(".depmod-new to modules.devname: Is a directory"), "{error}");
+        assert_eq!(content(dir), before);
+    }
+
+    #[test]
+    fn what_was_swapped_is_swapped_back() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        let publisher = create(dir).unwrap();
+        let mut temporaries = Temporaries::new(&publisher.dir, &publisher.path);
+        for (name, bytes) in NEW {
+            temporaries.write(name, bytes).unwrap();
+        }
+        // The last one vanishes, so that its swap fails after two that worked.
+        let last = temporaries.files().last().unwrap().file.temporary();
+        fs::remove_file(dir.join(std::ffi::OsStr::from_bytes(last))).unwrap();
+        let mut swaps = Swaps::new(&publisher.dir);
+        let results: Vec<_> = temporaries.files().map(|file| swaps.put(file)).collect();
+        assert_eq!(fs::read(dir.join("modules.dep")).unwrap(), b"new dep\n");
+        assert!(results[..2].iter().all(Result::is_ok) && results[2].is_err());
+        drop(swaps);
+        drop(temporaries);
+        assert_eq!(content(dir), expected(OLD));
+    }
+
+    #[test]
+    fn what_would_not_change_stays_and_gets_a_new_time() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        let inode = |name: &str| fs::metadata(dir.join(name)).unwrap().ino();
+        let before = (inode("modules.dep"), inode("modules.alias"));
+        let long_ago = std::time::UNIX_EPOCH;
+        fs::File::open(dir.join("modules.dep")).unwrap().set_modified(long_ago).unwrap();
+        let other: &[(&str, &[u8])] = &[OLD[0], ("modules.alias", b"other")];
+        publish(dir, other).unwrap();
+        assert_eq!(content(dir), expected(other));
+        assert_eq!(inode("modules.dep"), before.0);
+        assert_ne!(inode("modules.alias"), before.1);
+        assert!(fs::metadata(dir.join("modules.dep")).unwrap().modified().unwrap() > long_ago);
+    }
+
+    /// What publishing does to the files of a directory: `to NAME` gives a file its name, `touch NAME`
+    /// a time.
+    fn watch(dir: &Path, outputs: &[(&str, &[u8])]) -> Vec<String> {
+        use rustix::fs::inotify;
+
+        let watcher = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watcher, dir, inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB)
+            .unwrap();
+        publish(dir, outputs).unwrap();
+        let mut buffer = [core::mem::MaybeUninit::uninit(); 16 << 10];
+        let mut reader = inotify::Reader::new(&watcher, &mut buffer);
+        let mut seen = Vec::new();
+        while let Ok(event) = reader.next() {
+            let name = event.file_name().map_or("", |name| name.to_str().unwrap());
+            let moved = event.events().contains(inotify::ReadFlags::MOVED_TO);
+            if name.starts_with("modules.") {
+                seen.push([if moved { "to " } else { "touch " }, name].concat());
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn modules_dep_comes_last() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let names = depmod_core::Output::ALL.map(depmod_core::Output::file_name);
+        let mut outputs = names.map(|name| (name, &b"old"[..]));
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[10]), (11, "to modules.dep"));
+        for output in outputs.iter_mut().step_by(2) {
+            output.1 = b"new";
+        }
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[5]), (11, "to modules.dep"), "then what does not change: {seen:?}");
+        for output in outputs.iter_mut().skip(1) {
+            output.1 = b"newer";
+        }
+        let seen = watch(dir, &outputs);
+        assert_eq!((seen.len(), &*seen[10]), (11, "touch modules.dep"));
+    }
+
+    #[test]
+    fn files_that_are_there_are_known_by_their_digests() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, NEW).unwrap();
+        let holds = || holds(dir, NEW);
+        let dep = dir.join("modules.dep");
+        let age = || fs::File::open(&dep).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let is_old = || fs::metadata(&dep).unwrap().modified().unwrap() == std::time::UNIX_EPOCH;
+        age();
+        assert!(holds() && !is_old());
+        age();
+        fs::write(dir.join("modules.devname"), b"old devname").unwrap();
+        assert!(!holds() && is_old(), "all or none");
+        fs::remove_file(dir.join("modules.devname")).unwrap();
+        assert!(!holds());
+    }
+
+    #[test]
+    fn an_interrupted_run_leaves_no_trace() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        publish(dir, OLD).unwrap();
+        for stop_at in 0..=NEW.len() {
+            let count = core::cell::Cell::new(0);
+            let publisher = create(dir).unwrap();
+            let error = publisher.publish_unless(NEW, || count.replace(count.get() + 1) == stop_at);
+            assert!(matches!(error, Err(Diagnostic::Interrupted { .. })));
+            assert_eq!(content(dir), expected(OLD));
+        }
+    }
+
+    #[test]
+    fn leftovers_of_killed_runs_go_and_similar_names_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        fs::write(dir.join(".modules.dep.123.depmod-new"), b"left").unwrap();
+        let others: &[(&str, &[u8])] = &[
+            (".modules.dep.x.depmod-new", b"1"),
+            ("modules.dep.1.depmod-new", b"2"),
+            ("tmpfileABCDEF", b"3"),
+        ];
+        for (name, data) in others {
+            fs::write(dir.join(name), data).unwrap();
+        }
+        publish(dir, NEW).unwrap();
+        assert_eq!(content(dir), expected(&[NEW, others].concat()));
+    }
+
+    #[test]
+    fn two_runs_never_mix() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let sets: Vec<Vec<u8>> = (0..4u8).map(|n| vec![b'0' + n; 50_000]).collect();
+        std::thread::scope(|scope| {
+            for set in &sets {
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        publish(dir, &[("modules.dep", set), ("modules.alias", set)]).unwrap();
+                    }
+                });
+            }
+        });
+        let files = content(dir);
+        assert_eq!(files.len(), 2);
+        assert_eq!(files[0].1, files[1].1);
+    }
+
+    #[test]
+    fn a_lock_that_is_never_released_does_not_stop_a_run() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        let theirs = fs::File::open(dir).unwrap();
+        theirs.lock_shared().unwrap();
+        let (wait, ignored) = {
+            let path = || bytes(dir).into();
+            (Diagnostic::LockWait { path: path() }, Diagnostic::LockIgnored { path: path() })
+        };
+        let mut said = Vec::new();
+        let publisher = Publisher::lock(bytes(dir), 12, &mut said).unwrap().unwrap();
+        assert_eq!(said, [wait.clone(), ignored]);
+        let temporary = (".modules.dep.1.depmod-new", &b"theirs"[..]);
+        fs::write(dir.join(temporary.0), temporary.1).unwrap();
+        publisher.publish(NEW).unwrap();
+        assert_eq!(content(dir), expected(&[NEW, &[temporary]].concat()), "another run may be writing it");
+
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            drop(theirs);
+        });
+        let mut said = Vec::new();
+        Publisher::create(bytes(dir), 300, &mut said).unwrap().publish(NEW).unwrap();
+        release.join().unwrap();
+        assert_eq!(said, [wait]);
+        assert_eq!(content(dir), expected(NEW));
+    }
+
+    #[test]
+    fn a_path_through_a_file_is_no_directory() {
+        let error = publish(Path::new("/dev/null/x/lib/modules/5.0"), NEW).unwrap_err();
+        let text = "could not create directory /dev/null/x/lib/modules/5.0: Not a directory";
+        assert_eq!(error.to_string(), text);
+    }
+
+    /// Runs one of this module's tests in a process of its own, by way of a shell line in which `"$@"`
+    /// stands for it. A line that ends with status 77 says that this machine cannot do that: no test
+    /// passes by not running.
+    fn in_child(test: &str, dir: &Path, line: &str) -> String {
+        let name = format!("publish::tests::{test}");
+        let output = Command::new("sh")
+            .args(["-c", line, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", &name, "--nocapture"])
+            .env("DEPMOD_TEST_DIR", dir)
+            .output()
+            .unwrap();
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert_ne!(output.status.code(), Some(77), "user and mount namespaces are needed: {said}");
+        said
+    }
+
+    /// The directory, if this is the child.
+    fn child_dir() -> Option<std::path::PathBuf> {
+        std::env::var_os("DEPMOD_TEST_DIR").map(Into::into)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_replaces_nothing() {
+        let big: &[(&str, &[u8])] = &[("modules.dep", b"new"), ("modules.alias", &[b'x'; 100_000])];
+        if let Some(dir) = child_dir() {
+            println!("said: {}", publish(&dir, big).unwrap_err());
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        let test = "a_file_that_cannot_be_written_whole_replaces_nothing";
+        let said = in_child(test, root.path(), "ulimit -f 64 || exit 77; \"$@\"");
+        let text = "said: Could not create index 'modules.alias'. Output is truncated: File too large";
+        assert!(said.contains(text), "{said}");
+        assert_eq!(content(root.path()), expected(OLD));
+    }
+
+    #[test]
+    fn a_full_disk_replaces_nothing() {
+        let big: &[(&str, &[u8])] = &[("modules.dep", b"new"), ("modules.alias", &[b'x'; 100_000])];
+        if let Some(dir) = child_dir() {
+            publish(&dir, OLD).unwrap();
+            println!("said: {}", publish(&dir, big).unwrap_err());
+            assert_eq!(content(&dir), expected(OLD));
+            println!("checked");
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let line = "unshare -rm true || exit 77; exec unshare -rm sh -c '\
+                    mount -t tmpfs -o size=64k none \"$DEPMOD_TEST_DIR\" || exit 77; \"$@\"' sh \"$@\"";
+        let said = in_child("a_full_disk_replaces_nothing", root.path(), line);
+        let text = "Could not create index 'modules.alias'. Output is truncated: No space left on device";
+        assert!(said.contains(text) && said.contains("checked"), "{said}");
+    }
+
+    #[test]
+    fn a_read_only_directory_is_an_error_unless_nothing_changes() {
+        if let Some(dir) = child_dir() {
+            publish(&dir, OLD).unwrap();
+            assert!(holds(&dir, OLD));
+            println!("said: {}", publish(&dir, NEW).unwrap_err());
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        let line = "unshare -rm true || exit 77; exec unshare -rm sh -c '\
+                    mount --bind \"$DEPMOD_TEST_DIR\" \"$DEPMOD_TEST_DIR\" || exit 77; \
+                    mount -o remount,bind,ro \"$DEPMOD_TEST_DIR\" || exit 77; \"$@\"' sh \"$@\"";
+        let said = in_child("a_read_only_directory_is_an_error_unless_nothing_changes", root.path(), line);
+        let text = format!("Could not create temporary file at '{}'", root.path().display());
+        assert!(said.contains(&format!("said: {text}: Read-only file system")), "{said}");
+        assert_eq!(content(root.path()), expected(OLD));
+    }
+
+    #[test]
+    fn a_signal_waits_for_a_whole_directory() {
+        use rustix::process::{Signal, getpid, kill_process};
+
+        const SIGNALS: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
+        if let Some(dir) = child_dir() {
+            let number: i32 = std::env::var("DEPMOD_TEST_SIGNAL").unwrap().parse().unwrap();
+            let signals = Signals::hold();
+            kill_process(getpid(), Signal::from_named_raw(number).unwrap()).unwrap();
+            let result = create(&dir).unwrap().publish_unless(NEW, || signals.arrived());
+            println!("held: {}", result.unwrap_err());
+            signals.release();
+            println!("survived");
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        publish(root.path(), OLD).unwrap();
+        for number in SIGNALS.map(Signal::as_raw) {
+            let line = format!("ulimit -c 0; export DEPMOD_TEST_SIGNAL={number}; \"$@\"; echo status $?");
+            let said = in_child("a_signal_waits_for_a_whole_directory", root.path(), &line);
+            let status = format!("status {}", 128 + number);
+            assert!(said.contains("held: interrupted") && said.contains(&status), "{said}");
+            assert!(!said.contains("survived"), "{said}");
+            assert_eq!(content(root.path()), expected(OLD));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Loading modules on several threads.
+//!
+//! Each module's facts depend on nothing but its file, and each result goes to its module's place in
+//! the list: the number of threads does not change a byte.
+
+use std::{
+    cmp::Reverse,
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use bstr::{BStr, BString};
+use depmod_core::parts::{
+    decompress::Decoder,
+    list::{ModuleFile, ModuleList},
+    parse::module::{LoadError, Loader},
+    run::{Hooks, Load},
+};
+use depmod_core::{Diagnostic, Limits, Source};
+use hashbrown::HashMap;
+
+use crate::codecs::HostDecoder;
+
+/// More threads than this wait for each other, whatever `--jobs` says.
+const MAX_THREADS: usize = 256;
+
+/// A run's [`Hooks`] on several threads: modules are read while the walk goes on, and files built side by side.
+///
+/// ```
+/// use std::num::NonZero;
+/// use depmod::{source::DiskSource, threads::Threads};
+/// use depmod_core::{Options, Output, parts::run};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let directory = dir.path().to_str().unwrap();
+/// let options = Options::new(directory, "6.1");
+/// let mut hooks = Threads::new(&DiskSource, &options.limits, NonZero::new(4).unwrap());
+/// let mut messages = Vec::new();
+/// let listed = run::list(&options, &DiskSource, &mut hooks, &mut messages)?;
+/// let indexed = run::index(&options, &listed, &mut hooks, &mut messages)?;
+/// assert_eq!(indexed.files.get(Output::Dep), b"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Threads<'t, S, D = HostDecoder> {
+    source: &'t S,
+    limits: &'t Limits,
+    jobs: NonZero<usize>,
+    decoder: fn() -> D,
+    /// Modules that were loaded while others were still being found, by their paths.
+    early: HashMap<BString, Load>,
+}
+
+impl<'t, S: Source + Sync> Threads<'t, S> {
+    /// Reads from this source with so many threads, this one included, each with a decoder of this build.
+    pub fn new(source: &'t S, limits: &'t Limits, jobs: NonZero<usize>) -> Self {
+        let decoder = HostDecoder::default;
+        Self { source, limits, jobs, decoder, early: HashMap::new() }
+    }
+}
+
+impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
+    /// Loads every module of the list that was not loaded while it was found; `loaded` is called for each
+    /// module of the list, on any thread.
+    pub(crate) fn load_all(&mut self, list: &ModuleList, loaded: impl Fn() + Sync) -> Vec<Load> {
+        let modules = list.modules();
+        let mut early = core::mem::take(&mut self.early);
+        let mut results: Vec<Option<Load>> =
+            modules.iter().map(|file| early.remove(BStr::new(file.path()))).collect();
+        results.iter().flatten().for_each(|_| loaded());
+        let left = (0..modules.len()).filter(|&at| results[at].is_none()).collect();
+        let order = self.schedule(modules, left);
+        let loads = on_threads(modules.len(), &order, self.jobs, |queue| {
+            let mut decoder = (self.decoder)();
+            let mut loader = Loader::new(self.limits, &mut decoder);
+            let mut load = |at: usize| {
+                let load = self.load_one(&mut loader, modules[at].path());
+                loaded();
+                (at, load)
+            };
+            queue.map(&mut load).collect()
+        });
+        for (result, load) in results.iter_mut().zip(loads) {
+            *result = result.take().or(load);
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    fn load_one(&self, loader: &mut Loader<'_>, path: &[u8]) -> Load {
+        let opened = self.source.open(path).map_err(LoadError::from);
+        opened.and_then(|mut file| loader.load(&mut file))
+    }
+
+    /// The order in which modules are taken. Compressed ones differ much in the time they take (one
+    /// driver is 4 % of a kernel): the largest go first, so that no thread is left alone with one at the end.
+    fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
+        if self.jobs.get() > 1 && modules.iter().any(|file| !file.path().ends_with(b".ko")) {
+            let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
+            let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
+                queue.map(|at| (at, size(at))).collect()
+            });
+            order.sort_by_cached_key(|&at| Reverse(sizes[at]));
+        }
+        order
+    }
+}
+
+impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
+    fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
+        let queue = Found::default();
+        let early = Mutex::new(HashMap::new());
+        let work = || {
+            let mut decoder = (self.decoder)();
+            let mut loader = Loader::new(self.limits, &mut decoder);
+            let mut path = Vec::new();
+            while queue.next(&mut path) {
+                let load = self.load_one(&mut loader, &path);
+                lock(&early).insert(BString::from(path.as_slice()), load);
+            }
+        };
+        let mut found = Vec::new();
+        with_helpers(self.jobs.get() - 1, &work, |helpers| {
+            for file in walk {
+                // Without a thread to load them, paths need not wait.
+                if helpers > 0 {
+                    queue.push(file.path());
+                }
+                found.push(file);
+            }
+            queue.close();
+        });
+        self.early = early.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found
+    }
+
+    fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        Ok(self.load_all(list, || ()))
+    }
+
+    fn build<T: Send>(
+        &mut self,
+        pieces: usize,
+        build: impl Fn(usize) -> T + Sync,
+        meanwhile: impl FnOnce(),
+    ) -> Vec<T> {
+        build_beside(self.jobs, pieces, build, meanwhile)
+    }
+}
+
+/// [`Hooks::build`] on threads: `meanwhile` is done here, and then what no other thread has begun.
+pub(crate) fn build_beside<T: Send>(
+    jobs: NonZero<usize>,
+    pieces: usize,
+    build: impl Fn(usize) -> T + Sync,
+    meanwhile: impl FnOnce(),
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let built = Mutex::new(Vec::with_capacity(pieces));
+    let work = || {
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&piece| piece < pieces);
+        while let Some(piece) = take() {
+            let piece = build(piece);
+            lock(&built).push(piece);
+        }
+    };
+    with_helpers((jobs.get() - 1).min(1), &work, |_| {
+        meanwhile();
+        work();
+    });
+    built.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Paths of modules, in the order in which they are found.
+#[derive(Default)]
+struct Found {
+    state: Mutex<FoundState>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct FoundState {
+    /// One after the other.
+    paths: Vec<u8>,
+    /// Where each one ends.
+    ends: Vec<usize>,
+    /// How many of them have been taken.
+    taken: usize,
+    closed: bool,
+}
+
+impl Found {
+    fn push(&self, path: &[u8]) {
+        let mut state = lock(&self.state);
+        state.paths.extend_from_slice(path);
+        let end = state.paths.len();
+        state.ends.push(end);
+        drop(state);
+        self.more.notify_one();
+    }
+
+    /// Waits for the next one, and puts it into `path`. What is left when all have been found is better
+    /// divided among all threads.
+    fn next(&self, path: &mut Vec<u8>) -> bool {
+        let mut state = lock(&self.state);
+        while !state.closed {
+            let at = state.taken;
+            if let Some(&end) = state.ends.get(at) {
+                let start = at.checked_sub(1).map_or(0, |before| state.ends[before]);
+                path.clear();
+                path.extend_from_slice(&state.paths[start..end]);
+                state.taken += 1;
+                return true;
+            }
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        false
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.more.notify_all();
+    }
+}
+
+/// Does something for each of these places of a list. Every thread takes places from a common queue, which
+/// gives them in this order, and returns what it made of them; the results stand at their places.
+pub(crate) fn on_threads<T: Send>(
+    list: usize,
+    order: &[usize],
+    jobs: NonZero<usize>,
+    work: impl Fn(Queue<'_>) -> Vec<(usize, T)> + Sync,
+) -> Vec<Option<T>> {
+    let next = AtomicUsize::new(0);
+    let mut places: Vec<Option<T>> = Vec::new();
+    places.resize_with(list, || None);
+    let results = Mutex::new(places);
+    let work = || {
+        let part = work(Queue { order, next: &next });
+        let mut results = lock(&results);
+        for (at, result) in part {
+            results[at] = Some(result);
+        }
+    };
+    with_helpers(jobs.get().min(order.len()).saturating_sub(1), &work, |_| work());
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets so many threads work beside this one, or as many as the system gives; `main` gets their number.
+fn with_helpers(helpers: usize, work: &(dyn Fn() + Sync), main: impl FnOnce(usize)) {
+    thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let helpers: Vec<_> = (0..helpers.min(MAX_THREADS - 1)).map_while(spawn).collect();
+        main(helpers.len());
+        for helper in helpers {
+            helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Places that are still to be worked on.
+pub(crate) struct Queue<'a> {
+    order: &'a [usize],
+    next: &'a AtomicUsize,
+}
+
+impl Iterator for Queue<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.order.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+}
