@@ -11,18 +11,26 @@ use super::args::{Args, Color, Stop};
 use super::progress::Progress;
 use super::report::Report;
 use super::settings::{Environment, Mode, Settings};
-use super::status::{DONE, FAILED};
+use super::status::{DONE, FAILED, Named};
 use super::uptodate::is_up_to_date;
 use super::{hints, pack};
 use crate::run::Run;
 use crate::source::{DiskSource, from_io};
 
+/// Commands beside the classic run, by their names; kmod's first operand is a version or a path, so no name is one.
+const COMMANDS: &[&[Named]] = &[
+    &[("pack", pack::main)],
+    #[cfg(feature = "answers")]
+    super::answers::COMMANDS,
+];
+
 /// Does what the words after the program's name ask; returns the exit status.
 pub fn main(words: &[OsString]) -> u8 {
     if let Some((first, rest)) = words.split_first()
-        && first == "pack"
+        && let Some((_, command)) =
+            COMMANDS.iter().flat_map(|part| part.iter()).find(|(name, _)| first == name)
     {
-        return pack::main(rest);
+        return command(rest);
     }
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     match Args::parse_words(words, posixly_correct) {

@@ -1,5 +1,7 @@
 //! The command: words → settings → run → exit status.
 
+#[cfg(feature = "answers")]
+mod answers;
 mod args;
 mod exit;
 mod hints;

@@ -1,4 +1,9 @@
-//! Exit status, as in kmod.
+//! Names of commands, and their exit status, which is kmod's.
+
+use std::ffi::OsString;
+
+/// A command's name, and what it does with the words after it; gives the exit status.
+pub(super) type Named = (&'static str, fn(&[OsString]) -> u8);
 
 /// A run that did all that it was asked.
 pub const DONE: u8 = 0;

@@ -1,0 +1,121 @@
+//! `depmod dump`: an index file made readable.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::Parser;
+use depmod_core::{Index, Limits, Scratch, Source};
+use serde_json::{Map, Value, json};
+
+use super::{Command, Failure, Format, Out, json};
+use crate::command::status::{DONE, FAILED};
+use crate::source::DiskSource;
+
+/// The words after `depmod dump`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod dump",
+    no_binary_name = true,
+    about = "Show what is in an index file.",
+    after_help = "\
+A .bin file is shown as lines of key and value, whichever kmod wrote it; a text file as it is. Of a broken file,
+what is good is shown, then an error with the offset.
+
+Examples:
+  depmod dump /lib/modules/6.1.0-50-amd64/modules.alias.bin
+  depmod dump --format json modules.dep.bin | jq -r '.entries[].key'
+
+Exit status: 0 done, 1 the file cannot be read or is broken."
+)]
+pub(super) struct Dump {
+    #[arg(value_name = "FILE", help = "Index file, such as modules.alias.bin")]
+    file: PathBuf,
+    #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
+    format: Format,
+}
+
+impl Command for Dump {
+    fn answer(self, out: &mut Out) -> Result<u8, Failure> {
+        let path = self.file.as_os_str().as_bytes();
+        let bytes = DiskSource
+            .read_named(path, Limits::DEFAULT.text_size)
+            .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
+        let broken = |error| format!("{} is broken: {error}", self.file.display());
+        let is_index =
+            bytes.starts_with(&depmod_core::parts::index::MAGIC.to_be_bytes()) || path.ends_with(b".bin");
+        // Without a list of built-in modules, kmod leaves the index of them empty.
+        if !is_index || bytes.is_empty() {
+            match self.format {
+                Format::Text => out.bytes(&bytes),
+                Format::Json => out.line(lines(path, &bytes).to_string()),
+            }
+            return Ok(DONE);
+        }
+        let mut scratch = Box::new(Scratch::new());
+        let mut good = Vec::new();
+        let mut dumped = Ok(());
+        let index = Index::parse(&bytes).map_err(broken)?;
+        let mut entries = index.entries(&mut scratch);
+        loop {
+            match entries.next_entry() {
+                Ok(None) => break,
+                Ok(Some((key, value))) if self.format == Format::Text => {
+                    out.line([key, b" ", value.bytes].concat());
+                }
+                Ok(Some((key, value))) => {
+                    let mut entry = Map::new();
+                    json::text(&mut entry, "key", key);
+                    json::text(&mut entry, "value", value.bytes);
+                    entry.insert("priority".into(), json!(value.priority));
+                    good.push(Value::Object(entry));
+                }
+                Err(error) => {
+                    dumped = Err(error);
+                    break;
+                }
+            }
+        }
+        if self.format == Format::Json {
+            let mut object = json::answer("dump", None);
+            json::text(&mut object, "file", path);
+            object.insert("entries".into(), Value::Array(good));
+            if let Err(error) = &dumped {
+                object.insert("error".into(), json!(error.to_string()));
+            }
+            out.line(Value::Object(object).to_string());
+        }
+        match dumped {
+            Ok(()) => Ok(DONE),
+            Err(error) => {
+                out.flush();
+                eprintln!("depmod: {}: {}", depmod_core::Severity::Error.word(), broken(error));
+                Ok(FAILED)
+            }
+        }
+    }
+}
+
+/// A text file, line by line.
+fn lines(path: &[u8], bytes: &[u8]) -> Value {
+    let mut object = json::answer("dump", None);
+    json::text(&mut object, "file", path);
+    let line = |line: &[u8]| {
+        let mut object = Map::new();
+        json::text(&mut object, "line", line);
+        Value::Object(object)
+    };
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect();
+    object.insert("lines".into(), Value::Array(lines));
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Dump::command().debug_assert();
+    }
+}
