@@ -299,6 +299,15 @@ diagnostics! {
     /// A version pattern that is no POSIX extended regular expression, or that is too costly.
     Info ConfigPattern { place: FileLine, pattern: BString, cause: String } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
 
+    // Faults of the machine.
+    /// The machine failed while this was read: the result would be poorer than what is there.
+    Fatal ReadFault { path: BString, cause: IoError } => b"could not read ", path, b": ", cause,
+        b"; index files left as they were";
+    /// A module that exceeds a ceiling.
+    Fatal ModuleCeiling { path: BString, cause: Cow<'static, str> } => path, b": ", cause, b"; index files left as they were";
+    /// A module that was gone when it was to be read.
+    Fatal ModuleVanished { path: BString } => path, b" vanished while modules were read; index files left as they were";
+
     // The walk (`depmod_core::reference::modules` §2).
     /// The module directory or an external one cannot be opened, or a directory below is one too many.
     Error OpenDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;

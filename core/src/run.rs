@@ -9,7 +9,10 @@
 //! other. What a host does in a way of its own (threads, a cache, facts that are known already) is in its [`Hooks`];
 //! the order of the stages is here alone, and the bytes do not depend on the hooks.
 
-use alloc::vec::Vec;
+use alloc::{string::ToString, vec::Vec};
+use core::cell::RefCell;
+
+use bstr::BString;
 
 use crate::{
     decompress::{Compression, Decoder, PureDecoder},
@@ -117,9 +120,61 @@ pub fn run<S: Source>(
     reporter: &mut impl Reporter,
 ) -> Result<IndexFiles, Stopped> {
     let mut decoder = PureDecoder::default();
-    let mut hooks = InTurn::new(source, &mut decoder, &options.limits);
-    let listed = list(options, source, &mut hooks, reporter)?;
-    Ok(index(options, &listed, &mut hooks, reporter)?.files)
+    let hooks = InTurn::new(source, &mut decoder, &options.limits);
+    let hooks = RefCell::new(hooks);
+    with_one_retry(
+        reporter,
+        |mut reporter| list(options, source, &mut *hooks.borrow_mut(), &mut reporter),
+        |listed, reporter| Ok(index(options, &listed, &mut *hooks.borrow_mut(), reporter)?.files),
+    )
+}
+
+/// Lists and indexes; both once more, if a module vanished between the two. What the first listing said is
+/// not said again.
+///
+/// # Errors
+/// Those of the stages; a module that vanishes in the second attempt is reported.
+pub fn with_one_retry<L, T, R: Reporter>(
+    reporter: &mut R,
+    mut list: impl FnMut(NotAgain<'_, R>) -> Result<L, Stopped>,
+    mut index: impl FnMut(L, &mut R) -> Result<T, Stopped>,
+) -> Result<T, Stopped> {
+    let mut said = Vec::new();
+    let listed = list(NotAgain { reporter: &mut *reporter, said: &mut said, retry: false })?;
+    let first = index(listed, reporter);
+    if !first.as_ref().is_err_and(is_vanished) {
+        return first;
+    }
+    let listed = list(NotAgain { reporter: &mut *reporter, said: &mut said, retry: true })?;
+    let second = index(listed, reporter);
+    second.inspect_err(|stopped| {
+        if is_vanished(stopped) {
+            reporter.report(stopped.diagnostic().clone());
+        }
+    })
+}
+
+fn is_vanished(stopped: &Stopped) -> bool {
+    matches!(stopped.diagnostic(), Diagnostic::ModuleVanished { .. })
+}
+
+/// The reporter of one listing: says nothing that an earlier one has said.
+#[derive(Debug)]
+pub struct NotAgain<'r, R> {
+    reporter: &'r mut R,
+    said: &'r mut Vec<Diagnostic>,
+    retry: bool,
+}
+
+impl<R: Reporter> Reporter for NotAgain<'_, R> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if !self.retry {
+            self.said.push(diagnostic.clone());
+        } else if self.said.contains(&diagnostic) {
+            return;
+        }
+        self.reporter.report(diagnostic);
+    }
 }
 
 /// Everything that is read before the modules themselves.
@@ -172,8 +227,14 @@ pub fn list<S: Source>(
         }
         Selection::Files(_) => ModuleList::of_operands(options, source, reporter)?,
     };
-    let side = |name| source.read(&options.path_of(name), options.limits.text_size);
-    let (builtin, builtin_modinfo) = (side("modules.builtin"), side("modules.builtin.modinfo"));
+    let mut side = |name| {
+        let path = options.path_of(name);
+        match source.read(&path, options.limits.text_size) {
+            Err(cause) if cause.is_fault() => Err(reporter.stop(Diagnostic::ReadFault { path, cause })),
+            read => Ok(read),
+        }
+    };
+    let (builtin, builtin_modinfo) = (side("modules.builtin")?, side("modules.builtin.modinfo")?);
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })
 }
 
@@ -190,8 +251,11 @@ pub struct Indexed {
 
 /// The other stages: loads the modules, finds out who needs whom, and makes the files.
 ///
+/// A module that is gone when it is to be read ends the stage with [`Diagnostic::ModuleVanished`], which is not
+/// reported: the list is out of date, and the caller makes another one.
+///
 /// # Errors
-/// When a file cannot be made; nothing must be published then.
+/// When the machine fails, a module exceeds a ceiling, or a file cannot be made; nothing must be published then.
 pub fn index(
     options: &Options,
     listed: &Listed,
@@ -199,6 +263,7 @@ pub fn index(
     reporter: &mut impl Reporter,
 ) -> Result<Indexed, Stopped> {
     let loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
+    ensure_known(&listed.list, &loads, reporter)?;
     let facts = report_loads(&listed.list, loads, reporter);
     let (files, unresolved) = emit(options, listed, &facts, hooks, reporter)?;
     Ok(Indexed { facts, files, unresolved })
@@ -337,6 +402,37 @@ fn parse_kernel_symbols<'data>(
         }
         None => Vec::new(),
     }
+}
+
+/// What is wrong with a module's file is told, and the run goes on. But where the machine failed, or a ceiling
+/// was met, nothing is known of the module: an index without it would be poorer than the one that is there.
+fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter) -> Result<(), Stopped> {
+    for (file, error) in
+        list.modules().iter().zip(loads).filter_map(|(file, load)| Some((file, load.as_ref().err()?)))
+    {
+        let path = BString::from(file.path());
+        match error {
+            LoadError::Io(cause) if cause.kind() == IoErrorKind::NotFound => {
+                return Err(Stopped::because(Diagnostic::ModuleVanished { path }));
+            }
+            LoadError::Io(cause) if cause.is_fault() => {
+                return Err(reporter.stop(Diagnostic::ReadFault { path, cause: cause.clone() }));
+            }
+            LoadError::Decode(error) if error.is_no_memory() => {
+                return Err(reporter.stop(Diagnostic::ReadFault { path, cause: IoError::no_memory() }));
+            }
+            LoadError::Decode(error) if error.is_ceiling() => {
+                let cause = error.cause();
+                return Err(reporter.stop(Diagnostic::ModuleCeiling { path, cause }));
+            }
+            LoadError::TooLarge { .. } => {
+                let cause = error.to_string().into();
+                return Err(reporter.stop(Diagnostic::ModuleCeiling { path, cause }));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The facts of the modules that could be loaded; reports what is wrong with the others, in order.
@@ -578,6 +674,68 @@ mod tests {
             assert!(faulty.calls() <= calls);
         }
         assert_eq!(silent, [2], "a configuration path that cannot be looked at is not there, as with kmod");
+    }
+
+    #[test]
+    fn a_fault_of_the_machine_ends_the_run_with_one_message() {
+        let (source, options) = (kernel(), options());
+        let mut said = Vec::new();
+        let counting = FaultySource::counting(&source);
+        run(&options, &counting, &mut said).unwrap();
+        for call in 0..counting.calls() {
+            let faulty = FaultySource::new(&source, call, IoError::no_memory());
+            let mut messages = Vec::new();
+            let stopped = run(&options, &faulty, &mut messages).expect_err(&call.to_string());
+            messages.retain(|message| !said.contains(message));
+            assert_eq!(messages, [stopped.diagnostic().clone()], "call {call}");
+            let text = stopped.to_string();
+            assert!(text.contains("Cannot allocate memory"), "{text}");
+        }
+    }
+
+    /// Shows a module that is not there, as often as it is asked for the list.
+    struct Vanishing {
+        memory: MemorySource,
+        times: core::cell::Cell<usize>,
+    }
+
+    impl Source for Vanishing {
+        type File = <MemorySource as Source>::File;
+
+        fn list(&self, dir: &[u8]) -> Result<Vec<crate::source::DirEntry>, IoError> {
+            let mut entries = self.memory.list(dir)?;
+            let left = self.times.get();
+            if dir == DIRECTORY.as_bytes() && left > 0 {
+                self.times.set(left - 1);
+                let (name, kind) = ("gone.ko".into(), crate::source::EntryKind::File);
+                entries.push(crate::source::DirEntry { name, kind });
+            }
+            Ok(entries)
+        }
+
+        fn stat(&self, path: &[u8]) -> Result<crate::source::Stat, IoError> {
+            self.memory.stat(path)
+        }
+
+        fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {
+            self.memory.open(path)
+        }
+    }
+
+    #[test]
+    fn a_module_that_vanishes_makes_another_list_once() {
+        let mut said = Vec::new();
+        let files = run(&options(), &kernel(), &mut said).unwrap();
+        let vanishing = |times| Vanishing { memory: kernel(), times: core::cell::Cell::new(times) };
+        let mut messages = Vec::new();
+        assert_eq!(run(&options(), &vanishing(1), &mut messages), Ok(files));
+        assert_eq!(messages, said);
+        let mut messages = Vec::new();
+        let stopped = run(&options(), &vanishing(2), &mut messages).unwrap_err();
+        assert_eq!(messages.last(), Some(stopped.diagnostic()));
+        let text = "/lib/modules/6.1/gone.ko vanished while modules were read; index files left as they were";
+        assert_eq!(stopped.to_string(), text);
+        assert_eq!(messages.iter().filter(|message| message.to_string() == text).count(), 1);
     }
 
     #[test]

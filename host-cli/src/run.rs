@@ -100,14 +100,28 @@ impl<'r> Run<'r> {
     pub fn publish(&self, reporter: &mut impl Reporter) -> Result<Outcome, Stopped> {
         // What is read under the lock cannot be older than what another run publishes before us.
         // A directory that cannot be opened is complained about where kmod does.
-        let lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
-        let (listed, mut hooks) = self.list(reporter)?;
+        let mut lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
+        run::with_one_retry(
+            reporter,
+            |mut reporter| self.list(&mut reporter),
+            |(listed, hooks), reporter| self.index(listed, hooks, &mut lock, reporter),
+        )
+    }
+
+    /// Makes all files of a list, and puts them in place; the lock is used up then.
+    fn index(
+        &self,
+        listed: Listed,
+        mut hooks: OnDisk<'_>,
+        lock: &mut Option<Publisher>,
+        reporter: &mut impl Reporter,
+    ) -> Result<Outcome, Stopped> {
         if self.is_current(&listed, &hooks, lock.as_ref()) {
             return Ok(Outcome { listed, indexed: None });
         }
         let mut heard = Heard { reporter, anything: false };
         let indexed = run::index(self.options, &listed, &mut hooks, &mut heard)?;
-        let publisher = match lock {
+        let publisher = match lock.take() {
             Some(publisher) => publisher,
             None => Publisher::create(self.output, PATIENCE, heard.reporter)
                 .map_err(|diagnostic| heard.stop(diagnostic))?,
@@ -133,12 +147,17 @@ impl<'r> Run<'r> {
     /// # Errors
     /// When one cannot be made.
     pub fn make(&self, reporter: &mut impl Reporter) -> Result<(Listed, Indexed), Stopped> {
-        let (listed, mut hooks) = self.list(reporter)?;
-        let indexed = run::index(self.options, &listed, &mut hooks, reporter)?;
-        if let Some(cache) = hooks.cache {
-            cache.store(self.options, &listed, &indexed, None, reporter);
-        }
-        Ok((listed, indexed))
+        run::with_one_retry(
+            reporter,
+            |mut reporter| self.list(&mut reporter),
+            |(listed, mut hooks), reporter| {
+                let indexed = run::index(self.options, &listed, &mut hooks, reporter)?;
+                if let Some(cache) = hooks.cache {
+                    cache.store(self.options, &listed, &indexed, None, reporter);
+                }
+                Ok((listed, indexed))
+            },
+        )
     }
 
     /// Finds the modules, and opens the cache for them.

@@ -108,47 +108,72 @@ pub trait Decoder {
 pub struct DecodeError {
     format: Compression,
     text: Cow<'static, str>,
-    refusal: bool,
+    kind: Kind,
+}
+
+/// What kind of error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The file is broken.
+    Broken,
+    /// A ceiling ended the decoding; nothing is known to be wrong with the file.
+    Ceiling,
+    /// There is no memory.
+    NoMemory,
+    /// This build has no decoder.
+    Unsupported,
 }
 
 impl DecodeError {
     /// An error in the library's own words.
     pub fn new(format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { format, text: text.into(), refusal: false }
+        Self::of(Kind::Broken, format, text)
     }
 
     /// The decoded file would be larger than `limits.module_size`.
     #[must_use]
     pub fn too_large(format: Compression, limits: &Limits) -> Self {
-        Self::refuse(format, format!("more than {} bytes when decompressed", limits.module_size))
+        Self::of(Kind::Ceiling, format, format!("more than {} bytes when decompressed", limits.module_size))
     }
 
     /// Decoding would take more than `limits.decoder_memory`.
     #[must_use]
     pub fn memory_limit(format: Compression, limits: &Limits) -> Self {
-        Self::refuse(format, format!("more than {} bytes of memory needed", limits.decoder_memory))
+        Self::of(Kind::Ceiling, format, format!("more than {} bytes of memory needed", limits.decoder_memory))
     }
 
     /// The allocator refused.
     #[must_use]
     pub fn no_memory(format: Compression) -> Self {
-        Self::new(format, "Cannot allocate memory")
+        Self::of(Kind::NoMemory, format, "Cannot allocate memory")
     }
 
     /// This build has no decoder for the format.
     #[must_use]
     pub fn not_supported(format: Compression) -> Self {
-        Self::refuse(format, "this program was built without support for it")
+        Self::of(Kind::Unsupported, format, "this program was built without support for it")
     }
 
-    fn refuse(format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { format, text: text.into(), refusal: true }
+    fn of(kind: Kind, format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { format, text: text.into(), kind }
     }
 
     /// Whether the file was not even tried, or not to its end: nothing is known to be wrong with it.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.refusal
+        matches!(self.kind, Kind::Ceiling | Kind::Unsupported)
+    }
+
+    /// Whether a ceiling ended the decoding.
+    #[must_use]
+    pub fn is_ceiling(&self) -> bool {
+        self.kind == Kind::Ceiling
+    }
+
+    /// Whether there was no memory for it.
+    #[must_use]
+    pub fn is_no_memory(&self) -> bool {
+        self.kind == Kind::NoMemory
     }
 
     /// What the file was taken for.

@@ -88,7 +88,7 @@ pub struct Listing<'r, S, R> {
     externals: Vec<BString>,
     /// Modules that root does not own.
     foreign: Vec<BString>,
-    /// The module directory cannot be walked.
+    /// The module directory cannot be walked, or the machine failed.
     failed: Option<WalkError>,
     /// The walk is through an external directory.
     external: bool,
@@ -98,12 +98,21 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
     /// Reads the configuration and begins the walk.
     pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut R) -> Self {
         let Options { config_paths, version, limits, directory, .. } = options;
-        let config = Config::load(source, config_paths, version, limits, reporter);
-        let externals = config.externals.clone();
-        let (walk, failed) = match Walk::new(directory, source, limits) {
-            Ok(walk) => (Some(walk), None),
-            Err(error) => (None, Some(error)),
+        let (mut walk, mut failed) = (None, None);
+        let config = match Config::load(source, config_paths, version, limits, reporter) {
+            Ok(config) => {
+                match Walk::new(directory, source, limits) {
+                    Ok(begun) => walk = Some(begun),
+                    Err(error) => failed = Some(error),
+                }
+                config
+            }
+            Err(error) => {
+                failed = Some(error);
+                Config::default()
+            }
         };
+        let externals = config.externals.clone();
         let foreign = Vec::new();
         Self { options, config, source, reporter, walk, externals, foreign, failed, external: false }
     }
@@ -120,7 +129,7 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
     }
 
     fn complain(&mut self, error: WalkError) {
-        if self.external {
+        if self.external && !error.cause.is_fault() {
             let WalkError { path, cause } = error;
             self.reporter.report(Diagnostic::OpenDirectory { path, cause });
         } else {
@@ -132,10 +141,13 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
     /// that the iterator gave, in its order.
     ///
     /// # Errors
-    /// When the module directory cannot be walked.
+    /// When the module directory cannot be walked, or the machine fails.
     pub fn finish(self, found: Vec<ModuleFile>) -> Result<ModuleList, Stopped> {
         let Self { options, config, source, reporter, foreign, failed, .. } = self;
         if let Some(WalkError { path, cause }) = failed {
+            if cause.is_fault() {
+                return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
+            }
             let stopped = reporter.stop(Diagnostic::OpenDirectory { path, cause: cause.clone() });
             reporter.report(Diagnostic::SearchModules { cause });
             return Err(stopped);
@@ -158,7 +170,7 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
                 }
             }
         }
-        Ok(ModuleList::sorted(modules, options, source, reporter))
+        ModuleList::sorted(modules, options, source, reporter)
     }
 }
 
@@ -176,11 +188,14 @@ impl<S: Source, R: Reporter> Iterator for Listing<'_, S, R> {
             };
             match walk.next_file(&self.config, self.reporter) {
                 Ok(Some(path)) => {
-                    let foreign = |path| self.source.stat(path).is_ok_and(|stat| !stat.root_owned);
-                    if self.options.root_owned_only && foreign(path) {
-                        self.foreign.push(path.into());
-                    } else {
-                        return Some(ModuleFile::new(&self.options.directory, path));
+                    let stat = self.options.root_owned_only.then(|| self.source.stat(path));
+                    match stat {
+                        Some(Ok(stat)) if !stat.root_owned => self.foreign.push(path.into()),
+                        Some(Err(cause)) if cause.is_fault() => {
+                            self.failed = Some(WalkError { path: path.into(), cause });
+                            return None;
+                        }
+                        _ => return Some(ModuleFile::new(&self.options.directory, path)),
                     }
                 }
                 Ok(None) => self.walk = None,
@@ -247,7 +262,7 @@ impl ModuleList {
                 }
             }
         }
-        Ok(Self::sorted(modules, options, source, reporter))
+        Self::sorted(modules, options, source, reporter)
     }
 
     fn sorted<S: Source>(
@@ -255,12 +270,15 @@ impl ModuleList {
         options: &Options,
         source: &S,
         reporter: &mut impl Reporter,
-    ) -> Self {
+    ) -> Result<Self, Stopped> {
         modules.sort_by_cached_key(|file| (superfast(&file.name) % BUCKETS, file.name.clone()));
         let path = options.path_of(Order::FILE_NAME);
         match source.read(&path, options.limits.text_size) {
             // `fopen` opens a directory, and reading it gives no line.
             Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
+            Err(cause) if cause.is_fault() => {
+                return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
+            }
             Err(cause) => {
                 let (name, directory) = (Order::FILE_NAME, options.directory.clone());
                 reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
@@ -272,7 +290,7 @@ impl ModuleList {
                 Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
             },
         }
-        Self { modules }
+        Ok(Self { modules })
     }
 }
 

@@ -118,7 +118,7 @@ impl<'s, S: Source> Walk<'s, S> {
     /// over.
     ///
     /// # Errors
-    /// When links make more directories than [`Limits::directories`]; the walk is over then.
+    /// When the machine fails, or links make more directories than [`Limits::directories`]; the walk is over then.
     pub fn next_file(
         &mut self,
         excluded: &impl Excluded,
@@ -151,6 +151,7 @@ impl<'s, S: Source> Walk<'s, S> {
             EntryKind::File => false,
             EntryKind::Directory => true,
             EntryKind::Unresolved => match self.source.stat(&self.path) {
+                Err(cause) if cause.is_fault() => return Err(self.fail(cause)),
                 Err(cause) => {
                     let (dirfd, name) = (self.descriptor(), entry.name);
                     reporter.report(Diagnostic::Fstatat { dirfd, name, cause });
@@ -160,7 +161,7 @@ impl<'s, S: Source> Walk<'s, S> {
                     FileKind::File => false,
                     FileKind::Directory => {
                         id = Some(stat.id);
-                        if self.is_walked(id) {
+                        if self.is_walked(id)? {
                             reporter.report(Diagnostic::DirectoryLoop { path: self.path.clone().into() });
                             return Ok(false);
                         }
@@ -192,13 +193,12 @@ impl<'s, S: Source> Walk<'s, S> {
             return Ok(());
         }
         if self.directories >= self.limits.directories {
-            self.levels.clear();
-            let cause = IoError::other("Too many directories");
-            return Err(WalkError { path: self.path.clone().into(), cause });
+            return Err(self.fail(IoError::other("Too many directories")));
         }
         self.directories = self.directories.saturating_add(1);
         match self.source.list(&self.path) {
             Ok(entries) => self.levels.push(Level::new(entries, self.path.len(), id)),
+            Err(cause) if cause.is_fault() => return Err(self.fail(cause)),
             Err(cause) => {
                 let dirfd = self.descriptor();
                 reporter.report(Diagnostic::Openat { dirfd, name, cause });
@@ -207,14 +207,29 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(())
     }
 
+    /// Ends the walk where it is.
+    fn fail(&mut self, cause: IoError) -> WalkError {
+        self.levels.clear();
+        WalkError { path: self.path.clone().into(), cause }
+    }
+
     /// Whether a directory is among those on the way to where the walk is.
-    fn is_walked(&mut self, id: Option<(u64, u64)>) -> bool {
-        let Self { source, path, levels, .. } = self;
-        levels.iter_mut().any(|level| {
-            let dir = path.get(..level.path_len).unwrap_or_default();
-            level.id = level.id.or_else(|| Some(source.stat(dir).ok()?.id));
-            level.id == id
-        })
+    fn is_walked(&mut self, id: Option<(u64, u64)>) -> Result<bool, WalkError> {
+        for at in 0..self.levels.len() {
+            let Some(level) = self.levels.get_mut(at) else { break };
+            if level.id.is_none() {
+                let dir = self.path.get(..level.path_len).unwrap_or_default();
+                match self.source.stat(dir) {
+                    Ok(stat) => level.id = Some(stat.id),
+                    Err(cause) if cause.is_fault() => return Err(self.fail(cause)),
+                    Err(_) => {}
+                }
+            }
+            if self.levels.get(at).is_some_and(|level| level.id == id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// kmod's number for the directory that the current entry stands in.

@@ -30,6 +30,9 @@ pub enum IoErrorKind {
     IsDirectory,
     /// Larger than the ceiling given with the request.
     TooLarge,
+    /// The machine failed, for now or for good, and nothing is known of the file: no memory, no descriptor, a
+    /// disk or a server that does not answer, a file that shrinks while it is read.
+    Fault,
     /// Anything else.
     Other,
 }
@@ -38,6 +41,14 @@ pub enum IoErrorKind {
 const NOT_FOUND: i32 = 2;
 /// `EISDIR` on Linux.
 const IS_DIRECTORY: i32 = 21;
+/// `EIO`, `ENOMEM`, `ENFILE`, `EMFILE`, `ETIMEDOUT`, `ESTALE` on Linux.
+const FAULTS: [i32; 6] = [5, NO_MEMORY, 23, 24, 110, 116];
+const NO_MEMORY: i32 = 12;
+
+const fn is_fault(errno: i32) -> bool {
+    let [a, b, c, d, e, f] = FAULTS;
+    errno == a || errno == b || errno == c || errno == d || errno == e || errno == f
+}
 
 impl IoError {
     /// An error of the system, by Linux's number for it.
@@ -46,6 +57,7 @@ impl IoError {
         let kind = match errno {
             NOT_FOUND => IoErrorKind::NotFound,
             IS_DIRECTORY => IoErrorKind::IsDirectory,
+            _ if is_fault(errno) => IoErrorKind::Fault,
             _ => IoErrorKind::Other,
         };
         Self { kind, errno: Some(errno), text }
@@ -58,6 +70,17 @@ impl IoError {
     /// An error without a number.
     pub fn other(text: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: IoErrorKind::Other, errno: None, text: text.into() }
+    }
+
+    /// A fault of the machine without a number.
+    pub fn fault(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: IoErrorKind::Fault, errno: None, text: text.into() }
+    }
+
+    /// Whether the machine failed, not the file.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        matches!(self.kind, IoErrorKind::Fault)
     }
 
     /// `No such file or directory`.
@@ -93,7 +116,7 @@ impl IoError {
     /// `Cannot allocate memory`.
     #[must_use]
     pub const fn no_memory() -> Self {
-        Self::known(12, "Cannot allocate memory")
+        Self::known(NO_MEMORY, "Cannot allocate memory")
     }
 
     /// `Invalid argument`.

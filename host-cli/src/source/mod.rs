@@ -123,7 +123,7 @@ impl ReadAt for DiskFile {
     fn read_at(&mut self, mut offset: u64, mut into: &mut [u8]) -> Result<(), IoError> {
         while !into.is_empty() {
             match rustix::io::pread(&self.fd, &mut *into, offset) {
-                Ok(0) => return Err(IoError::other("file ended while it was read")),
+                Ok(0) => return Err(IoError::fault("file ended while it was read")),
                 Ok(read) => {
                     into = into.get_mut(read..).unwrap_or_default();
                     offset = offset.saturating_add(read as u64);

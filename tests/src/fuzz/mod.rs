@@ -170,13 +170,14 @@ pub fn config_file(data: &[u8]) {
     let mut source = MemorySource::new();
     source.insert(b"/depmod.d/a.conf", text);
     let mut messages = Vec::new();
-    let config = Config::load(&source, &[b"/depmod.d"], version, &limits(), &mut messages);
-    let _ = config.is_excluded(b"x");
-    let _ = config.prefer_new(
-        b"/lib/modules/6.1",
-        b"/lib/modules/6.1/kernel/a.ko",
-        b"/lib/modules/6.1/updates/a.ko",
-    );
+    if let Ok(config) = Config::load(&source, &[b"/depmod.d"], version, &limits(), &mut messages) {
+        let _ = config.is_excluded(b"x");
+        let _ = config.prefer_new(
+            b"/lib/modules/6.1",
+            b"/lib/modules/6.1/kernel/a.ko",
+            b"/lib/modules/6.1/updates/a.ko",
+        );
+    }
     // Walks the external directories.
     let options = Options::new("/lib/modules/6.1", version).config_paths(["/depmod.d"]).limits(limits());
     let _ = Listing::new(&options, &source, &mut messages).count();

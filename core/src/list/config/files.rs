@@ -7,6 +7,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use bstr::BString;
 
+use super::super::WalkError;
 use crate::{
     diagnostic::{Diagnostic, Reporter},
     name::file_name,
@@ -28,12 +29,12 @@ pub(super) fn list<S: Source>(
     source: &S,
     paths: &[impl AsRef<[u8]>],
     reporter: &mut impl Reporter,
-) -> Vec<File> {
+) -> Result<Vec<File>, WalkError> {
     let mut files = BTreeMap::new();
     for path in paths.iter().map(AsRef::as_ref) {
         match source.stat(path).map(|stat| stat.kind) {
             Ok(FileKind::Directory) => {
-                for (name, file) in list_directory(source, path, reporter) {
+                for (name, file) in list_directory(source, path, reporter)? {
                     files.entry(name).or_insert(file);
                 }
             }
@@ -42,56 +43,67 @@ pub(super) fn list<S: Source>(
                 let file = File { path: path.to_vec(), is_empty: false };
                 files.entry(BString::from(file_name(path))).or_insert(file);
             }
+            Err(cause) if cause.is_fault() => return Err(WalkError { path: path.into(), cause }),
             Err(_) => {}
         }
     }
-    files.into_values().collect()
+    Ok(files.into_values().collect())
 }
 
 /// The files of one directory with their base names.
-fn list_directory<S: Source>(source: &S, dir: &[u8], reporter: &mut impl Reporter) -> Vec<(BString, File)> {
+fn list_directory<S: Source>(
+    source: &S,
+    dir: &[u8],
+    reporter: &mut impl Reporter,
+) -> Result<Vec<(BString, File)>, WalkError> {
     let mut entries = match source.list(dir) {
         Ok(entries) => entries,
+        Err(cause) if cause.is_fault() => return Err(WalkError { path: dir.into(), cause }),
         Err(cause) => {
             reporter.report(Diagnostic::ConfigDirectory { path: dir.into(), cause });
-            return Vec::new();
+            return Ok(Vec::new());
         }
     };
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut files = Vec::new();
     for entry in entries {
-        match examine(source, dir, &entry) {
+        match examine(source, dir, &entry)? {
             Ok(Some(file)) => files.push((entry.name, file)),
             Ok(None) => {}
             Err(diagnostic) => reporter.report(diagnostic),
         }
     }
-    files
+    Ok(files)
 }
 
 /// Whether an entry is a configuration file; hidden ones are passed over in silence.
-fn examine<S: Source>(source: &S, dir: &[u8], entry: &DirEntry) -> Result<Option<File>, Diagnostic> {
+fn examine<S: Source>(
+    source: &S,
+    dir: &[u8],
+    entry: &DirEntry,
+) -> Result<Result<Option<File>, Diagnostic>, WalkError> {
     let name = &*entry.name;
     let path = [dir, b"/", name].concat();
     if name.starts_with(b".") {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     if !name.ends_with(b".conf") {
-        return Err(Diagnostic::ConfigSuffix { path: path.into() });
+        return Ok(Err(Diagnostic::ConfigSuffix { path: path.into() }));
     }
     let kind = match entry.kind {
         EntryKind::File => FileKind::File,
         EntryKind::Directory => FileKind::Directory,
         EntryKind::Unresolved => match source.stat(&path) {
             Ok(stat) => stat.kind,
-            Err(_) => return Err(Diagnostic::ConfigStat { path: [dir, name].concat().into() }),
+            Err(cause) if cause.is_fault() => return Err(WalkError { path: path.into(), cause }),
+            Err(_) => return Ok(Err(Diagnostic::ConfigStat { path: [dir, name].concat().into() })),
         },
     };
-    match kind {
+    Ok(match kind {
         FileKind::Directory => Err(Diagnostic::ConfigSubdirectory { path: path.into() }),
         FileKind::File => Ok(Some(File { path, is_empty: false })),
         FileKind::Other(_) => Ok(Some(File { path, is_empty: true })),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +178,7 @@ mod tests {
     /// Paths in reading order (`∅` for empty ones), and messages.
     fn read(paths: &[&str]) -> (Vec<String>, Vec<String>) {
         let mut messages = Vec::new();
-        let files = list(&TREE, paths, &mut messages);
+        let files = list(&TREE, paths, &mut messages).unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
             files.into_iter().map(|f| text(f.path) + if f.is_empty { "∅" } else { "" }).collect(),

@@ -19,10 +19,11 @@
 //! let mut source = MemorySource::new();
 //! source.insert(b"/etc/depmod.d/site.conf", b"search extra built-in\n".to_vec());
 //! let mut messages = Vec::new();
-//! let config = Config::load(&source, Config::PATHS, b"6.1.0", &Limits::DEFAULT, &mut messages);
+//! let config = Config::load(&source, Config::PATHS, b"6.1.0", &Limits::DEFAULT, &mut messages)?;
 //! assert!(messages.is_empty());
 //! let (old, new) = (b"/lib/modules/6.1.0/kernel/a.ko", b"/lib/modules/6.1.0/extra/a.ko");
 //! assert!(config.prefer_new(b"/lib/modules/6.1.0", old, new));
+//! # Ok::<(), depmod_core::parts::list::WalkError>(())
 //! ```
 
 mod files;
@@ -38,6 +39,7 @@ use bstr::BString;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::WalkError;
 use crate::{diagnostic::Reporter, limits::Limits, source::Source};
 
 /// The configuration for one kernel version.
@@ -77,19 +79,22 @@ impl Config {
     /// Reads the configuration for kernel `version` from `paths`, directories or files. What cannot be
     /// read or understood is reported, in kmod's order, and left out. A directory's entries are taken
     /// in byte order.
+    ///
+    /// # Errors
+    /// When the machine fails at a path: the configuration is not known then.
     pub fn load<S: Source>(
         source: &S,
         paths: &[impl AsRef<[u8]>],
         version: &[u8],
         limits: &Limits,
         reporter: &mut impl Reporter,
-    ) -> Self {
-        let files = files::list(source, paths, reporter);
+    ) -> Result<Self, WalkError> {
+        let files = files::list(source, paths, reporter)?;
         let mut parser = parse::Parser::new(version, limits, reporter);
         for file in files {
-            parser.read(source, &file);
+            parser.read(source, &file)?;
         }
-        parser.finish()
+        Ok(parser.finish())
     }
 
     /// Whether the walk skips files and directories of this name.

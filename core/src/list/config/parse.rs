@@ -2,6 +2,7 @@
 
 use alloc::{format, vec::Vec};
 
+use super::super::WalkError;
 use super::{Config, Search, files::File, regex::pattern_occurs};
 use crate::{
     diagnostic::{Diagnostic, FileLine, Reporter},
@@ -32,16 +33,20 @@ impl<'a, R: Reporter> Parser<'a, R> {
         self.config
     }
 
-    pub(super) fn read(&mut self, source: &impl Source, file: &File) {
+    pub(super) fn read(&mut self, source: &impl Source, file: &File) -> Result<(), WalkError> {
         if file.is_empty {
-            return;
+            return Ok(());
         }
         match source.read_named(&file.path, self.limits.text_size) {
             Ok(bytes) => self.parse(&file.path, &bytes),
+            Err(cause) if cause.is_fault() => {
+                return Err(WalkError { path: file.path.clone().into(), cause });
+            }
             Err(cause) => {
                 self.reporter.report(Diagnostic::ConfigFile { path: file.path.clone().into(), cause });
             }
         }
+        Ok(())
     }
 
     fn parse(&mut self, path: &[u8], bytes: &[u8]) {
@@ -210,7 +215,7 @@ mod tests {
         host.insert(b"/f", bytes);
         let mut messages = Vec::new();
         let mut parser = Parser::new(b"6.1.0", &Limits::DEFAULT, &mut messages);
-        parser.read(&host, &File { path: b"/f".to_vec(), is_empty: false });
+        parser.read(&host, &File { path: b"/f".to_vec(), is_empty: false }).unwrap();
         let config = parser.finish();
         (config, messages.iter().map(|message| String::from_utf8(message.message()).unwrap()).collect())
     }
@@ -299,8 +304,8 @@ mod tests {
     fn unreadable_files_are_reported() {
         let mut messages = Vec::new();
         let mut parser = Parser::new(b"6.1.0", &Limits::DEFAULT, &mut messages);
-        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: true });
-        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: false });
+        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: true }).unwrap();
+        parser.read(&MemorySource::new(), &File { path: b"/f".to_vec(), is_empty: false }).unwrap();
         parser.finish();
         let messages: Vec<_> = messages.iter().map(Diagnostic::message).collect();
         assert_eq!(messages, [b"file parse /f: No such file or directory"]);

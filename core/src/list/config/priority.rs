@@ -99,7 +99,7 @@ mod tests {
         let mut host = MemorySource::new();
         host.insert(b"/c", lines.as_bytes());
         let mut messages = Vec::new();
-        let config = Config::load(&host, &[b"/c"], b"6.1", &Limits::DEFAULT, &mut messages);
+        let config = Config::load(&host, &[b"/c"], b"6.1", &Limits::DEFAULT, &mut messages).unwrap();
         let absolute = |file: &str| match file.strip_prefix('/') {
             Some(_) => file.as_bytes().to_vec(),
             None => [DIRECTORY, b"/", file.as_bytes()].concat(),

@@ -145,9 +145,18 @@ impl<'host> Loader<'host> {
             .and(held(&sections.symtab))
             .and_then(|symtab| Symbols::new(header.class, header.byte_order, symtab));
         if let (Some(symbols), Some(strtab)) = (&symbols, strtab) {
-            let crc_at =
-                |section, offset| crc_at(&self.ranges, file, table, header.byte_order, section, offset);
+            let mut fault = None;
+            let crc_at = |section, offset| {
+                let crc = crc_at(&self.ranges, file, table, header.byte_order, section, offset);
+                crc.unwrap_or_else(|error| {
+                    fault = Some(error);
+                    exports::NO_CRC
+                })
+            };
             exports::from_crc_symbols(symbols.clone(), strtab, crc_at, &mut self.facts);
+            if let Some(fault) = fault.filter(IoError::is_fault) {
+                return Err(fault.into());
+            }
         }
         if !self.facts.has_exports()
             && let Some(strings) = held(&sections.strings)
@@ -220,19 +229,19 @@ fn crc_at(
     byte_order: ByteOrder,
     section: u16,
     offset: u64,
-) -> u64 {
-    let word = (|| {
+) -> Result<u64, IoError> {
+    let place = || {
         let range = table.get(section)?.range(file.size())?;
         let start = range.start.checked_add(offset)?;
-        let end = start.checked_add(4).filter(|&end| end <= range.end)?;
-        let mut word = [0; 4];
-        match ranges.get(&(start..end)) {
-            Some(bytes) => word.copy_from_slice(bytes),
-            None => file.read_at(start, &mut word).ok()?,
-        }
-        byte_order.u32(&word).map(u64::from)
-    })();
-    word.unwrap_or(exports::NO_CRC)
+        Some(start..start.checked_add(4).filter(|&end| end <= range.end)?)
+    };
+    let Some(place) = place() else { return Ok(exports::NO_CRC) };
+    let mut word = [0; 4];
+    match ranges.get(&place) {
+        Some(bytes) => word.copy_from_slice(bytes),
+        None => file.read_at(place.start, &mut word)?,
+    }
+    Ok(byte_order.u32(&word).map_or(exports::NO_CRC, u64::from))
 }
 
 fn read_head<'head>(
