@@ -1,8 +1,8 @@
-//! What a run has to say to people, as values.
+//! Messages of a run, as values.
 //!
-//! The texts are kmod's, word for word ([`reference::cli`](crate::reference::cli) §5.1), so that scripts which look for
-//! them keep working; texts that kmod does not have say what and where in the same manner. A host
-//! adds its prefix (`depmod: ERROR: `) and a newline.
+//! The texts are kmod's, word for word ([`reference::cli`](crate::reference::cli) §5.1), so that scripts that
+//! match them keep working. Other messages follow the same style. A host adds a prefix (`depmod: ERROR: `)
+//! and a newline.
 //!
 //! ```
 //! use depmod_core::{Diagnostic, IoError, Severity};
@@ -19,14 +19,14 @@ use bstr::BString;
 
 use crate::source::IoError;
 
-/// How grave a diagnostic is; kmod's levels.
+/// Severity of a diagnostic; kmod's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The run ends here, with status 1.
+    /// Ends the run with status 1.
     Fatal,
-    /// Something is lost.
+    /// Part of the input has no effect.
     Error,
-    /// Something is odd.
+    /// Suspicious input.
     Warning,
     /// Shown from `-vv` on.
     Info,
@@ -45,12 +45,12 @@ impl Severity {
     }
 }
 
-/// Takes the diagnostics of a run, in order.
+/// Receives the diagnostics of a run, in order.
 pub trait Reporter {
     /// Called once for each diagnostic.
     fn report(&mut self, diagnostic: Diagnostic);
 
-    /// Reports why a run ends here, and makes that its error.
+    /// Reports the reason for the end of a run, and returns it as an error.
     fn stop(&mut self, diagnostic: Diagnostic) -> Stopped
     where
         Self: Sized,
@@ -73,19 +73,18 @@ impl Reporter for () {
     fn report(&mut self, _: Diagnostic) {}
 }
 
-/// A run that ended before its result. It carries and displays the diagnostic that says why, which the reporter
-/// has heard like all others.
+/// A run that ended without a result. It carries and displays the diagnostic with the reason, which has also been reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped(Box<Diagnostic>);
 
 impl Stopped {
-    /// Ends a run for this reason, which somebody else reports.
+    /// Ends a run for this reason; the caller reports it.
     #[must_use]
     pub fn because(diagnostic: Diagnostic) -> Self {
         Self(Box::new(diagnostic))
     }
 
-    /// Why the run ended.
+    /// The reason for the end of the run.
     #[must_use]
     pub fn diagnostic(&self) -> &Diagnostic {
         &self.0
@@ -132,9 +131,9 @@ impl FileLine {
     }
 }
 
-/// Something that a text quotes.
+/// A part of a message text.
 trait Part {
-    /// Appends it as it is shown.
+    /// Appends its display form.
     fn push_to(&self, out: &mut Vec<u8>);
 }
 
@@ -236,13 +235,13 @@ fn push_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
         }
     }
 
-    // A vector takes everything.
+    // Writing to a vector cannot fail.
     let _ = Out(out).write_fmt(text);
 }
 
 macro_rules! diagnostics {
     ($( $(#[$doc:meta])* $severity:ident $name:ident { $($field:ident: $type:ty),* } => $($part:expr),+ ; )+) => {
-        /// One message, with what it is about as typed fields; the text is made when it is shown.
+        /// One message, with its subject as typed fields; the text is formatted on display.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         #[allow(missing_docs, reason = "fields are named after what the text quotes")]
@@ -251,19 +250,19 @@ macro_rules! diagnostics {
         }
 
         impl Diagnostic {
-            /// How grave it is.
+            /// Its severity.
             #[must_use]
             pub fn severity(&self) -> Severity {
                 match self { $( Self::$name { .. } => Severity::$severity, )+ }
             }
 
-            /// A stable name for machines: the variant's.
+            /// A stable, machine-readable name: the variant's.
             #[must_use]
             pub fn code(&self) -> &'static str {
                 match self { $( Self::$name { .. } => stringify!($name), )+ }
             }
 
-            /// The text, without prefix and newline; names in it are raw bytes.
+            /// The text, without prefix and newline; names are raw bytes.
             #[must_use]
             pub fn message(&self) -> Vec<u8> {
                 let mut out = Vec::new();
@@ -282,180 +281,180 @@ diagnostics! {
     Error ConfigDirectory { path: BString, cause: IoError } => b"files list ", path, b": ", cause;
     /// A configuration file cannot be opened.
     Error ConfigFile { path: BString, cause: IoError } => b"file parse ", path, b": ", cause;
-    /// An entry without the `.conf` ending.
+    /// A directory entry without the `.conf` suffix.
     Info ConfigSuffix { path: BString } => b"All cfg files need .conf: ", path;
-    /// An entry of a configuration directory that leads nowhere; `path` is kmod's, without a slash.
+    /// A dangling entry of a configuration directory; `path` has no slash, as in kmod.
     Error ConfigStat { path: BString } => b"Cannot stat directory entry: ", path;
     /// A directory among the configuration files.
     Error ConfigSubdirectory { path: BString } => b"Directories inside directories are not supported: ", path;
-    /// A command that does not exist, or lacks its arguments.
+    /// An unknown command, or missing arguments.
     Error ConfigBadLine { place: FileLine, command: BString } => place, b": ignoring bad line starting with '", command, b"'";
-    /// A command of old that does nothing.
+    /// An obsolete command without effect.
     Info ConfigNotImplemented { place: FileLine, command: BString } => place, b": command ", command, b" not implemented yet";
     /// An `override` for another kernel.
     Info OverrideNotMatched { place: FileLine, pattern: BString } => place, b": override kernel did not match ", pattern;
     /// An `external` for another kernel.
     Info ExternalNotMatched { place: FileLine, pattern: BString } => place, b": external directory did not match ", pattern;
-    /// A version pattern that is no POSIX extended regular expression, or that is too costly.
+    /// A version pattern that is not a valid POSIX extended regular expression, or is too expensive.
     Info ConfigPattern { place: FileLine, pattern: BString, cause: String } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
 
-    // Faults of the machine.
-    /// The machine failed while this was read: the result would be poorer than what is there.
+    // Machine faults.
+    /// A machine fault during a read: new index files would lose entries of the existing ones.
     Fatal ReadFault { path: BString, cause: IoError } => b"could not read ", path, b": ", cause,
         b"; index files left as they were";
-    /// A module that exceeds a ceiling.
+    /// A module that exceeds a limit.
     Fatal ModuleCeiling { path: BString, cause: Cow<'static, str> } => path, b": ", cause, b"; index files left as they were";
-    /// A module that was gone when it was to be read.
+    /// A module that vanished between listing and reading.
     Fatal ModuleVanished { path: BString } => path, b" vanished while modules were read; index files left as they were";
 
     // The walk (`depmod_core::reference::modules` §2).
-    /// The module directory or an external one cannot be opened, or a directory below is one too many.
+    /// The module directory or an external directory cannot be opened, or there are too many subdirectories.
     Error OpenDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;
-    /// Nothing can be done without the module directory.
+    /// The module directory is unreadable, so the run ends.
     Fatal SearchModules { cause: IoError } => b"could not search modules: ", cause;
-    /// An entry that leads nowhere.
+    /// A dangling directory entry.
     Error Fstatat { dirfd: usize, name: BString, cause: IoError } => b"fstatat(", dirfd, b", ", name, b"): ", cause;
-    /// A directory below that cannot be opened.
+    /// An unreadable subdirectory.
     Error Openat { dirfd: usize, name: BString, cause: IoError } => b"openat(", dirfd, b", ", name, b", O_RDONLY): ", cause;
-    /// Neither file nor directory; `mode` is octal.
+    /// A directory entry that is neither file nor directory; `mode` is octal.
     Error UnsupportedFileType { path: BString, mode: u32 } => b"unsupported file type ", path, b": ", Octal(*mode);
-    /// A link to a directory that is already being walked (kmod would follow it until it fails).
+    /// A link to a parent directory (kmod follows it until it fails).
     Error DirectoryLoop { path: BString } => b"directory loop, not followed: ", path;
-    /// `--root-owned-only`: a module that somebody else owns.
+    /// `--root-owned-only`: a module that root does not own.
     Warning NotRootOwned { path: BString } => path, b" is not owned by root, left out";
-    /// Deeper than the ceiling allows.
+    /// A directory below the depth limit.
     Error DirectoryDepth { path: BString } => b"directories too deep, not followed: ", path;
 
     // Command line (`depmod_core::reference::cli` §2, §3).
-    /// `-P` with anything but one byte.
+    /// `-P` with an argument of zero or several bytes.
     Fatal SymbolPrefix {} => b"-P only takes a single char";
-    /// The first operand is no version.
+    /// The first operand is not a version.
     Error BadVersion { word: BString } => b"Bad version passed ", word;
-    /// The name of the running kernel is not to be had.
+    /// The release of the running kernel is unknown.
     Fatal Uname { cause: IoError } => b"uname() failed: ", cause;
-    /// `-b` is relative and the current directory unknown.
+    /// `-b` is relative and the current directory is unknown.
     Error ImagePath { path: BString } => b"invalid image path ", path;
-    /// `-o` is relative and the current directory unknown.
+    /// `-o` is relative and the current directory is unknown.
     Error OutputDirectory { path: BString } => b"invalid output directory ", path;
-    /// A directory of 4,096 bytes or more.
+    /// A directory path of 4,096 bytes or more.
     Error PathTooLong { path: BString } => b"Bad directory ", path, b": path too long";
-    /// An option of old that does nothing any more.
+    /// An obsolete option without effect.
     Warning DeprecatedOption { option: &'static str } => b"Ignored deprecated option ", option;
 
     // Is the index up to date? (`depmod_core::reference::cli` §4).
-    /// No `modules.dep` to compare with.
+    /// There is no `modules.dep` to compare with.
     Error StatIndex { directory: BString, cause: IoError } => b"could not fstatat(", directory, b", modules.dep): ", cause;
-    /// A path that kmod cannot hold; `path` ends in the entry's name.
+    /// A path beyond kmod's buffer size; `path` ends in the entry's name.
     Error EntryPathTooLong { path: BString } => b"path is too long ", path;
 
     // Operands (`depmod_core::reference::cli` §3).
-    /// An operand that is no absolute path.
+    /// An operand that is not an absolute path.
     Fatal NotAbsolute { path: BString } => path, b": not absolute path.";
-    /// An operand that does not exist.
+    /// A missing operand file.
     Fatal CreateModule { path: BString, cause: IoError } => b"could not create module ", path, b": ", cause;
     /// The same operand twice: kmod's first line.
     Error DuplicateOperand { name: BString } => b"hash_add_unique ", name, b": File exists";
     /// The same operand twice: kmod's second line.
     Fatal AddModule { path: BString } => b"could not add module ", path, b": File exists";
-    /// Two operands of one name.
+    /// Two operands with the same module name.
     Error OperandNameTaken { name: BString, new: BString, old: BString } => b"kmod_module '", name,
         b"' already exists with different path: new-path='", new, b"' old-path='", old, b"'";
 
     // Side files.
-    /// `-E` or `-F` cannot be read.
+    /// The file of `-E` or `-F` cannot be read.
     Fatal LoadSymbols { path: BString, cause: IoError } => b"could not load ", path, b": ", cause;
-    /// A CRC in `Module.symvers` that is no number.
+    /// An invalid CRC in `Module.symvers`.
     Error InvalidSymbolVersion { place: FileLine, crc: BString, cause: IoError } => place, b" Invalid symbol version ", crc, b": ", cause;
-    /// A line of `System.map` with fewer than two spaces; `line` ends in its own newline.
+    /// A line of `System.map` with fewer than two spaces; `line` includes its newline.
     Error InvalidMapLine { place: FileLine, line: BString } => place, b": invalid line: ", line;
-    /// No `modules.order`, `modules.builtin` or `modules.builtin.modinfo`.
+    /// `modules.order`, `modules.builtin` or `modules.builtin.modinfo` cannot be opened.
     Warning OpenSideFile { name: &'static str, directory: BString, cause: IoError } => b"could not open ", name, b" at ", directory, b": ", cause;
-    /// A line of `modules.order` without its end.
+    /// A line of `modules.order` without a newline.
     Error CorruptOrder { place: FileLine } => place, b" corrupted line misses '\\n'";
-    /// A line of `modules.builtin` that does not begin with a letter; `line` ends in its own newline.
+    /// A line of `modules.builtin` that does not begin with a letter; `line` includes its newline.
     Error InvalidBuiltinLine { line: BString } => b"Invalid modules.builtin line: ", line;
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
     Warning BuiltinFieldTooLong { partial: BString } => b"Could not flush stream: 28. Partial content: ", partial;
 
     // A module directory against its `modules.order`.
-    /// A file system that folds case kept only one of two modules.
+    /// A case-insensitive file system kept only one of two modules.
     Warning CaseFolded { path: BString, other: BString } => b"no ", path, b", only ", other, b": names differ in case alone";
-    /// Other modules that are not there.
+    /// Other missing modules.
     Warning OrderIncomplete { count: usize } => count, b" more modules of modules.order are not there";
-    /// One of them.
+    /// One missing module.
     Info OrderMissing { path: BString } => b"modules.order names ", path, b", which is not there";
 
     // Modules (`depmod_core::reference::modules` §7).
-    /// What a decoder says.
+    /// A decoder's message.
     Error Decoder { format: &'static str, cause: Cow<'static, str> } => format, b": ", cause;
-    /// A module that cannot be read; it stays in the list.
+    /// An unreadable module; it stays in the list.
     Error LoadModule { path: BString, cause: IoError } => b"failed to load symbols from ", path, b": ", cause;
-    /// A module that has a symbol whose name is taken to end with the section.
+    /// A module with an unterminated symbol name, cut at the end of the section.
     Warning NameUnended { path: BString } => path, b" has a symbol whose name does not end in .strtab";
-    /// A module that loses all its dependencies because one of its entries is broken.
+    /// A module that loses all its dependencies because of one invalid entry.
     Warning NeedsLost { path: BString, cause: &'static str } => path, b" loses all its dependencies: ", cause;
 
-    /// There is no cache, or not this run's; the run is slower and otherwise the same.
+    /// There is no usable cache for this run; the run is slower, with the same result.
     Info CacheUnusable { path: BString, cause: Cow<'static, str> } => b"cache ", path, b" not used: ", cause;
-    /// The directory named for the cache is none that it may be in.
+    /// The cache directory is inside the module directory.
     Error CacheInside { path: BString } => b"cache ", path, b" would be inside the module directory";
 
     // Symbols (`depmod_core::reference::resolution` §3).
-    /// `-e` alone.
+    /// `-e` without `-E` or `-F`.
     Warning ErrsymsAlone {} => b"-e needs -E or -F";
-    /// Nobody provides it.
+    /// A symbol without a provider.
     Warning UnknownSymbol { path: BString, symbol: BString } => path, b" needs unknown symbol ", symbol;
-    /// `-u`: the same, as a failure.
+    /// `-u`: a symbol without a provider, as an error.
     Error UnresolvedSymbol { path: BString, symbol: BString } => path, b" needs unknown symbol ", symbol;
-    /// `-u`: why the run fails.
-    Error UnresolvedCount { count: usize } => count, b" needed symbols are provided by nobody";
-    /// The provider's CRC is another one.
+    /// `-u`: the number of symbols without a provider, which fails the run.
+    Error UnresolvedCount { count: usize } => count, b" needed symbols have no provider";
+    /// The CRCs of user and provider differ.
     Warning SymbolVersion { path: BString, symbol: BString } => path, b" disagrees about version of symbol ", symbol;
     /// A cycle, names joined by ` -> `.
     Error Cycle { names: Vec<BString> } => b"Cycle detected: ", Joined(names);
-    /// The report ended at its ceiling.
+    /// The report reached its length limit.
     Error CycleReportCut { lines: usize } => b"more cycles, report ends after ", lines, b" lines";
-    /// How many modules are in cycles.
+    /// The number of modules in cycles.
     Error CyclesFound { count: usize } => b"Found ", count, b" modules in dependency cycles!";
 
     // Outputs (`depmod_core::reference::outputs`).
-    /// An alias that is in no index.
+    /// An alias with an unmatched bracket; the indexes omit it.
     Warning UnmatchedBracket { alias: BString } => b"Unmatched bracket in ", alias;
-    /// `-w`: a module repeats an alias.
+    /// `-w`: a repeated alias of a module.
     Warning DuplicateAlias { key: BString, module: BString } => b"duplicate module alias:\n", key, b" ", module;
-    /// A `devname:` alias without its numbers.
+    /// A `devname:` alias without device numbers.
     Error DevnameNumbers { module: BString, devname: BString } => b"Module '", module, b"' has devname (", devname,
         b") but lacks major and minor information. Ignoring.";
-    /// A byte that no index can hold, which is shown raw and by its number.
+    /// A byte that an index cannot store, shown raw and in hexadecimal.
     Fatal BadCharacter { byte: u8, text: BString } => b"Module index: bad character '", [*byte], b"'=0x", Hexadecimal(*byte),
         b" - only 7-bit ASCII is supported:\n", text;
-    /// Standard output took not all of it.
+    /// A write to standard output failed.
     Fatal StandardOutput { cause: IoError } => b"could not write to standard output: ", cause;
-    /// An output that cannot be made.
+    /// An output that cannot be generated.
     Error WriteIndex { name: &'static str, cause: Cow<'static, str> } => b"Could not write index '", name, b"': ", cause;
 
     // Publishing (`depmod_core::reference::outputs` §5).
-    /// The output directory cannot be made.
+    /// The output directory cannot be created.
     Fatal CreateDirectory { path: BString, cause: IoError } => b"could not create directory ", path, b": ", cause;
     /// The output directory cannot be opened.
     Fatal OpenOutputDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;
-    /// Another program has locked the output directory.
+    /// Another process holds the lock of the output directory.
     Warning LockWait { path: BString } => b"waiting for another run in ", path;
-    /// It keeps the lock longer than any run should; this run goes on without.
+    /// Any reader can hold the lock indefinitely, so waiting is bounded; this run continues without the lock.
     Warning LockIgnored { path: BString } => b"not waiting any longer for another run in ", path;
-    /// The output directory takes no new file.
+    /// A file cannot be created in the output directory.
     Error CreateTemporary { path: BString, cause: IoError } => b"Could not create temporary file at '", path, b"': ", cause;
-    /// A write failed; what was there before stays.
+    /// A write failed; the old file stays.
     Error TruncatedIndex { name: BString, cause: IoError } => b"Could not create index '", name,
         b"'. Output is truncated: ", cause;
-    /// A new file cannot take the place of the old one; what was there before stays.
+    /// A new file cannot replace the old one; the old file stays.
     Fatal PublishIndex { temporary: BString, name: BString, cause: IoError } => b"publish temporary from ", temporary, b" to ", name,
         b": ", cause;
-    /// A file that need not change does not take the time of this run.
+    /// The modification time of an unchanged file cannot be set.
     Error TouchIndex { name: BString, cause: IoError } => b"could not set the time of ", name, b": ", cause;
-    /// The new files are in place, but perhaps not on the disk.
+    /// The new files are in place, but may not be on the disk yet.
     Error SyncDirectory { path: BString, cause: IoError } => b"could not sync directory ", path, b": ", cause;
-    /// A signal arrived before anything was replaced.
+    /// A signal arrived before any file was replaced.
     Fatal Interrupted { path: BString } => b"interrupted, nothing replaced in ", path;
 }
 
@@ -471,14 +470,14 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn place_names_file_and_number() {
+    fn file_lines_show_path_and_number() {
         let mut shown = Vec::new();
         FileLine::new(b"/x/Module.symvers", 12).push_to(&mut shown);
         assert_eq!(shown, b"/x/Module.symvers:12");
     }
 
     #[test]
-    fn numbers_and_names_as_kmod_shows_them() {
+    fn numbers_and_names_have_kmods_format() {
         let shown = |diagnostic: Diagnostic| diagnostic.to_string();
         let (path, mode) = ("/d/pipe".into(), 0o010_000);
         assert_eq!(
@@ -495,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_text_stay_bytes() {
+    fn invalid_utf8_names_stay_bytes() {
         let diagnostic = Diagnostic::UnmatchedBracket { alias: b"\xff]".into() };
         assert_eq!(diagnostic.message(), b"Unmatched bracket in \xff]");
         assert_eq!(diagnostic.to_string(), "Unmatched bracket in \u{fffd}]");
@@ -503,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_reports_the_reason_and_carries_it() {
+    fn stop_reports_and_returns_the_reason() {
         let mut messages = Vec::new();
         let stopped = messages.stop(Diagnostic::SymbolPrefix {});
         assert_eq!(messages, [Diagnostic::SymbolPrefix {}]);
@@ -513,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_has_all_causes_once() {
+    fn chains_show_each_cause_once() {
         let error = crate::list::WalkError { path: "/d".into(), cause: IoError::not_found() };
         let text = "could not open directory /d: No such file or directory";
         assert_eq!(Chain(&error).to_string(), text);

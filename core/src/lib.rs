@@ -1,14 +1,14 @@
 //! Linux kernel modules in, kmod's index files out.
 //!
-//! `depmod` answers two questions for everybody who loads kernel modules: what must be loaded before this
-//! module, and which module serves this device? It reads every module of a kernel once and writes the
-//! answers into eleven files. This crate is that program without an operating system: it knows bytes and
-//! `/`-separated paths, and does no I/O, has no clock, no threads and no `unsafe`. The Linux command and the
-//! firmware program are two hosts around it.
+//! `depmod` answers two questions for every module loader: which modules does this module depend on, and
+//! which module serves this device? It reads every module of a kernel once and writes the answers into eleven
+//! index files. This crate is that program without an operating system: it works on bytes and `/`-separated
+//! paths, and has no I/O, no clock, no threads and no `unsafe`. The Linux command and the firmware program
+//! are two hosts around it.
 //!
 //! # Example
 //!
-//! A kernel in memory, with two modules of which one needs the other:
+//! A kernel in memory with two modules, one dependent on the other:
 //!
 //! ```
 //! # #[cfg(all(feature = "alloc", feature = "gz"))] {
@@ -33,33 +33,35 @@
 //! ```
 //!
 //! More in the package's `examples`: a lookup with and without an allocator, a load order with reasons, a
-//! [`Source`] of one's own.
+//! custom [`Source`].
 //!
 //! # Data flow
 //!
 //! | Stage | Room | From → to |
 //! |---|---|---|
 //! | list | [`parts::list`] | directories and configuration → module files in their final order |
-//! | read | [`parts::source`] | what the core asks of an operating system; [`MemorySource`] is one in memory |
+//! | read | [`parts::source`] | the interface to an operating system; [`MemorySource`] keeps files in memory |
 //! | decompress | [`parts::decompress`] | gzip, xz, zstd → ELF |
 //! | parse | [`parts::parse`] | a module → its [`Facts`](parts::parse::module::Facts) |
-//! | resolve | [`parts::resolve`] | facts → who needs whom |
+//! | resolve | [`parts::resolve`] | facts → dependencies |
 //! | emit | [`parts::output`] | → bytes of the eleven files |
 //!
-//! [`run`](run()) is all of it in order. The formats stand alone: [`parts::index`] for the `.bin` files, [`parts::cpio`] for
-//! archives. Questions have a room, [`parts::answer`], and so have boot loaders, [`parts::boot`].
+//! [`run`](run()) runs the stages in order. The formats are independent of them: [`parts::index`] for the
+//! `.bin` files, [`parts::cpio`] for archives. Queries are in [`parts::answer`], support for boot loaders in
+//! [`parts::boot`].
 //!
 //! # Features
 //!
-//! * `alloc` (default): everything. Without it there remain the index reader with wildcard lookup, [names](parts::name)
-//!   and [`hardware`](parts::boot::hardware) modaliases, for boot loaders that have no allocator.
-//! * `gz`, `lz4`, `xz`, `zst` (default): decoders in Rust alone. A host that brings its own, as the Linux command
-//!   does, can leave them out.
+//! * `alloc` (default): everything. Without it, the crate contains the index reader with wildcard lookup,
+//!   [names](parts::name) and [`hardware`](parts::boot::hardware) modaliases, for boot loaders without an
+//!   allocator.
+//! * `gz`, `lz4`, `xz`, `zst` (default): pure Rust decoders. A host with its own decoders, such as the Linux
+//!   command, can disable them.
 //!
-//! What kmod does, exactly, is written down in [`mod@reference`].
+//! [`mod@reference`] describes kmod's behaviour in detail.
 #![no_std]
 #![forbid(unsafe_code)]
-// What came from input is never trusted: no panicking access, no silent truncation.
+// Input is never trusted: no panicking access, no silent truncation.
 #![cfg_attr(
     not(test),
     warn(
@@ -78,7 +80,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-// What everything knows.
+// Shared by all rooms.
 #[cfg(feature = "alloc")]
 mod diagnostic;
 mod hash;
@@ -88,7 +90,7 @@ mod name;
 mod options;
 mod text;
 
-// The stages of a run, in their order: each knows those before it, and the formats.
+// The stages of a run, in order: each imports only earlier stages and the formats.
 #[cfg(feature = "alloc")]
 mod source;
 
@@ -110,12 +112,12 @@ mod output;
 #[cfg(feature = "alloc")]
 mod run;
 
-// Formats, which know nothing but themselves.
+// Formats, independent of the stages.
 #[cfg(feature = "alloc")]
 mod cpio;
 mod index;
 
-// Questions, and what only boot loaders need.
+// Queries, and support for boot loaders.
 #[cfg(feature = "alloc")]
 mod answer;
 mod boot;
@@ -136,7 +138,7 @@ pub use crate::{
     limits::Limits,
 };
 
-/// What kmod's `depmod` reads, does and writes: its files, formats and messages.
+/// Description of kmod's `depmod`: its behaviour, files, formats and messages.
 pub mod reference {
     pub mod cli {
         #![doc = include_str!("../doc/cli.md")]
@@ -158,14 +160,14 @@ pub mod reference {
     }
 }
 
-/// The rooms that the two products are made of. Anything here may change with any release.
+/// The rooms of this crate, shared by the two programs. Anything here may change with any release.
 pub mod parts {
     #[cfg(feature = "alloc")]
-    /// Questions about modules.
+    /// Queries about modules.
     pub mod answer {
         pub use crate::answer::*;
     }
-    /// What only boot loaders need.
+    /// Support for boot loaders.
     pub mod boot {
         pub use crate::boot::*;
     }
@@ -180,7 +182,7 @@ pub mod parts {
         pub use crate::decompress::*;
     }
     #[cfg(feature = "alloc")]
-    /// What a run has to say.
+    /// Messages of a run.
     pub mod diagnostic {
         pub use crate::diagnostic::*;
     }
@@ -192,12 +194,12 @@ pub mod parts {
     pub mod index {
         pub use crate::index::*;
     }
-    /// Ceilings.
+    /// Limits on input.
     pub mod limits {
         pub use crate::limits::*;
     }
     #[cfg(feature = "alloc")]
-    /// Which modules there are, in which order.
+    /// The module list and its order.
     pub mod list {
         pub use crate::list::*;
     }
@@ -206,12 +208,12 @@ pub mod parts {
         pub use crate::name::*;
     }
     #[cfg(feature = "alloc")]
-    /// What a run is asked.
+    /// Options of a run.
     pub mod options {
         pub use crate::options::*;
     }
     #[cfg(feature = "alloc")]
-    /// The eleven files.
+    /// The eleven index files.
     pub mod output {
         pub use crate::output::*;
     }
@@ -221,7 +223,7 @@ pub mod parts {
         pub use crate::parse::*;
     }
     #[cfg(feature = "alloc")]
-    /// Who needs whom.
+    /// Dependencies.
     pub mod resolve {
         pub use crate::resolve::*;
     }
@@ -231,7 +233,7 @@ pub mod parts {
         pub use crate::run::*;
     }
     #[cfg(feature = "alloc")]
-    /// What is asked of an operating system.
+    /// The interface to an operating system.
     pub mod source {
         pub use crate::source::*;
     }

@@ -1,4 +1,4 @@
-//! What a run is asked.
+//! Options of a run.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use bstr::BString;
 
 use crate::limits::Limits;
 
-/// What a run is to do.
+/// The options of a run.
 ///
 /// ```
 /// use depmod_core::{Options, Unresolved};
@@ -21,49 +21,49 @@ use crate::limits::Limits;
 pub struct Options {
     /// The module directory: `<basedir>/<moduledir>/<version>`, absolute.
     pub directory: BString,
-    /// The kernel version that configuration lines are matched with.
+    /// The kernel version, matched against patterns in the configuration.
     pub version: BString,
-    /// Which modules.
+    /// The modules to index.
     pub selection: Selection,
-    /// Leave out modules that root does not own.
+    /// Omit modules that root does not own.
     pub root_owned_only: bool,
     /// Configuration files and directories; earlier ones mask later ones.
     pub config_paths: Vec<BString>,
-    /// Where the kernel's own symbols stand.
+    /// The file with the kernel's own symbols.
     pub kernel_symbols: Option<KernelSymbols>,
-    /// `-P`: a character that symbol names may begin with.
+    /// `-P`: an optional first character of symbol names.
     pub symbol_prefix: Option<u8>,
-    /// What to say about needed symbols without a provider.
+    /// Reporting of needed symbols without a provider.
     pub unresolved: Unresolved,
     /// `-w`: report repeated aliases.
     pub warn_duplicates: bool,
-    /// `-v`: tell which symbol links which modules ([`Hooks::links`](crate::parts::run::Hooks::links)).
+    /// `-v`: list the symbol that links each pair of modules ([`Hooks::links`](crate::parts::run::Hooks::links)).
     pub trace_links: bool,
-    /// `-n`: make the text files alone, without the messages of the binary indexes.
+    /// `-n`: generate only the text files, without the messages of the binary indexes.
     pub text_only: bool,
-    /// Ceilings on everything.
+    /// Limits on input.
     pub limits: Limits,
 }
 
-/// Which modules a run is about.
+/// Selection of modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// All below the module directory and the external ones.
+    /// All modules below the module directory and the external directories.
     All,
-    /// These files, given by absolute path.
+    /// These files, by absolute path.
     Files(Vec<BString>),
 }
 
 /// A file that lists the kernel's own symbols, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelSymbols {
-    /// `-E`: `Module.symvers`, with versions, which are then compared.
+    /// `-E`: `Module.symvers`; turns the comparison of versions on.
     Symvers(BString),
     /// `-F`: `System.map`.
     SystemMap(BString),
 }
 
-/// What to say about needed symbols without a provider, and about wrong versions.
+/// Reporting of needed symbols without a provider, and about wrong versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unresolved {
     /// Nothing.
@@ -75,7 +75,7 @@ pub enum Unresolved {
 }
 
 impl Options {
-    /// All modules of a directory, with nothing else asked for.
+    /// All modules of a directory, other options at their defaults.
     pub fn new(directory: impl Into<BString>, version: impl Into<BString>) -> Self {
         Self {
             directory: directory.into(),
@@ -159,11 +159,10 @@ impl Options {
         [self.directory.as_slice(), b"/", name.as_bytes()].concat().into()
     }
 
-    /// Everything that can change a byte or a message of the result, as bytes: two runs with equal keys, over
-    /// equal files, have equal results. A cache's key.
+    /// Cache key: every option that can change a byte or a message of the result. Two runs with equal keys and equal input files have equal results.
     #[must_use]
     pub fn key(&self) -> Vec<u8> {
-        // A new field does not compile until it is decided here what it means for the key.
+        // Destructuring makes a new field a compile error until the key covers it.
         let Self {
             directory,
             version,
@@ -214,7 +213,7 @@ impl Options {
     }
 }
 
-/// Numbers of eight bytes, and texts with their length before them.
+/// Numbers of eight bytes, and texts with a length prefix.
 struct Key(Vec<u8>);
 
 impl Key {

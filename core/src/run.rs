@@ -5,9 +5,9 @@
 //! ╰ list ╯ ╰────────────────────── index ───────────────────────╯ the host
 //! ```
 //!
-//! [`list()`] finds the modules, [`index()`] makes the files of them, [`run()`] does both, one module after the
-//! other. What a host does in a way of its own (threads, a cache, facts that are known already) is in its [`Hooks`];
-//! the order of the stages is here alone, and the bytes do not depend on the hooks.
+//! [`list()`] finds the modules, [`index()`] generates the files, [`run()`] does both, one module after the
+//! other. [`Hooks`] hold the host's own part: threads, a cache, facts from an earlier run. Only this room
+//! defines the order of the stages, and the output does not depend on the hooks.
 
 use alloc::{string::ToString, vec::Vec};
 use core::cell::RefCell;
@@ -29,34 +29,31 @@ use crate::{
     source::{IoError, IoErrorKind, Source},
 };
 
-/// What loading one module gave.
+/// The result of loading one module.
 pub type Load = Result<Facts, LoadError>;
 
-/// What a host does in a way of its own. The methods that have a default do one thing after the other.
+/// The host's part of a run. Default methods work sequentially.
 pub trait Hooks {
-    /// Takes the module files from the walk, and gives them back in the same order. Modules can be read
-    /// while the walk goes on; some of them may not be in the list, because another file of that name wins.
+    /// Collects the module files of the walk, in its order. A host can read modules during the walk; the module list may omit some of them, because another file of the same name takes precedence.
     fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
         walk.collect()
     }
 
-    /// Loads every module of the list; the results stand in its order.
+    /// Loads every module of the list; the results are in list order.
     ///
     /// # Errors
-    /// Why the run cannot go on.
+    /// The reason for ending the run.
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic>;
 
-    /// With [`Options::trace_links`]: which symbol links which modules, one line for each pair of modules. Called
-    /// once, also when there is a cycle.
+    /// With [`Options::trace_links`]: the symbol that links each pair of modules, one line per pair. Called once, also when there is a cycle.
     ///
     /// # Errors
-    /// Why the run cannot go on.
+    /// The reason for ending the run.
     fn links(&mut self, _lines: &[u8]) -> Result<(), Diagnostic> {
         Ok(())
     }
 
-    /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once, on
-    /// this one. Results stand in the order in which they are made.
+    /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once, on the calling thread. Results are in order of completion.
     fn build<T: Send>(
         &mut self,
         pieces: usize,
@@ -75,7 +72,7 @@ pub struct InTurn<'h, S> {
 }
 
 impl<'h, S: Source> InTurn<'h, S> {
-    /// Hooks that read from this source, and decode with this decoder.
+    /// Hooks that read from `source` and decode with `decoder`.
     pub fn new(source: &'h S, decoder: &'h mut dyn Decoder, limits: &'h Limits) -> Self {
         Self { source, loader: Loader::new(limits, decoder) }
     }
@@ -83,7 +80,7 @@ impl<'h, S: Source> InTurn<'h, S> {
     /// Loads one module.
     ///
     /// # Errors
-    /// When it cannot be opened, read or understood.
+    /// When the file cannot be opened, read or parsed.
     pub fn load_one(&mut self, path: &[u8]) -> Load {
         self.loader.load(&mut self.source.open(path)?)
     }
@@ -95,7 +92,7 @@ impl<S: Source> Hooks for InTurn<'_, S> {
     }
 }
 
-/// Does everything, one module after the other, with the decoders that this crate was built with.
+/// Runs all stages, one module after the other, with this crate's decoders.
 ///
 /// ```
 /// use depmod_core::{MemorySource, Options, Output, run};
@@ -113,7 +110,7 @@ impl<S: Source> Hooks for InTurn<'_, S> {
 /// ```
 ///
 /// # Errors
-/// When a file cannot be made; nothing must be published then.
+/// When an index file cannot be generated; the host must then publish nothing.
 pub fn run<S: Source>(
     options: &Options,
     source: &S,
@@ -129,11 +126,10 @@ pub fn run<S: Source>(
     )
 }
 
-/// Lists and indexes; both once more, if a module vanished between the two. What the first listing said is
-/// not said again.
+/// Lists and indexes; repeats both once if a module vanished in between. Messages of the first listing are not repeated.
 ///
 /// # Errors
-/// Those of the stages; a module that vanishes in the second attempt is reported.
+/// Those of the stages; a module that vanishes during the second attempt is reported.
 pub fn with_one_retry<L, T, R: Reporter>(
     reporter: &mut R,
     mut list: impl FnMut(NotAgain<'_, R>) -> Result<L, Stopped>,
@@ -158,7 +154,7 @@ fn is_vanished(stopped: &Stopped) -> bool {
     matches!(stopped.diagnostic(), Diagnostic::ModuleVanished { .. })
 }
 
-/// The reporter of one listing: says nothing that an earlier one has said.
+/// The reporter of one listing: drops the messages of an earlier one.
 #[derive(Debug)]
 pub struct NotAgain<'r, R> {
     reporter: &'r mut R,
@@ -177,20 +173,20 @@ impl<R: Reporter> Reporter for NotAgain<'_, R> {
     }
 }
 
-/// Everything that is read before the modules themselves.
+/// The input of a run, apart from the modules' contents.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// The modules, in order.
     pub list: ModuleList,
     /// The file of [`Options::kernel_symbols`].
     pub kernel_symbols: Option<Vec<u8>>,
-    /// `modules.builtin`. Without it the run goes on, and says so when it emits.
+    /// `modules.builtin`. Without it the run continues; the emit stage reports its absence.
     pub builtin: Result<Vec<u8>, IoError>,
     /// `modules.builtin.modinfo`, likewise.
     pub builtin_modinfo: Result<Vec<u8>, IoError>,
 }
 
-/// The first stage: finds the modules, and reads what else the run needs.
+/// The first stage: finds the modules and reads the other input.
 ///
 /// # Errors
 /// When the kernel's symbols, the module directory or an operand cannot be read.
@@ -214,7 +210,7 @@ pub fn list<S: Source>(
                     return Err(reporter.stop(Diagnostic::LoadSymbols { path: path.clone(), cause }));
                 }
             };
-            // Read again when the modules are resolved; its complaints belong here.
+            // Parsed again for the resolve stage; its messages belong here.
             parse_kernel_symbols(options, &bytes, reporter);
             Some(bytes)
         }
@@ -238,24 +234,22 @@ pub fn list<S: Source>(
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })
 }
 
-/// What a run made, and of what.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub struct Indexed {
-    /// What each module told, in the order of the list; `None` where loading failed.
+    /// The facts of each module, in list order; `None` where loading failed.
     pub facts: Vec<Option<Facts>>,
-    /// The files.
+    /// The index files.
     pub files: IndexFiles,
-    /// How many symbols [`Unresolved::Fail`] has reported.
+    /// The number of symbols that [`Unresolved::Fail`] reported.
     pub unresolved: usize,
 }
 
-/// The other stages: loads the modules, finds out who needs whom, and makes the files.
-///
-/// A module that is gone when it is to be read ends the stage with [`Diagnostic::ModuleVanished`], which is not
-/// reported: the list is out of date, and the caller makes another one.
+/// The other stages: loads the modules, resolves dependencies, and generates the index files.
+/// A module that vanished after the listing ends the stage with [`Diagnostic::ModuleVanished`], which is not reported: the list is out of date, and the caller lists again.
 ///
 /// # Errors
-/// When the machine fails, a module exceeds a ceiling, or a file cannot be made; nothing must be published then.
+/// When the machine fails, a module exceeds a limit, or an index file cannot be generated; the host must then publish nothing.
 pub fn index(
     options: &Options,
     listed: &Listed,
@@ -269,7 +263,7 @@ pub fn index(
     Ok(Indexed { facts, files, unresolved })
 }
 
-/// Outputs that need no dependencies; what takes longest comes first.
+/// Outputs that do not need dependencies, the slowest first.
 const WITHOUT_DEPENDENCIES: [Output; 9] = [
     Output::AliasIndex,
     Output::SymbolsIndex,
@@ -282,10 +276,10 @@ const WITHOUT_DEPENDENCIES: [Output; 9] = [
     Output::Devname,
 ];
 
-/// A file, or why there is none, and what its making had to say.
+/// An index file or the reason for its absence, and the messages of its generation.
 type Emitted = (Output, Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
 
-/// Makes the files, those that need no dependencies while these are found.
+/// Generates the index files; dependencies are resolved while files that do not need them are generated.
 fn emit(
     options: &Options,
     listed: &Listed,
@@ -309,14 +303,14 @@ fn emit(
         resolution = Some(found);
     });
     built.extend(others.into_iter().flatten());
-    // The hooks have called what sets it.
+    // The hooks have called the closure that sets it.
     let Some(Resolution { order, unresolved, links, .. }) = resolution else { return unbuilt(reporter) };
     if options.trace_links {
         hooks.links(&links).map_err(|diagnostic| reporter.stop(diagnostic))?;
     }
     order?;
     let mut files = Vec::with_capacity(Output::ALL.len());
-    // What there is to say comes in the order of the files.
+    // Messages follow the order of the files.
     for output in Output::ALL.into_iter().filter(|&output| wanted(output)) {
         let Some(at) = built.iter().position(|(built, ..)| *built == output) else {
             return unbuilt(reporter);
@@ -328,13 +322,13 @@ fn emit(
     Ok((IndexFiles::new(files), unresolved))
 }
 
-/// Hooks that left something out.
+/// Reports hooks that skipped a part of their work.
 fn unbuilt<T>(reporter: &mut impl Reporter) -> Result<T, Stopped> {
     let (name, cause) = (Output::Dep.file_name(), "not all files were built".into());
     Err(reporter.stop(Diagnostic::WriteIndex { name, cause }))
 }
 
-/// The modules with all that is known of each.
+/// The modules with their facts and symbols.
 struct Tables<'run> {
     options: &'run Options,
     listed: &'run Listed,
@@ -343,7 +337,7 @@ struct Tables<'run> {
 }
 
 impl Tables<'_> {
-    /// Makes one of the files that need no dependencies.
+    /// Generates one of the files that do not need dependencies.
     fn emit(&self, output: Output) -> Emitted {
         let &Self { options, listed, facts, ref symbols } = self;
         let (list, limits) = (&listed.list, &options.limits);
@@ -365,7 +359,7 @@ impl Tables<'_> {
         (output, result, said)
     }
 
-    /// Makes the files of the dependencies.
+    /// Generates the dependency files.
     fn emit_dependencies(&self, found: &Resolution, order: &resolve::TopologicalOrder) -> Vec<Emitted> {
         let list = &self.listed.list;
         let lines = DependencyLines::new(list, &found.graph, order);
@@ -404,8 +398,7 @@ fn parse_kernel_symbols<'data>(
     }
 }
 
-/// What is wrong with a module's file is told, and the run goes on. But where the machine failed, or a ceiling
-/// was met, nothing is known of the module: an index without it would be poorer than the one that is there.
+/// A defect of a module's file is reported, and the run continues. After a machine fault or an exceeded limit, the module's content is unknown: a new index would lose entries of the existing one.
 fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter) -> Result<(), Stopped> {
     for (file, error) in
         list.modules().iter().zip(loads).filter_map(|(file, load)| Some((file, load.as_ref().err()?)))
@@ -435,7 +428,7 @@ fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter)
     Ok(())
 }
 
-/// The facts of the modules that could be loaded; reports what is wrong with the others, in order.
+/// The facts of the loaded modules; reports the errors of the others, in order.
 fn report_loads(list: &ModuleList, loads: Vec<Load>, reporter: &mut impl Reporter) -> Vec<Option<Facts>> {
     let loaded = list.modules().iter().zip(loads).map(|(file, load)| match load {
         Ok(facts) => {
@@ -463,8 +456,7 @@ fn report_load(reporter: &mut impl Reporter, path: &[u8], cause: IoError) {
     reporter.report(Diagnostic::LoadModule { path: path.into(), cause });
 }
 
-/// kmod examines a module three times and decompresses it anew each time, so that what the decoder says shows
-/// before the error and twice after it ([`reference::modules`](crate::reference::modules) §7.1); gzip speaks once.
+/// kmod examines a module three times and decompresses it each time, so the decoder's message appears before the error and twice after it ([`reference::modules`](crate::reference::modules) §7.1); gzip's appears once.
 fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadError) {
     let cause = error.cause();
     let LoadError::Decode(decode) = error else { return report_load(reporter, path, cause) };
@@ -476,7 +468,7 @@ fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadErro
     let again = match format {
         _ if decode.is_refusal() => return,
         Compression::Gzip => return,
-        // The second and third time kmod reads on from where the first stopped.
+        // The second and third time, kmod continues reading at the end of the first attempt.
         Compression::Xz => "Unexpected end of input".into(),
         Compression::Zstd => text,
     };
@@ -501,7 +493,7 @@ mod tests {
         options.kernel_symbols(Some(KernelSymbols::SystemMap("/map".into()))).unresolved(Unresolved::Fail)
     }
 
-    /// A kernel about which every stage has something to say.
+    /// A kernel that makes every stage report something.
     fn kernel() -> MemorySource {
         let mut source = MemorySource::new();
         let mut insert = |path: &str, bytes: &[u8]| source.insert(path.as_bytes(), bytes);
@@ -520,7 +512,7 @@ mod tests {
         source
     }
 
-    /// Hooks as a host could have them: several modules in the order of its threads, the last piece first.
+    /// Hooks in a host's possible order: modules as its threads finish them, the last piece first.
     struct Backwards<'h> {
         in_turn: InTurn<'h, MemorySource>,
         links: Vec<String>,
@@ -552,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_says_and_makes() {
+    fn messages_and_dependencies_of_a_run() {
         let mut messages = Vec::new();
         let files = run(&options(), &kernel(), &mut messages).unwrap();
         assert!(files.iter().map(|(output, _)| output).eq(Output::ALL));
@@ -579,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_in_any_order_change_nothing() {
+    fn order_of_hooks_does_not_affect_results() {
         let (source, options, limits) = (kernel(), options(), Limits::DEFAULT);
         let mut said = Vec::new();
         let files = run(&options, &source, &mut said).unwrap();
@@ -610,13 +602,13 @@ mod tests {
     }
 
     #[test]
-    fn text_files_alone_are_the_same() {
+    fn text_only_runs_have_the_same_text_files() {
         let all = run(&options(), &kernel(), &mut ()).unwrap();
         let text = run(&options().text_only(true), &kernel(), &mut ()).unwrap();
         assert!(text.iter().eq(all.iter().filter(|(output, _)| !output.is_index())));
     }
 
-    /// Hooks that leave out what they are asked for.
+    /// Hooks that skip their work.
     struct Forgetful {
         meanwhile: bool,
     }
@@ -640,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_were_not_built_are_an_error() {
+    fn missing_files_are_an_error() {
         let options = Options::new(DIRECTORY, "6.1");
         for meanwhile in [false, true] {
             let (mut hooks, mut messages) = (Forgetful { meanwhile }, Vec::new());
@@ -652,7 +644,7 @@ mod tests {
     }
 
     #[test]
-    fn each_call_can_fail() {
+    fn any_failed_call_is_reported() {
         let (source, options) = (kernel(), options());
         let counting = FaultySource::counting(&source);
         let mut said = Vec::new();
@@ -673,11 +665,11 @@ mod tests {
             }
             assert!(faulty.calls() <= calls);
         }
-        assert_eq!(silent, [2], "a configuration path that cannot be looked at is not there, as with kmod");
+        assert_eq!(silent, [2], "kmod ignores a configuration path that cannot be examined");
     }
 
     #[test]
-    fn a_fault_of_the_machine_ends_the_run_with_one_message() {
+    fn machine_faults_end_the_run_with_one_message() {
         let (source, options) = (kernel(), options());
         let mut said = Vec::new();
         let counting = FaultySource::counting(&source);
@@ -693,7 +685,7 @@ mod tests {
         }
     }
 
-    /// Shows a module that is not there, as often as it is asked for the list.
+    /// Lists a missing module the given number of times.
     struct Vanishing {
         memory: MemorySource,
         times: core::cell::Cell<usize>,
@@ -723,7 +715,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_vanishes_makes_another_list_once() {
+    fn vanished_modules_cause_one_new_listing() {
         let mut said = Vec::new();
         let files = run(&options(), &kernel(), &mut said).unwrap();
         let vanishing = |times| Vanishing { memory: kernel(), times: core::cell::Cell::new(times) };
@@ -739,7 +731,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_run_carries_the_first_cause() {
+    fn stopped_runs_carry_the_first_cause() {
         let plain = || Options::new(DIRECTORY, "6.1");
         let operands = |paths: &[&str]| {
             plain().selection(Selection::Files(paths.iter().map(|&path| path.into()).collect()))
@@ -791,7 +783,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stops_a_hook_is_reported() {
+    fn hook_failures_are_reported() {
         for (load, code) in [(true, "SymbolPrefix"), (false, "StandardOutput")] {
             let (mut hooks, mut messages) = (Failing { load }, Vec::new());
             let listed = list(&options(), &kernel(), &mut hooks, &mut ()).unwrap();

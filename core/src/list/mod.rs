@@ -1,4 +1,4 @@
-//! Which modules there are, and in which order ([`reference::modules`](crate::reference::modules) §§2–5).
+//! The module list and its order ([`reference::modules`](crate::reference::modules) §§2–5).
 //!
 //! ```text
 //! depmod.d  ──► Config ──╮
@@ -6,9 +6,9 @@
 //!                            each file   one file for each name, sorted
 //! ```
 //!
-//! [`Walk`] finds files, [`config`] says which of two files with one name wins and where else to look, and
-//! the order file of the kernel build ([`Order`]) sorts them. A module's position in the [`ModuleList`] is its
-//! priority in the indexes, so the order shows in the output.
+//! [`Walk`] finds files, [`config`] decides the precedence of files with the same name and adds external
+//! directories, and the order file of the kernel build ([`Order`]) sorts them. A module's position in the
+//! [`ModuleList`] is its priority in the indexes, so the order affects the output.
 
 pub mod config;
 mod modules;

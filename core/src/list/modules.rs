@@ -17,10 +17,10 @@ use crate::{
     source::{IoError, IoErrorKind, Source},
 };
 
-/// Buckets of the hash table whose iteration order kmod's list has.
+/// Buckets of kmod's hash table, whose iteration order is the order of the list.
 const BUCKETS: u32 = 512;
 
-/// Length of the `.ko` that an uncompressed module's file name ends in.
+/// Length of the suffix `.ko`.
 const SUFFIX_LEN: usize = 3;
 
 /// One module file.
@@ -28,7 +28,7 @@ const SUFFIX_LEN: usize = 3;
 pub struct ModuleFile {
     path: BString,
     name: BString,
-    /// Where the printed path begins in `path`.
+    /// Offset of the printed path in `path`.
     printed: usize,
 }
 
@@ -39,7 +39,7 @@ impl ModuleFile {
         Self { path: path.into(), name: module_name(path).collect::<Vec<u8>>().into(), printed }
     }
 
-    /// Its absolute path, as it was found.
+    /// Its absolute path, as found by the walk.
     #[must_use]
     pub fn path(&self) -> &[u8] {
         &self.path
@@ -51,13 +51,13 @@ impl ModuleFile {
         &self.name
     }
 
-    /// The path that the outputs show: relative to the module directory where it lies below it.
+    /// The path shown in the outputs: relative to the module directory if the file is below it.
     #[must_use]
     pub fn printed_path(&self) -> &[u8] {
         self.path.get(self.printed..).unwrap_or_default()
     }
 
-    /// The path by which `modules.order` names it, had it no compression.
+    /// Its path in `modules.order`: without a compression suffix.
     pub(crate) fn order_path(&self) -> Option<&[u8]> {
         if self.printed == 0 {
             return None;
@@ -75,8 +75,7 @@ pub struct ModuleList {
     modules: Vec<ModuleFile>,
 }
 
-/// Every module file below the module directory and the configured external directories, as the walk finds
-/// them: an iterator. [`Listing::finish`] makes the list of them.
+/// An iterator over every module file below the module directory and the configured external directories, in walk order. [`Listing::finish`] turns them into the module list.
 #[derive(Debug)]
 pub struct Listing<'r, S, R> {
     options: &'r Options,
@@ -84,18 +83,18 @@ pub struct Listing<'r, S, R> {
     source: &'r S,
     reporter: &'r mut R,
     walk: Option<Walk<'r, S>>,
-    /// External directories that are still to be walked, the next one last.
+    /// Remaining external directories, the next one last.
     externals: Vec<BString>,
     /// Modules that root does not own.
     foreign: Vec<BString>,
-    /// The module directory cannot be walked, or the machine failed.
+    /// Set when the module directory cannot be walked, or the machine failed.
     failed: Option<WalkError>,
-    /// The walk is through an external directory.
+    /// Whether the current walk is through an external directory.
     external: bool,
 }
 
 impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
-    /// Reads the configuration and begins the walk.
+    /// Reads the configuration and starts the walk.
     pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut R) -> Self {
         let Options { config_paths, version, limits, directory, .. } = options;
         let (mut walk, mut failed) = (None, None);
@@ -117,7 +116,7 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
         Self { options, config, source, reporter, walk, externals, foreign, failed, external: false }
     }
 
-    /// The next directory to walk.
+    /// Starts the walk of the next directory.
     fn next_walk(&mut self) -> Option<()> {
         let external = self.externals.pop()?;
         self.external = true;
@@ -137,8 +136,7 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
         }
     }
 
-    /// The list: of several files with one name the one that the configuration prefers. `found` are the files
-    /// that the iterator gave, in its order.
+    /// The module list: of several files with the same name, the one that the configuration prefers. `found` are the files of the iterator, in its order.
     ///
     /// # Errors
     /// When the module directory cannot be walked, or the machine fails.
@@ -230,10 +228,10 @@ impl ModuleList {
         self.modules.get(usize::try_from(module).ok()?)
     }
 
-    /// The files of [`Selection::Files`]; none of the other selection.
+    /// The files of [`Selection::Files`]; empty for another selection.
     ///
     /// # Errors
-    /// When an operand is no absolute path, does not exist, or has the name of another.
+    /// When an operand is not an absolute path, does not exist, or has the module name of another operand.
     pub fn of_operands<S: Source>(
         options: &Options,
         source: &S,
@@ -294,7 +292,7 @@ impl ModuleList {
     }
 }
 
-/// Two operands have one name: in kmod's two lines.
+/// Reports two operands with the same module name, in kmod's two lines.
 fn report_taken(file: ModuleFile, old: BString, reporter: &mut impl Reporter) -> Stopped {
     let ModuleFile { name, path, .. } = file;
     if old == path {
@@ -327,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn external_directories_are_walked_last_configured_first() {
+    fn last_configured_external_directory_is_walked_first() {
         let source = source(&[
             ("/c", "external * /opt/1\nexternal * /opt/gone\nexternal * /opt/2\nexclude drafts\n"),
             ("/lib/modules/6.1/modules.order", "kernel/b.ko\nkernel/gone.ko\nkernel/a.ko\n"),
@@ -352,7 +350,7 @@ mod tests {
                 "/opt/1/x.ko",
             ]
         );
-        assert!(listing.next().is_none(), "it has ended for good");
+        assert!(listing.next().is_none(), "the iterator stays at its end");
         let list = listing.finish(found).unwrap();
         let names: Vec<_> = list.modules().iter().map(|file| file.name.to_string()).collect();
         assert_eq!(names, ["b", "a", "only", "x"]);
@@ -365,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_fails_gives_no_list() {
+    fn failed_listings_have_no_module_list() {
         let source = source(&[("/lib/modules/6.1/a/a.ko", ""), ("/lib/modules/6.1/b/b.ko", "")]);
         let mut limits = Limits::DEFAULT;
         limits.directories = 2;
@@ -386,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn operands_with_one_name() {
+    fn operands_with_the_same_name_are_errors() {
         let source = source(&[("/x/a.ko", ""), ("/y/a.ko", "")]);
         let files = |files: [&str; 2]| {
             let options = Options::new(DIRECTORY, "6.1");

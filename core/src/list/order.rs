@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use crate::diagnostic::{Diagnostic, FileLine};
 use crate::text::Lines;
 
-/// Bytes of kmod's line buffer that a line can fill, its newline included.
+/// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 4095;
 
 /// The order of the kernel build: paths and their positions.
@@ -26,8 +26,7 @@ pub struct Order<'a> {
     positions: HashMap<&'a [u8], usize>,
 }
 
-/// A line of `modules.order` without its newline, because the file ends there or because the line has
-/// more than 4,095 bytes. The whole file is then without effect.
+/// A line of `modules.order` without a newline: the file ends there, or the line has more than 4,095 bytes. The whole file then has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorruptLine {
     /// Its number, from 1.
@@ -38,7 +37,7 @@ impl<'a> Order<'a> {
     /// The file's name in a module directory.
     pub const FILE_NAME: &'static str = "modules.order";
 
-    /// Reads a whole `modules.order`. Lines are taken as they are: no trimming, no removal of CR.
+    /// Parses a whole `modules.order`. Lines are used unchanged: no trimming, no removal of CR.
     ///
     /// # Errors
     /// When a line misses its newline.
@@ -50,7 +49,7 @@ impl<'a> Order<'a> {
                     let next = positions.len();
                     positions.entry(path).or_insert(next);
                 }
-                // A NUL at its very start makes a line empty, not corrupt.
+                // A NUL as the first byte makes a line empty, not corrupt.
                 None => {}
                 Some(_) => return Err(CorruptLine { line: line.number }),
             }
@@ -58,8 +57,7 @@ impl<'a> Order<'a> {
         Ok(Self { positions })
     }
 
-    /// Where `path` stands among the different lines, from 0. `path` is relative to the module directory
-    /// and names the uncompressed file.
+    /// The position of `path` among the distinct lines, from 0. `path` is relative to the module directory, without a compression suffix.
     #[must_use]
     pub fn position(&self, path: &[u8]) -> Option<usize> {
         self.positions.get(path).copied()
@@ -67,7 +65,7 @@ impl<'a> Order<'a> {
 }
 
 impl CorruptLine {
-    /// What kmod says about it; `path` is that of the file.
+    /// kmod's message; `path` is the path of the file.
     #[must_use]
     pub fn diagnostic(&self, path: &[u8]) -> Diagnostic {
         Diagnostic::CorruptOrder { place: FileLine::new(path, self.line) }
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_taken_as_they_are() {
+    fn lines_are_not_trimmed() {
         let order = Order::parse(b"k/a.ko\r\n k/b.ko\n\nk/c.ko\n").unwrap();
         assert_eq!(order.position(b"k/a.ko"), None);
         assert_eq!(order.position(b"k/b.ko"), None);
@@ -111,21 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn nul_bytes_do_what_they_do_in_c() {
+    fn nul_bytes_end_a_line_as_in_c() {
         assert_eq!(Order::parse(b"k/d.ko\nk/b.ko\0x\n").unwrap_err().line, 2);
         assert_eq!(Order::parse(b"k/d.ko\n\0x\nk/b.ko\n").unwrap().position(b"k/b.ko"), Some(1));
         assert_eq!(Order::parse(b"k/d.ko\n\0").unwrap().position(b"k/d.ko"), Some(0));
     }
 
     #[test]
-    fn message_is_kmods() {
+    fn message_matches_kmod() {
         let message = CorruptLine { line: 3 }.diagnostic(b"/m/modules.order").message();
         assert_eq!(message, b"/m/modules.order:3 corrupted line misses '\\n'");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_parsed(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             if let Ok(order) = Order::parse(&bytes) {
                 let lines = bytes.split(|&b| b == b'\n').count();
                 prop_assert!(order.positions.values().all(|&position| position < lines));

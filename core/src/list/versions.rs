@@ -1,12 +1,11 @@
-//! Which kernel versions have modules below a directory.
+//! The kernel versions with modules below a directory.
 
 use alloc::{string::String, vec::Vec};
 use core::cmp::Ordering;
 
 use crate::source::{EntryKind, FileKind, Source};
 
-/// Whether a directory's name is that of a kernel version: it begins with a digit, has a dot, and holds nothing
-/// that a terminal or a shell could stumble over.
+/// Whether a directory name is a kernel version: it begins with a digit, has a dot, and contains only characters that are safe for terminals and shells.
 ///
 /// ```
 /// use depmod_core::parts::list::has_version_name;
@@ -18,7 +17,7 @@ pub fn has_version_name(name: &[u8]) -> bool {
     name.first().is_some_and(u8::is_ascii_digit) && name.contains(&b'.') && name.iter().all(is_plain)
 }
 
-/// The kernel versions that have a directory in `parent` (`/lib/modules`), oldest first.
+/// The kernel versions with a directory in `parent` (`/lib/modules`), oldest first.
 pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
     let is_directory = |name: &[u8]| {
         let path = [parent, b"/", name].concat();
@@ -33,7 +32,7 @@ pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
     names
 }
 
-/// Sorts as people count: `6.9.1` comes before `6.10.1`, because runs of digits count as numbers.
+/// Natural sort order: `6.9.1` comes before `6.10.1`, because runs of digits are compared as numbers.
 #[must_use]
 pub fn natural_order(a: &str, b: &str) -> Ordering {
     let parts = |name| Parts { rest: name };
@@ -44,7 +43,7 @@ struct Parts<'n> {
     rest: &'n str,
 }
 
-/// Numbers come after everything else.
+/// Numbers sort after all other characters.
 impl Iterator for Parts<'_> {
     type Item = (u64, char);
 
@@ -55,7 +54,7 @@ impl Iterator for Parts<'_> {
         let (part, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         let is_number = end > 0;
-        // A number beyond 64 bits is no version.
+        // Versions have no numbers beyond 64 bits, so saturation is enough.
         Some(if is_number { (part.parse().unwrap_or(u64::MAX).saturating_add(1), '0') } else { (0, first) })
     }
 }
@@ -66,7 +65,7 @@ mod tests {
     use crate::source::MemorySource;
 
     #[test]
-    fn versions_in_the_order_of_their_numbers() {
+    fn versions_are_sorted_by_number() {
         let mut source = MemorySource::new();
         for name in
             ["6.9.1/x", "6.10.1/x", "README", "6.11", "6.11.0 x/y", "6.11.1;ls/x", "6.11.2\x1b[2J/x", "6/x"]
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn natural_order_of_names() {
+    fn natural_order_compares_runs_of_digits() {
         let mut names = ["6.10-b", "6.9", "6.10-a", "6.10", "6.010", "5.99999999999999999999"];
         names.sort_by(|a, b| natural_order(a, b));
         assert_eq!(names, ["5.99999999999999999999", "6.9", "6.010", "6.10", "6.10-a", "6.10-b"]);

@@ -1,7 +1,5 @@
 //! The walk through a module directory ([`reference::modules`](crate::reference::modules) §2).
-//!
-//! Depth-first, each directory in byte order: where kmod's result depends on the order that the file
-//! system happens to have, ours does not.
+//! Depth-first, each directory in byte order: unlike kmod's, the result does not depend on the file system's order.
 
 use alloc::{vec, vec::Vec};
 
@@ -14,31 +12,31 @@ use crate::{
     source::{DirEntry, EntryKind, FileKind, IoError, Source},
 };
 
-/// Names that are never looked at, at any depth: links to the kernel's build tree.
+/// Names skipped at any depth: links to the kernel's build directory.
 const SKIPPED: [&[u8]; 2] = [b"build", b"source"];
 
-/// kmod's number for the directory that is walked; each level below has the next one. Only messages show it.
+/// kmod's descriptor of the walked directory; each level below has the next number. Only messages show it.
 const FIRST_DESCRIPTOR: usize = 3;
 
-/// Further names that a walk passes over, as files and as directories.
+/// Additional names of files and directories that a walk skips.
 pub trait Excluded {
-    /// Whether it passes over this name.
+    /// Whether the walk skips this name.
     fn is_excluded(&self, name: &[u8]) -> bool;
 }
 
-/// None.
+/// Excludes nothing.
 impl Excluded for () {
     fn is_excluded(&self, _: &[u8]) -> bool {
         false
     }
 }
 
-/// Why a walk ends early: the directory that cannot be opened, or that is one too many.
+/// The reason for an early end of a walk: a directory that cannot be opened, or that exceeds the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalkError {
     /// The directory.
     pub path: BString,
-    /// Why.
+    /// The cause.
     pub cause: IoError,
 }
 
@@ -54,13 +52,13 @@ impl core::error::Error for WalkError {
     }
 }
 
-/// One directory that is being walked.
+/// One directory on the current path.
 #[derive(Debug)]
 struct Level {
     entries: vec::IntoIter<DirEntry>,
     /// Length of the directory's path.
     path_len: usize,
-    /// Which directory it is; asked for when the first link to one is met below it.
+    /// Identity of the directory; determined at the first link to a directory below it.
     id: Option<(u64, u64)>,
 }
 
@@ -71,7 +69,7 @@ impl Level {
     }
 }
 
-/// A walk in progress: gives one module file after the other.
+/// A walk in progress: returns one module file after the other.
 ///
 /// ```
 /// use depmod_core::{Limits, MemorySource, parts::list::Walk};
@@ -89,16 +87,16 @@ impl Level {
 pub struct Walk<'s, S> {
     source: &'s S,
     limits: &'s Limits,
-    /// Where the walk is.
+    /// The current path.
     path: Vec<u8>,
     levels: Vec<Level>,
     directories: usize,
-    /// Longest path that is looked at, in bytes.
+    /// Limit on path length, in bytes.
     path_max: usize,
 }
 
 impl<'s, S: Source> Walk<'s, S> {
-    /// Begins at a directory.
+    /// Starts at a directory.
     ///
     /// # Errors
     /// When it cannot be listed.
@@ -108,17 +106,16 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(Self { source, limits, path: root.to_vec(), levels, directories: 1, path_max: usize::MAX })
     }
 
-    /// Passes over longer paths, with a message.
+    /// Skips longer paths, with a message.
     #[must_use]
     pub fn path_max(self, path_max: usize) -> Self {
         Self { path_max, ..self }
     }
 
-    /// The path of the next file that is named like a module. What cannot be looked at is reported and passed
-    /// over.
+    /// The path of the next file with a module file name. Inaccessible directory entries are reported and skipped.
     ///
     /// # Errors
-    /// When the machine fails, or links make more directories than [`Limits::directories`]; the walk is over then.
+    /// When the machine fails, or links lead to more directories than [`Limits::directories`]; the walk then ends.
     pub fn next_file(
         &mut self,
         excluded: &impl Excluded,
@@ -144,7 +141,7 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(None)
     }
 
-    /// Looks at the entry that the path leads to: whether it is a module file. A directory is entered.
+    /// Examines the directory entry at the current path: whether it is a module file. A directory is entered.
     fn visit(&mut self, entry: DirEntry, reporter: &mut impl Reporter) -> Result<bool, WalkError> {
         let mut id = None;
         let is_directory = match entry.kind {
@@ -207,13 +204,13 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(())
     }
 
-    /// Ends the walk where it is.
+    /// Ends the walk at the current path.
     fn fail(&mut self, cause: IoError) -> WalkError {
         self.levels.clear();
         WalkError { path: self.path.clone().into(), cause }
     }
 
-    /// Whether a directory is among those on the way to where the walk is.
+    /// Whether a directory is on the current path.
     fn is_walked(&mut self, id: Option<(u64, u64)>) -> Result<bool, WalkError> {
         for at in 0..self.levels.len() {
             let Some(level) = self.levels.get_mut(at) else { break };
@@ -232,7 +229,7 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(false)
     }
 
-    /// kmod's number for the directory that the current entry stands in.
+    /// kmod's descriptor of the current entry's directory.
     fn descriptor(&self) -> usize {
         FIRST_DESCRIPTOR.saturating_add(self.levels.len()).saturating_sub(1)
     }
@@ -245,7 +242,7 @@ mod tests {
     use super::*;
     use crate::source::Stat;
 
-    /// In each directory two links to the next one, and a module; counts what it is asked.
+    /// Each directory has two links to the next one and a module; counts the calls.
     #[derive(Default)]
     struct Lattice {
         stats: Cell<usize>,
@@ -279,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_multiply_have_an_end() {
+    fn multiplying_links_reach_the_directory_limit() {
         let (source, mut messages, mut modules) = (Lattice::default(), Vec::new(), 0);
         let limits = Limits { directories: 1000, ..Limits::DEFAULT };
         let mut walk = Walk::new(b"/d", &source, &limits).unwrap();
@@ -293,7 +290,7 @@ mod tests {
         assert_eq!(walk.next_file(&(), &mut messages), Ok(None));
         assert_eq!(messages, []);
         assert_eq!(source.lists.get(), 1000);
-        // Each link, and the directory that is walked.
+        // Each link, and the walked directory.
         assert_eq!(source.stats.get(), 1001);
         assert!(modules > 500);
     }

@@ -1,7 +1,5 @@
-//! Which configuration files there are ([`reference::modules`](crate::reference::modules) §3.1).
-//!
-//! All files end up in one list, sorted by base name. Of several with one base name only the first that
-//! is found counts, so `/etc/depmod.d/a.conf` masks `/usr/lib/depmod.d/a.conf`, even when it is empty.
+//! The list of configuration files ([`reference::modules`](crate::reference::modules) §3.1).
+//! All files are in one list, sorted by base name. Of several files with the same base name, only the first one counts, so `/etc/depmod.d/a.conf` masks `/usr/lib/depmod.d/a.conf`, even if it is empty.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -17,14 +15,13 @@ use crate::{
 /// A configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct File {
-    /// Its path, as messages name it.
+    /// Its path, as shown in messages.
     pub(super) path: Vec<u8>,
-    /// Whether it is there for its name alone: a device such as `/dev/null`, or a pipe that nobody
-    /// may ever write to.
+    /// Whether it only masks files of the same name: a device such as `/dev/null`, or a pipe, which may never have a writer.
     pub(super) is_empty: bool,
 }
 
-/// The files to read, in reading order. Paths that lead nowhere are ignored.
+/// The files to read, in reading order. Missing paths are ignored.
 pub(super) fn list<S: Source>(
     source: &S,
     paths: &[impl AsRef<[u8]>],
@@ -38,7 +35,7 @@ pub(super) fn list<S: Source>(
                     files.entry(name).or_insert(file);
                 }
             }
-            // Whoever names a pipe with `-C` wants it read.
+            // A pipe named with `-C` is meant to be read.
             Ok(FileKind::File | FileKind::Other(_)) => {
                 let file = File { path: path.to_vec(), is_empty: false };
                 files.entry(BString::from(file_name(path))).or_insert(file);
@@ -50,7 +47,7 @@ pub(super) fn list<S: Source>(
     Ok(files.into_values().collect())
 }
 
-/// The files of one directory with their base names.
+/// The files of one directory, with their base names.
 fn list_directory<S: Source>(
     source: &S,
     dir: &[u8],
@@ -76,7 +73,7 @@ fn list_directory<S: Source>(
     Ok(files)
 }
 
-/// Whether an entry is a configuration file; hidden ones are passed over in silence.
+/// Whether a directory entry is a configuration file; hidden entries are skipped silently.
 fn examine<S: Source>(
     source: &S,
     dir: &[u8],
@@ -113,13 +110,13 @@ mod tests {
     use super::*;
     use crate::source::{IoError, Stat};
 
-    /// Entries by path; what is listed need not be there. Unlisted directories cannot be opened.
-    struct Tree {
+    /// Directory entries by path; a listed entry may be missing. Unlisted directories cannot be opened.
+    struct Files {
         listed: &'static [(&'static str, &'static [(&'static str, EntryKind)])],
         kinds: &'static [(&'static str, FileKind)],
     }
 
-    impl Source for Tree {
+    impl Source for Files {
         type File = &'static [u8];
 
         fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
@@ -144,7 +141,7 @@ mod tests {
 
     use EntryKind::{Directory, File as Plain, Unresolved};
 
-    const TREE: Tree = Tree {
+    const FILES: Files = Files {
         listed: &[
             (
                 "/d1",
@@ -178,7 +175,7 @@ mod tests {
     /// Paths in reading order (`∅` for empty ones), and messages.
     fn read(paths: &[&str]) -> (Vec<String>, Vec<String>) {
         let mut messages = Vec::new();
-        let files = list(&TREE, paths, &mut messages).unwrap();
+        let files = list(&FILES, paths, &mut messages).unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
             files.into_iter().map(|f| text(f.path) + if f.is_empty { "∅" } else { "" }).collect(),
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn files_need_no_suffix_when_they_are_named() {
+    fn named_files_need_no_suffix() {
         let (files, messages) = read(&["/x/b.conf", "/x/anything", "relative", "/dev/fd/63", "/d2"]);
         assert_eq!(
             files,
@@ -222,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_ignored_and_what_is_closed_reported() {
+    fn missing_paths_are_ignored_and_unreadable_paths_reported() {
         let (files, messages) = read(&["/nowhere", "", "/secret"]);
         assert!(files.is_empty());
         assert_eq!(messages, ["files list /secret: Permission denied"]);

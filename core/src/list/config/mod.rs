@@ -1,16 +1,13 @@
-//! Configuration (`depmod.d`): which of two files of one name wins, where else to look, what to skip.
+//! Configuration (`depmod.d`): precedence among files with the same name, external directories, exclusions.
 //!
 //! ```text
 //! # /etc/depmod.d/site.conf
-//! search updates extra built-in              # directories, strongest first
+//! search updates extra built-in              # directories, highest priority first
 //! override e1000e 6.1.* extra                # for kernel 6.1, extra/e1000e.ko wins over any other
 //! external * /opt/modules                    # one more directory to walk
-//! exclude drafts                             # files and directories of this name are not there
+//! exclude drafts                             # skip files and directories with this name
 //! ```
-//!
-//! [`Config::load`] finds and merges the files (`files`), reads their lines and commands (`parse`), and
-//! decides version patterns with the C library's regular expressions (`regex`). The result answers the
-//! walk's questions: [`is_excluded`](Config::is_excluded), [`prefer_new`](Config::prefer_new)
+//! [`Config::load`] finds and merges the files (`files`), parses their lines and commands (`parse`), and matches version patterns like the C library's regular expressions (`regex`). The walk queries the result: [`is_excluded`](Config::is_excluded), [`prefer_new`](Config::prefer_new)
 //! (`priority`), `externals`.
 //!
 //! ```
@@ -45,12 +42,11 @@ use crate::{diagnostic::Reporter, limits::Limits, source::Source};
 /// The configuration for one kernel version.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The search list, strongest first; never empty.
+    /// The search list, highest priority first; never empty.
     searches: Vec<Search>,
-    /// `subdir/modname` of each `override`, with the number of the last one that names it.
+    /// `subdir/modname` of each `override`, with the number of its last line.
     overrides: HashMap<Vec<u8>, usize>,
-    /// External directories in the order in which they were configured, the strongest first: the last one is
-    /// walked first.
+    /// External directories in configuration order, highest priority first; the last one is walked first.
     pub(super) externals: Vec<BString>,
     excludes: HashSet<Vec<u8>>,
 }
@@ -58,7 +54,7 @@ pub struct Config {
 /// One word of the search list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Search {
-    /// `built-in`: directories that no other word covers.
+    /// `built-in`: directories not covered by another word.
     BuiltIn,
     /// `external`: the `external` directories.
     External,
@@ -67,7 +63,7 @@ enum Search {
 }
 
 impl Config {
-    /// Where kmod looks when it is told nothing else; earlier directories mask later ones.
+    /// kmod's default paths; earlier directories mask later ones.
     pub const PATHS: &[&[u8]] = &[
         b"/etc/depmod.d",
         b"/run/depmod.d",
@@ -76,12 +72,10 @@ impl Config {
         b"/lib/depmod.d",
     ];
 
-    /// Reads the configuration for kernel `version` from `paths`, directories or files. What cannot be
-    /// read or understood is reported, in kmod's order, and left out. A directory's entries are taken
-    /// in byte order.
+    /// Reads the configuration for kernel `version` from `paths`, directories or files. Unreadable files and invalid lines are reported, in kmod's order, and skipped. Directory entries are read in byte order.
     ///
     /// # Errors
-    /// When the machine fails at a path: the configuration is not known then.
+    /// When a path cannot be read because of a machine fault: the configuration is then unknown.
     pub fn load<S: Source>(
         source: &S,
         paths: &[impl AsRef<[u8]>],
@@ -97,14 +91,14 @@ impl Config {
         Ok(parser.finish())
     }
 
-    /// Whether the walk skips files and directories of this name.
+    /// Whether the walk skips files and directories with this name.
     #[must_use]
     pub fn is_excluded(&self, name: &[u8]) -> bool {
         self.excludes.contains(name)
     }
 }
 
-/// What holds without any configuration: the search list `updates`.
+/// The configuration without any files: the search list `updates`.
 impl Default for Config {
     fn default() -> Self {
         Self {

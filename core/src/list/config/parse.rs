@@ -16,7 +16,7 @@ pub(super) struct Parser<'a, R> {
     limits: &'a Limits,
     reporter: &'a mut R,
     config: Config,
-    /// How many `override` lines have taken effect.
+    /// Number of effective `override` lines.
     overrides: usize,
 }
 
@@ -57,15 +57,15 @@ impl<'a, R: Reporter> Parser<'a, R> {
             }
             if let Some(command) = words.next() {
                 let place = FileLine::new(path, line.number);
-                if let Err(diagnostic) = self.obey(place, command, words) {
+                if let Err(diagnostic) = self.execute(place, command, words) {
                     self.reporter.report(diagnostic);
                 }
             }
         }
     }
 
-    /// Obeys one command; `place` is where it stands.
-    fn obey<'w>(
+    /// Executes one command; `place` is its location.
+    fn execute<'w>(
         &mut self,
         place: FileLine,
         command: &[u8],
@@ -102,7 +102,7 @@ impl<'a, R: Reporter> Parser<'a, R> {
         Ok(())
     }
 
-    /// Whether a version pattern covers the kernel. One that is no regular expression covers none.
+    /// Whether a version pattern matches the kernel. An invalid pattern matches nothing.
     fn version_matches(&mut self, place: &FileLine, pattern: &[u8]) -> bool {
         if pattern == b"*" {
             return true;
@@ -132,20 +132,19 @@ fn bad_line(place: FileLine, command: &[u8]) -> Diagnostic {
     Diagnostic::ConfigBadLine { place, command: command.into() }
 }
 
-/// A line after its continuations were joined and its backslashes removed.
+/// A line with its continuations joined and backslashes removed.
 #[derive(Debug, PartialEq, Eq)]
 struct LogicalLine {
     /// Number of its last physical line, from 1.
     number: usize,
-    /// Up to the first NUL, as a C string.
+    /// The text up to the first NUL, as a C string.
     text: Vec<u8>,
 }
 
-/// Iterates over logical lines: a backslash joins the next physical line, and makes any other byte
-/// literal, which means nothing, since it happens before words are told apart.
+/// Iterates over logical lines. A backslash before a newline joins the next physical line; before any other byte it is dropped without effect, because words are separated later.
 struct LogicalLines<'a> {
     rest: &'a [u8],
-    /// Number of the physical line that `rest` begins with.
+    /// Number of the first physical line of `rest`.
     number: usize,
 }
 
@@ -177,7 +176,7 @@ impl Iterator for LogicalLines<'_> {
                     text.push(*literal);
                     rest
                 }
-                // A backslash at the very end, a newline, or nothing.
+                // A backslash at the end of the file, a newline, or the end of the file.
                 [_, rest @ ..] => {
                     self.rest = rest;
                     break;
@@ -209,7 +208,7 @@ mod tests {
         LogicalLines::new(bytes).map(|line| (line.number, line.text)).collect()
     }
 
-    /// Parses one file `f` for kernel 6.1.0; also the messages.
+    /// Parses one file `f` for kernel 6.1.0; returns the messages, too.
     fn config(bytes: &[u8]) -> (Config, Vec<String>) {
         let mut host = MemorySource::new();
         host.insert(b"/f", bytes);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_joined() {
+    fn backslashes_join_lines() {
         for (bytes, expected) in [
             (&b""[..], &[][..]),
             (b"a", &[(1, &b"a"[..])]),
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_about_lines() {
+    fn invalid_lines_are_reported() {
         let text = b"bad\n\nfoo\\ bar\n\\# x\nab\\\ncd\n  # c\n# c\\\nbad\n \t \nx\r\n\0y\n";
         let expected = [
             "/f:1: ignoring bad line starting with 'bad'",
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_about_commands() {
+    fn invalid_commands_are_reported() {
         let text = b"override\noverride a b\noverride a b c\noverride a ( c\nexternal\nexternal a\n\
             external a b\nsearch\nexclude\ninclude\nmake_map_files x\nSearch\n";
         let expected = [
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_collected() {
+    fn repeated_commands_accumulate() {
         let text = b"search a/b built-in\nexclude x y\nsearch external\texternal/\nexclude x z\n\
             external ^6 /opt/1 ignored\nexternal * /opt/2\nexternal 5 /opt/3\n";
         let (config, _) = config(text);
@@ -287,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn later_overrides_count_more_whatever_was_repeated() {
+    fn later_overrides_win_even_if_repeated() {
         let (config, _) = config(b"override a * x\noverride b * x\noverride a * x y\noverride c 6.1 x\n");
         let number = |key: &[u8]| config.overrides.get(key).copied();
         assert_eq!([number(b"x/a"), number(b"x/b"), number(b"x/c")], [Some(3), Some(2), Some(4)]);
     }
 
     #[test]
-    fn without_search_words_there_are_updates() {
+    fn default_search_list_is_updates() {
         for text in [&b""[..], b"search\nsearch \n"] {
             assert_eq!(config(text).0.searches, [Search::Directory(b"updates".to_vec())]);
         }
@@ -313,12 +312,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_parsed(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             config(&bytes.iter().map(|&b| if b < 128 { b } else { b'\\' }).collect::<Vec<_>>());
         }
 
         #[test]
-        fn numbers_are_those_of_physical_lines(text in "[a\\\\\n]{0,30}") {
+        fn line_numbers_count_physical_lines(text in "[a\\\\\n]{0,30}") {
             let found = lines(text.as_bytes());
             prop_assert!(found.is_sorted_by(|a, b| a.0 < b.0));
             if let Some((last, _)) = found.last() {

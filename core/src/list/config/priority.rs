@@ -1,20 +1,15 @@
-//! Which of two files with one module name is kept ([`reference::modules`](crate::reference::modules) §4).
+//! Precedence of two files with the same module name ([`reference::modules`](crate::reference::modules) §4).
 //!
-//! With `search updates external built-in` and one external directory, priorities rise from the last
-//! word to the first: `built-in` 0, the external directory 1, `updates` 3 (each external directory and
-//! each word takes a number).
+//! With `search updates external built-in` and one external directory, priorities increase from the last word
+//! to the first: `built-in` 0, the external directory 1, `updates` 3 (each external directory and each word
+//! uses one number).
 
 use super::{Config, Search};
 use crate::name::stem_end;
 
 impl Config {
-    /// Whether the file met later, `new`, takes the place of the one kept so far, `old`. Both paths are
-    /// absolute and begin, like everything that the walk finds, with `directory` (the module directory)
-    /// or with an `external` directory as configured.
-    ///
-    /// Overrides decide first, the one configured last before all others; then the search list. Of two
-    /// files with equal standing the old one stays, except that below one and the same *directory* of
-    /// the search list the new one wins.
+    /// Whether the file found later, `new`, replaces the file found earlier, `old`. Both paths are absolute and begin, like all paths of the walk, with `directory` (the module directory) or with a configured `external` directory.
+    /// Overrides decide first, the last one before all others; then the search list. With equal priorities the old file stays, except that the new file wins if both are below the same *directory* of the search list.
     #[must_use]
     pub fn prefer_new(&self, directory: &[u8], old: &[u8], new: &[u8]) -> bool {
         let (old, new) = (Candidate::new(directory, old), Candidate::new(directory, new));
@@ -30,7 +25,7 @@ impl Config {
         self.overrides.get(file.relative?).copied()
     }
 
-    /// The priorities of both; `None` is the lowest.
+    /// The priorities of both files; `None` is the lowest.
     fn priorities(&self, old: &Candidate<'_>, new: &Candidate<'_>) -> (Option<usize>, Option<usize>) {
         let (mut priority_old, mut priority_new, mut built_in) = (None, None, None);
         let mut numbers = 0..;
@@ -51,7 +46,7 @@ impl Config {
                 }
                 Search::Directory(directory) => {
                     let number = numbers.next();
-                    // "else": what lies below the same directory gives way to what comes later.
+                    // Below the same directory, the later file wins.
                     if new.relative.is_some_and(|path| is_below(path, directory)) {
                         priority_new = number;
                     } else if old.relative.is_some_and(|path| is_below(path, directory)) {
@@ -64,18 +59,18 @@ impl Config {
     }
 }
 
-/// One of the two files.
+/// One of two files with the same module name.
 struct Candidate<'a> {
-    /// Its absolute path without the part of the file name from the first `.` on.
+    /// Absolute path, cut at the first `.` of the file name.
     path: &'a [u8],
-    /// The same relative to the module directory, if it lies there.
+    /// The same path relative to the module directory, if the file is below it.
     relative: Option<&'a [u8]>,
 }
 
 impl<'a> Candidate<'a> {
     fn new(directory: &[u8], path: &'a [u8]) -> Self {
         let path = path.get(..stem_end(path)).unwrap_or(path);
-        // kmod does not look at the separator and takes `6.1-extra/a` as relative to `6.1`, too.
+        // kmod does not check the separator, so it also treats `6.1-extra/a` as relative to `6.1`.
         let relative = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
         Self { path, relative }
     }
@@ -94,7 +89,7 @@ mod tests {
 
     const DIRECTORY: &[u8] = b"/lib/modules/6.1";
 
-    /// The file that is left of `files`, met in this order. Relative ones are below [`DIRECTORY`].
+    /// The file of `files`, found in this order, that takes precedence. Relative paths are below [`DIRECTORY`].
     fn winner<'a>(lines: &str, files: &[&'a str]) -> &'a str {
         let mut host = MemorySource::new();
         host.insert(b"/c", lines.as_bytes());
@@ -108,7 +103,7 @@ mod tests {
         files.iter().copied().reduce(|old, new| if prefer(old, new) { new } else { old }).unwrap()
     }
 
-    /// The winner does not depend on the order.
+    /// Checks that the winner does not depend on the order.
     fn always(lines: &str, files: [&str; 2], expected: &str) {
         let [a, b] = files;
         assert_eq!(winner(lines, &[a, b]), expected, "{lines}");
@@ -116,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn ties() {
+    fn earlier_files_win_ties() {
         assert_eq!(winner("", &["updates/b/m.ko", "updates/a/m.ko"]), "updates/a/m.ko");
         assert_eq!(winner("", &["kernel/b/m.ko", "kernel/a/m.ko"]), "kernel/b/m.ko");
         assert_eq!(winner("", &["kernel/m.ko", "kernel/m.ko.xz"]), "kernel/m.ko");
@@ -126,21 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_search_word_is_the_strongest() {
+    fn first_search_word_has_highest_priority() {
         always("", ["kernel/m.ko", "updates/m.ko"], "updates/m.ko");
         always("search built-in updates", ["kernel/m.ko", "updates/m.ko"], "kernel/m.ko");
         always("search extra updates", ["extra/m.ko", "updates/m.ko"], "extra/m.ko");
         always("search extra\nsearch updates", ["extra/m.ko", "updates/m.ko"], "extra/m.ko");
         let nested = ["updates/m.ko", "updates/dkms/m.ko"];
         always("search updates/dkms updates built-in", nested, "updates/dkms/m.ko");
-        // The word for the outer directory comes first and sees both below it: a tie.
+        // The word for the outer directory comes first and covers both files: a tie.
         let outer_first = "search updates updates/dkms built-in";
         assert_eq!(winner(outer_first, &["updates/m.ko", "updates/dkms/m.ko"]), "updates/dkms/m.ko");
         assert_eq!(winner(outer_first, &["updates/dkms/m.ko", "updates/m.ko"]), "updates/m.ko");
     }
 
     #[test]
-    fn a_search_word_covers_whole_directories_only() {
+    fn search_words_match_whole_components() {
         always("search foo built-in", ["foo/m.ko", "foobar/m.ko"], "foo/m.ko");
         always("search foo built-in", ["kernel/foo/m.ko", "foo/m.ko"], "foo/m.ko");
         assert_eq!(winner("search foo/ built-in", &["kernel/m.ko", "foo/m.ko"]), "kernel/m.ko");
@@ -148,20 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn external_directories() {
+    fn external_directories_rank_by_search_list() {
         let two = "external * /e1\nexternal * /e2\n";
         let with = |search: &str| [two, search].concat();
         always(&with("search external built-in"), ["kernel/m.ko", "/e1/m.ko"], "/e1/m.ko");
         always(&with("search external built-in"), ["/e2/m.ko", "/e1/m.ko"], "/e1/m.ko");
         always(&with("search built-in external"), ["/e2/m.ko", "kernel/m.ko"], "kernel/m.ko");
         always(&with("search updates external"), ["/e1/m.ko", "updates/m.ko"], "updates/m.ko");
-        // Not in the search list: they only fill gaps.
+        // Outside the search list they have the lowest priority.
         assert_eq!(winner(&with("search updates built-in"), &["kernel/m.ko", "/e1/m.ko"]), "kernel/m.ko");
         assert_eq!(winner(&with("search external"), &["kernel/m.ko", "/e1x/m.ko"]), "kernel/m.ko");
     }
 
     #[test]
-    fn overrides_come_before_the_search_list() {
+    fn overrides_take_precedence_over_the_search_list() {
         always("override m * kernel", ["kernel/m.ko", "updates/m.ko"], "kernel/m.ko");
         always("override m * kernel", ["kernel/m.x.ko.xz", "updates/m.ko"], "kernel/m.x.ko.xz");
         always("override m * kernel", ["kernel/fs/m.ko", "updates/m.ko"], "updates/m.ko");
@@ -174,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_a_longer_name_is_another_one() {
+    fn directories_sharing_a_prefix_are_distinct() {
         let external = "external * /lib/modules/6.1-ext\nsearch ext external built-in\n";
         always(external, ["ext/m.ko", "/lib/modules/6.1-ext/ext/m.ko"], "ext/m.ko");
         always(external, ["kernel/m.ko", "/lib/modules/6.1-ext/m.ko"], "/lib/modules/6.1-ext/m.ko");
@@ -184,7 +179,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_paths_are_compared(dir: Vec<u8>, old: Vec<u8>, new: Vec<u8>) {
+        fn arbitrary_paths_do_not_panic(dir: Vec<u8>, old: Vec<u8>, new: Vec<u8>) {
             let config = Config::default();
             let relative = |path: &[u8]| {
                 let path = path.strip_prefix(&*dir)?.strip_prefix(b"/updates/")?;

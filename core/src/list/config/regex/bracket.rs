@@ -24,21 +24,20 @@ impl Bytes {
     }
 }
 
-/// Longest name of a class or collating element that glibc reads.
+/// glibc's limit on the name of a class or collating element.
 const NAME: usize = 32;
 
 /// One element of a bracket expression.
 enum Element<'a> {
     /// A byte, plain or as `[.x.]`.
     Byte(u8),
-    /// `[=x=]`: in the C locale just the byte, but never the end of a range.
+    /// `[=x=]`: in the C locale the byte itself, but invalid as the end of a range.
     Equivalent(u8),
     /// `[:name:]`.
     Class(&'a [u8]),
 }
 
-/// Reads a bracket expression from `rest`, which begins behind the `[`. A backslash is an ordinary byte
-/// in it. Returns the set and what follows the `]`.
+/// Parses a bracket expression from `rest`, which begins after the `[`. A backslash is an ordinary byte. Returns the set and the bytes after the `]`.
 pub(super) fn parse(rest: &[u8]) -> Result<(Bytes, &[u8]), PatternError> {
     let (negated, mut rest) = match rest {
         [b'^', rest @ ..] => (true, rest),
@@ -47,7 +46,7 @@ pub(super) fn parse(rest: &[u8]) -> Result<(Bytes, &[u8]), PatternError> {
     let mut set = Bytes::default();
     let mut first = true;
     loop {
-        // In front, `]` and `-` stand for themselves.
+        // At the start, `]` and `-` stand for themselves.
         match rest {
             [b']', after @ ..] if !first => {
                 return Ok((if negated { set.complement() } else { set }, after));

@@ -1,4 +1,4 @@
-//! The grammar of extended regular expressions, evaluated while it is read.
+//! The grammar of extended regular expressions, evaluated during parsing.
 
 use alloc::vec::Vec;
 
@@ -12,17 +12,17 @@ use super::{
 /// Largest count in `{m,n}`.
 const MAX_COUNT: u16 = 0x7fff;
 
-/// Reads a pattern and evaluates it over one text. Nesting is kept in a list, not on the stack.
+/// Parses a pattern and evaluates it over one text. Nested groups are in a list, not on the call stack.
 pub(super) struct Parser<'a> {
     rest: &'a [u8],
     text: &'a [u8],
     budget: Budget,
-    /// The groups that enclose the current one.
+    /// The enclosing groups of the current group.
     outer: Vec<Group>,
     group: Group,
 }
 
-/// A group being read, or the whole pattern: branches separated by `|`.
+/// An incomplete group, or the whole pattern: branches separated by `|`.
 #[derive(Default)]
 struct Group {
     /// The complete branches, united.
@@ -31,11 +31,11 @@ struct Group {
     branch: Option<Spans>,
 }
 
-/// What stands next in a pattern.
+/// An item of a pattern.
 enum Item {
-    /// Can be repeated.
+    /// A repeatable item.
     Atom(Spans),
-    /// An anchor; cannot be repeated.
+    /// An anchor; not repeatable.
     Assertion(Spans),
     /// `(`
     Open,
@@ -50,7 +50,7 @@ impl<'a> Parser<'a> {
         Self { rest: pattern, text, budget, outer: Vec::new(), group: Group::default() }
     }
 
-    /// Where the whole pattern matches.
+    /// The matches of the whole pattern.
     pub(super) fn evaluate(mut self) -> Result<Spans, PatternError> {
         while let Some((&byte, rest)) = self.rest.split_first() {
             self.rest = rest;
@@ -77,7 +77,7 @@ impl<'a> Parser<'a> {
         let last = self.text.len();
         match byte {
             b'(' => Ok(Item::Open),
-            // Outside of any group it stands for itself.
+            // Outside of groups it stands for itself.
             b')' if !self.outer.is_empty() => Ok(Item::Close),
             b'|' => Ok(Item::Or),
             b'*' | b'+' | b'?' | b'{' => Err(PatternError::NothingToRepeat),
@@ -98,7 +98,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads the item that begins with a backslash and `byte`: one of GNU's operators, or the byte itself.
+    /// Reads the item that begins with a backslash and `byte`: a GNU operator, or the byte itself.
     fn escape(&mut self, byte: u8) -> Result<Item, PatternError> {
         let text = self.text;
         let word_before = |position: usize| {
@@ -129,7 +129,7 @@ impl<'a> Parser<'a> {
         Spans::positions(self.text, &mut self.budget, holds).map(Item::Assertion)
     }
 
-    /// Appends an atom together with the repetition operators behind it.
+    /// Appends an atom with the repetition operators after it.
     fn repeat_and_append(&mut self, mut atom: Spans) -> Result<(), PatternError> {
         while let Some((&byte, rest)) = self.rest.split_first() {
             let (least, most) = match byte {
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Ends the current group, goes back to `outer`, and returns where the group matches.
+    /// Ends the current group, continues with `outer`, and returns the matches of the group.
     fn end_group(&mut self, outer: Group) -> Result<Spans, PatternError> {
         self.end_branch()?;
         match core::mem::replace(&mut self.group, outer).branches {
@@ -180,7 +180,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// `atom` from `least` to `most` times; `None` is without end.
+/// `atom` from `least` to `most` times; `None` means unlimited.
 fn repeat(atom: &Spans, least: u16, most: Option<u16>, budget: &mut Budget) -> Result<Spans, PatternError> {
     let more = match most {
         None => atom.any_times(budget)?,
@@ -189,7 +189,7 @@ fn repeat(atom: &Spans, least: u16, most: Option<u16>, budget: &mut Budget) -> R
     if least == 0 { Ok(more) } else { atom.times(least, budget)?.then(&more, budget) }
 }
 
-/// Reads `m}`, `m,}`, `,n}` or `m,n}`.
+/// Parses `m}`, `m,}`, `,n}` or `m,n}`.
 fn interval(rest: &[u8]) -> Result<(u16, Option<u16>, &[u8]), PatternError> {
     let (least, rest) = count(rest)?;
     let (least, most, rest) = match rest {
@@ -212,7 +212,7 @@ fn interval(rest: &[u8]) -> Result<(u16, Option<u16>, &[u8]), PatternError> {
     }
 }
 
-/// Reads decimal digits, if there are any. Counts that are too large saturate.
+/// Parses optional decimal digits. Large counts saturate.
 fn count(rest: &[u8]) -> Result<(Option<u16>, &[u8]), PatternError> {
     let length = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     let (digits, rest) = rest.split_at_checked(length).ok_or(PatternError::Interval)?;

@@ -1,4 +1,4 @@
-//! Sets of spans: where in one text a sub-expression matches.
+//! Sets of spans: the matches of a sub-expression in one text.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -9,7 +9,7 @@ use alloc::{vec, vec::Vec};
 
 use super::PatternError;
 
-/// How many elementary operations are left. One step reads or writes one word of 64 positions.
+/// Number of remaining elementary operations. One step reads or writes one word of 64 positions.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     left: usize,
@@ -26,18 +26,17 @@ impl Budget {
     }
 }
 
-/// For each start position the set of end positions, as a bit matrix. A text of n bytes has the
-/// positions 0 to n. Ends never lie before starts.
+/// The set of end positions for each start position, as a bit matrix. A text of n bytes has the positions 0 to n. An end is never before its start.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
     /// Words in a row; at least 1.
     words: usize,
-    /// Row after row, one for each position.
+    /// Consecutive rows, one for each position.
     bits: Vec<u64>,
 }
 
 impl Spans {
-    /// The sub-expression that matches nowhere.
+    /// A sub-expression without a match.
     pub(super) fn nowhere(text: &[u8], budget: &mut Budget) -> Result<Self, PatternError> {
         let positions = text.len().checked_add(1).ok_or(PatternError::TooCostly)?;
         let words = positions.div_ceil(64);
@@ -46,7 +45,7 @@ impl Spans {
         Ok(Self { words, bits: vec![0; size] })
     }
 
-    /// The empty sub-expression at each position that `holds`.
+    /// The empty sub-expression at each position for which `holds` is true.
     pub(super) fn positions(
         text: &[u8],
         budget: &mut Budget,
@@ -59,7 +58,7 @@ impl Spans {
         Ok(spans)
     }
 
-    /// One byte that `matches`.
+    /// One byte for which `matches` is true.
     pub(super) fn byte(
         text: &[u8],
         budget: &mut Budget,
@@ -72,7 +71,7 @@ impl Spans {
         Ok(spans)
     }
 
-    /// Whether it matches anywhere at all.
+    /// Whether there is any match.
     pub(super) fn any(&self) -> bool {
         self.bits.iter().any(|&word| word != 0)
     }
@@ -112,10 +111,10 @@ impl Spans {
         Ok(self.empty(budget)?.or(self))
     }
 
-    /// This any number of times in a row, also not at all.
+    /// This zero or more times in a row.
     pub(super) fn any_times(&self, budget: &mut Budget) -> Result<Self, PatternError> {
         let mut out = self.empty(budget)?;
-        // Spans lead forward, so the rows that a row needs are complete when going backward.
+        // Spans point forward, so iterating backward completes the rows that a row depends on first.
         for start in (0..self.bits.len() / self.words).rev() {
             let mut row = out.row(start).to_vec();
             for middle in members(self.row(start)).filter(|&middle| middle > start) {
@@ -127,7 +126,7 @@ impl Spans {
         Ok(out)
     }
 
-    /// Nowhere, for the same text.
+    /// No match, for the same text.
     fn blank(&self, budget: &mut Budget) -> Result<Self, PatternError> {
         budget.spend(self.bits.len())?;
         Ok(Self { words: self.words, bits: vec![0; self.bits.len()] })
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_longer_than_a_word() {
+    fn rows_can_span_several_words() {
         let text = [b'a'; 200];
         let budget = &mut Budget::new(1_000_000);
         let a = Spans::byte(&text, budget, |b| b == b'a').unwrap();
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_ends() {
+    fn exhausted_budgets_are_errors() {
         let budget = &mut Budget::new(10);
         assert_eq!(Spans::nowhere(&[0; 100], budget).unwrap_err(), PatternError::TooCostly);
         assert!(Spans::nowhere(b"123456789", budget).is_ok());

@@ -1,4 +1,4 @@
-//! What glibc 2.36 and 2.41 decide, for patterns where it is not obvious.
+//! Results of glibc 2.36 and 2.41 for patterns with surprising behaviour.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -33,7 +33,7 @@ fn version_patterns() {
 #[test]
 fn operators() {
     for (pattern, text, expected) in [
-        // Anchors hold everywhere in a pattern.
+        // Anchors are special everywhere in a pattern.
         ("a^b", "a^b", false),
         ("$a", "a", false),
         ("(^a)", "ba", false),
@@ -46,7 +46,7 @@ fn operators() {
         ("(|a)b$", "ab", true),
         ("|", "x", true),
         ("()*a", "a", true),
-        // A parenthesis that closes nothing, braces and brackets that open nothing.
+        // Unpaired closing parenthesis, braces and brackets.
         (")", ")", true),
         ("a)", "a", false),
         ("a|)", ")", true),
@@ -80,7 +80,7 @@ fn operators() {
         ("\\`a", "ba", false),
         ("a\\'", "ab", false),
         ("x|\\`\\'", "", true),
-        // Other escapes are the byte itself.
+        // Other escapes stand for the byte itself.
         ("\\d", "d", true),
         ("\\n", "n", true),
         ("\\0", "0", true),
@@ -129,7 +129,7 @@ fn invalid_patterns() {
 }
 
 #[test]
-fn hostile_patterns_are_cheap() {
+fn hostile_patterns_stay_within_the_step_limit() {
     let deep =
         |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(2000), close.repeat(2000));
     let text = "a".repeat(63);
@@ -149,14 +149,14 @@ fn hostile_patterns_are_cheap() {
 }
 
 #[test]
-fn the_ceiling_is_an_error() {
+fn exceeding_the_step_limit_is_an_error() {
     let text = vec![b'a'; 100_000];
     assert_eq!(pattern_occurs(b"a", &text, STEPS), Err(TooCostly));
     assert_eq!(pattern_occurs(b"a*a*a*", &text[..4000], STEPS), Err(TooCostly));
     assert_eq!(pattern_occurs(&b"a*".repeat(1000), b"a", 5000), Err(TooCostly));
 }
 
-/// Patterns over few letters, so that they often match.
+/// Patterns over few letters, for frequent matches.
 fn pattern() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec!["a", "b", ".", "[^a]", "", "\\<", "$", "^"]).prop_map(String::from);
     leaf.prop_recursive(4, 12, 2, |inner| {
@@ -171,23 +171,23 @@ fn pattern() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_pattern_ends(pattern: Vec<u8>, text: Vec<u8>) {
+    fn arbitrary_patterns_terminate(pattern: Vec<u8>, text: Vec<u8>) {
         let _ = pattern_occurs(&pattern, &text, 100_000);
     }
 
     #[test]
-    fn any_operators_end(pattern in "[ab.*+?{}0-9,()|^$\\[\\]\\\\<>-]{0,40}", text in "[ab]{0,20}") {
+    fn arbitrary_operators_terminate(pattern in "[ab.*+?{}0-9,()|^$\\[\\]\\\\<>-]{0,40}", text in "[ab]{0,20}") {
         prop_assert_ne!(occurs(&pattern, &text), Err(TooCostly));
     }
 
     #[test]
-    fn escaped_bytes_are_a_substring_search(needle in "[a-c.*(]{0,3}", text in "[a-c.*(]{0,8}") {
+    fn escaped_patterns_search_substrings(needle in "[a-c.*(]{0,3}", text in "[a-c.*(]{0,8}") {
         let pattern: String = needle.chars().map(|c| if c.is_alphanumeric() { format!("{c}") } else { format!("\\{c}") }).collect();
         prop_assert_eq!(occurs(&pattern, &text), Ok(text.contains(&needle)));
     }
 
     #[test]
-    fn repetition_is_what_it_abbreviates(x in pattern(), text in "[ab-]{0,7}") {
+    fn repetition_equals_its_expansion(x in pattern(), text in "[ab-]{0,7}") {
         for (short, long) in [
             (format!("^({x}){{2}}$"), format!("^({x})({x})$")),
             (format!("^({x}){{1,3}}$"), format!("^({x})(|({x})(|({x})))$")),
