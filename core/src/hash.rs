@@ -1,10 +1,8 @@
-//! kmod's hash, "SuperFastHash", needed only because its order shows in the output
+//! kmod's hash, "SuperFastHash", needed only because its order affects the output
 //! ([`reference::modules`](crate::reference::modules) §6).
-//!
-//! kmod reads 16-bit words in the host's byte order; here they are always little-endian, so that
-//! the output does not depend on the machine.
+//! kmod reads 16-bit words in native byte order; here they are always little-endian, so that the output does not depend on the machine.
 
-#![allow(clippy::arithmetic_side_effects, reason = "wrapping is spelled out where it can happen")]
+#![allow(clippy::arithmetic_side_effects, reason = "wrapping is explicit where it can occur")]
 
 /// Hash of `bytes`, seeded with their length.
 ///
@@ -61,7 +59,7 @@ mod tests {
     use super::superfast;
 
     #[test]
-    fn values_of_the_reference_table() {
+    fn hashes_match_the_reference_table() {
         for (name, hash) in [
             ("", 0),
             ("a", 0x115e_a782),

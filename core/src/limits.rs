@@ -1,9 +1,7 @@
-//! Every ceiling on hostile input, in one place.
-//!
-//! Real kernels stay far below each of them; a host with little memory lowers them, a host with odd
-//! inputs raises them. Exceeding one is an error about the input concerned, never a panic.
+//! All limits on hostile input.
+//! Real kernels stay far below all limits; a host with little memory lowers them, a host with unusual input raises them. Exceeding a limit is an error of the input, never a panic.
 
-/// Ceilings on sizes, depths and counts. All sizes are in bytes.
+/// Limits on sizes, depths and counts. All sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -13,25 +11,25 @@ pub struct Limits {
     pub file_size: u64,
     /// Memory of one decoder: xz dictionary or zstd window.
     pub decoder_memory: u64,
-    /// Bytes that one module's needed sections (`.symtab`, `.strtab`, …) may have together.
+    /// Sum of one module's needed sections (`.symtab`, `.strtab`, …).
     pub sections_size: u64,
     /// One side file: `modules.order`, `modules.builtin.modinfo`, `Module.symvers`, a `depmod.d` file.
     pub text_size: u64,
-    /// One archive of modules, as stored and after decompression. It is held in memory as a whole.
+    /// One archive of modules, as stored and after decompression. The whole archive is in memory.
     pub archive_size: u64,
-    /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest kernel has about 5,000.
+    /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest kernel has about 5,000 of them.
     pub archive_entries: usize,
-    /// What is read of one boot entry file.
+    /// One boot entry file.
     pub entry_size: u64,
     /// One kernel image or existing initrd.
     pub boot_file_size: u64,
     /// Directory levels below the module directory.
     pub depth: usize,
-    /// Directories of one walk, each as often as links lead to it. Debian's largest kernel has about 900.
+    /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel has about 900.
     pub directories: usize,
     /// One finished index. A node reference has 28 offset bits ([`reference::index_format`](crate::reference::index_format) §2.1).
     pub index_size: u64,
-    /// Steps of the walk that finds cycles as kmod does, before a simpler report takes its place.
+    /// Steps of the search for cycles in kmod's order; beyond it, the report is simpler.
     pub cycle_steps: usize,
     /// Lines of a cycle report.
     pub cycle_lines: usize,
@@ -40,7 +38,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What both products use unless told otherwise.
+    /// The default limits of both programs.
     pub const DEFAULT: Self = Self {
         module_size: 512 << 20,
         file_size: 1 << 30,
@@ -59,7 +57,7 @@ impl Limits {
         steps: 10_000_000,
     };
 
-    /// All of them, in order.
+    /// All limits, in order.
     #[cfg(feature = "alloc")]
     pub(crate) fn each(&self) -> [u64; 15] {
         let &Self {

@@ -1,17 +1,16 @@
-//! Names: of modules and of aliases, as kmod normalises them ([`reference::outputs`](crate::reference::outputs) §2).
-//!
-//! Works without an allocator: names come out as iterators over bytes.
+//! Names of modules and aliases, normalised as in kmod ([`reference::outputs`](crate::reference::outputs) §2).
+//! Works without an allocator: names are iterators over bytes.
 
-/// Bytes that a path may have in Linux, its NUL included.
+/// Linux's limit on the length of a path, in bytes, NUL included.
 pub const PATH_MAX: usize = 4096;
 
-/// Longest name or alias that an index stores, in bytes; what is beyond is cut off.
+/// Maximal length of a name or alias in an index, in bytes; the rest is cut off.
 pub const MAX_LEN: usize = PATH_MAX - 1;
 
-/// File name endings of modules; a file named by an ending alone is no module.
+/// File name suffixes of modules; a file name that is only a suffix is not a module.
 pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
 
-/// Whether a file of this name counts as a module.
+/// Whether a file name is that of a module.
 ///
 /// ```
 /// use depmod_core::parts::name::is_module_file;
@@ -28,7 +27,7 @@ pub fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or(path)
 }
 
-/// Where a path's module name ends: the first `.` of its last component, or the path's end.
+/// The end of the module name in a path: the first `.` of its last component, or the end of the path.
 ///
 /// ```
 /// # use depmod_core::parts::name::stem_end;
@@ -56,7 +55,7 @@ pub fn module_name(path: &[u8]) -> impl Iterator<Item = u8> + Clone {
         .map(|&b| if b == b'-' { b'_' } else { b })
 }
 
-/// A `]` without `[`, or a `[` that is never closed.
+/// A `]` without `[`, or a `[` without `]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmatchedBracket;
 
@@ -68,9 +67,9 @@ impl core::fmt::Display for UnmatchedBracket {
 
 impl core::error::Error for UnmatchedBracket {}
 
-/// Whether an alias is its own index key; most are.
+/// Whether an alias equals its index key; most do.
 pub(crate) fn is_normal_alias(raw: &[u8]) -> bool {
-    // Without an early end this is a loop that a compiler can vectorise.
+    // No early exit, so that the compiler can vectorise the loop.
     let is_special = |byte: &u8| matches!(byte, b'-' | b'[' | b']');
     raw.len() <= MAX_LEN && !raw.iter().fold(false, |special, byte| special | is_special(byte))
 }
@@ -85,7 +84,7 @@ pub(crate) fn is_normal_alias(raw: &[u8]) -> bool {
 /// ```
 ///
 /// # Errors
-/// When a bracket is unmatched; such an alias is in no index.
+/// When a bracket is unmatched; the indexes omit such an alias.
 pub fn normalize_alias(raw: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, UnmatchedBracket> {
     let mut inside = false;
     for &b in raw.iter().take(MAX_LEN) {
@@ -118,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn normal_aliases_are_their_own_keys(alias in r"[ab_*?]{0,9}[a\-\[\]]{0,2}") {
+        fn normal_aliases_equal_their_keys(alias in r"[ab_*?]{0,9}[a\-\[\]]{0,2}") {
             let alias = alias.as_bytes();
             let same = normalize_alias(alias).is_ok_and(|key| key.eq(alias.iter().copied()));
             let brackets = alias.contains(&b'[');
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_alias_is_cut() {
+    fn long_aliases_are_cut() {
         let alias = [b'a'; MAX_LEN + 1];
         assert!(is_normal_alias(&alias[1..]) && !is_normal_alias(&alias));
     }

@@ -1,12 +1,12 @@
-//! Text as the C library reads it: lines of `fgets`, white space, character classes.
+//! Text functions of the C library: lines of `fgets`, white space, character classes.
 
-/// One piece of text: a line, or what fits of it.
+/// One piece of text: a line, or a part of a long line.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// Which piece of the file this is, from 1; kmod's line numbers count pieces.
+    /// Number of the piece, from 1; kmod's line numbers count pieces.
     pub(crate) number: usize,
-    /// The piece with its newline if it has one, up to the first NUL.
+    /// The piece with its newline, if any, up to the first NUL.
     pub(crate) text: &'a [u8],
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn long_lines_are_several_and_nul_ends_one() {
+    fn long_lines_are_split_and_nul_ends_a_line() {
         let pieces: Vec<_> =
             Lines::new(b"abcdef\n\nab\0cd\nabcd\nxyz", 4).map(|l| (l.number, l.text)).collect();
         let expected: [(usize, &[u8]); 8] = [

@@ -1,4 +1,4 @@
-//! gzip (RFC 1952): a header, a deflate stream, then CRC-32 and length of what it decodes to.
+//! gzip (RFC 1952): a header, a deflate stream, then CRC-32 and length of the decoded data.
 //!
 //! `printf depmod | gzip -n`, byte by byte:
 //!
@@ -23,7 +23,7 @@ use crate::limits::Limits;
 
 const MAGIC: &[u8] = b"\x1f\x8b";
 
-/// The working memory of a decoder, made at its first use.
+/// A decoder's working memory, allocated at first use.
 #[derive(Default)]
 pub(super) struct Inflater(Option<Box<DecompressorOxide>>);
 
@@ -34,7 +34,7 @@ impl Inflater {
         limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
-        // The length of the last member stands at the end, if nothing follows it.
+        // The file ends with the length of the last member, unless other bytes follow.
         let claim = input.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         grow(Compression::Gzip, input, u64::from(claim).saturating_add(1), limits, out)?;
         let mut rest = input;
@@ -46,7 +46,7 @@ impl Inflater {
         }
     }
 
-    /// Decodes the first member alone; returns what follows it.
+    /// Decodes only the first member; returns the bytes after it.
     pub(super) fn first<'a>(
         &mut self,
         input: &'a [u8],
@@ -57,7 +57,7 @@ impl Inflater {
         self.member(input, limits, out)
     }
 
-    /// Decodes one member; returns what follows it.
+    /// Decodes one member; returns the bytes after it.
     fn member<'a>(
         &mut self,
         input: &'a [u8],
@@ -70,7 +70,7 @@ impl Inflater {
         let start = out.len();
         let mut written = start;
         loop {
-            // Bytes beyond `written` are room for the decoder.
+            // The decoder writes to the bytes beyond `written`.
             out.resize(out.capacity(), 0);
             let window = out.get_mut(start..).unwrap_or_default();
             let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_joined_and_garbage_after_them_ignored() {
+    fn members_are_concatenated_and_trailing_garbage_is_ignored() {
         assert_eq!(decode(DEPMOD).unwrap(), b"depmod");
         assert_eq!(decode(&[DEPMOD, DEPMOD].concat()).unwrap(), b"depmoddepmod");
         assert_eq!(decode(&[DEPMOD, b"\0\0garbage"].concat()).unwrap(), b"depmod");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_is_an_error() {
+    fn truncated_files_are_errors() {
         let two = [DEPMOD, DEPMOD].concat();
         for end in 0..DEPMOD.len() {
             assert_eq!(decode(&DEPMOD[..end]).unwrap_err().text(), "unexpected end of file", "{end}");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn check_values_are_compared() {
+    fn wrong_check_values_are_errors() {
         for (at, text) in [(18, "incorrect data check"), (22, "incorrect length check")] {
             let mut file = DEPMOD.to_vec();
             file[at] ^= 1;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_ends_at_the_limit() {
+    fn decompression_bombs_stop_at_the_limit() {
         let mut file = DEPMOD[..10].to_vec();
         file.extend(miniz_oxide::deflate::compress_to_vec(&vec![0; 2 << 20], 6));
         let error = decode(&file).unwrap_err();

@@ -1,14 +1,13 @@
-//! LZ4 as Linux knows it: the frame format of old (`lz4 -l`), a row of chunks of up to 8 MiB each.
+//! LZ4 as used by Linux: the legacy frame format (`lz4 -l`), a sequence of chunks of up to 8 MiB each.
 //!
 //! `printf depmod | lz4 -l`:
 //!
 //! ```text
-//! 02 21 4c 18             magic; may come again before any chunk
+//! 02 21 4c 18             magic; may be repeated before any chunk
 //! 07 00 00 00             size of the chunk
 //! 60 64 65 70 6d 6f 64    LZ4 block: six literals
 //! ```
-//!
-//! Nothing ends it but the end of the file, or a chunk of size zero (`lib/decompress_unlz4.c`).
+//! The sequence ends only at the end of the file or at a chunk of size zero (`lib/decompress_unlz4.c`).
 
 use alloc::vec::Vec;
 
@@ -16,15 +15,15 @@ use crate::limits::Limits;
 
 pub(crate) const MAGIC: &[u8] = b"\x02\x21\x4c\x18";
 
-/// Decodes up to the end; returns what follows it, or what is wrong.
+/// Decodes the whole sequence; returns the bytes after it.
 pub(crate) fn first<'a>(
     input: &'a [u8],
     limits: &Limits,
     out: &mut Vec<u8>,
 ) -> Result<&'a [u8], &'static str> {
-    /// What one chunk can hold.
+    /// Decoded size of a chunk, at most.
     const CHUNK: usize = 8 << 20;
-    /// How many bytes one byte of a block can become: a length is a sum of bytes.
+    /// Decoded bytes per byte of a block, at most: a length is a sum of bytes.
     const GROWTH: usize = 255;
 
     let room = usize::try_from(limits.module_size).unwrap_or(usize::MAX);
@@ -41,7 +40,7 @@ pub(crate) fn first<'a>(
         let (chunk, after) = after.split_at_checked(size).ok_or(CUT)?;
         rest = after;
         let written = out.len();
-        // Not more than it can need: clearing the whole for every small chunk would take forever.
+        // No more than the chunk can need: clearing 8 MiB for every small chunk would be slow.
         let space = size.saturating_mul(GROWTH).min(CHUNK);
         out.try_reserve(space).map_err(|_| "Cannot allocate memory")?;
         out.resize(written.saturating_add(space), 0);
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_chunks() {
+    fn chunks_are_concatenated() {
         assert_eq!(decode(DEPMOD).unwrap(), (b"depmod".to_vec(), &b""[..]));
         let twice = [DEPMOD, DEPMOD, b"\0\0\0\0next"].concat();
         assert_eq!(decode(&twice).unwrap(), (b"depmoddepmod".to_vec(), &b"\0\0\0\0next"[..]));
@@ -79,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_grows_most() {
-        // One literal, then a match of distance 1 whose length is a row of 255s, then five literals.
+    fn repetitive_chunks_reach_the_highest_growth() {
+        // One literal, then a match of distance 1 with a length of repeated 255s, then five literals.
         let mut block = b"\x1fa\x01\0".to_vec();
         block.extend([255; 1000]);
         block.extend(b"\0\x50aaaaa");
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_ones() {
+    fn corrupt_chunks_are_errors() {
         let text = |input: &[u8]| decode(input).unwrap_err();
         assert_eq!(text(&DEPMOD[..DEPMOD.len() - 1]), "Unexpected end of file");
         assert_eq!(text(&[DEPMOD, b"\0\x30\x37\x30\x37\x30"].concat()), "Unexpected end of file");

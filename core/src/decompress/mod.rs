@@ -1,7 +1,5 @@
 //! Compressed module files.
-//!
-//! A module is stored plain or as one gzip, xz or zstd file. Which of them is told by the first
-//! bytes, never by the name ([`reference::modules`](crate::reference::modules) §7.1):
+//! A module is stored plain or as one gzip, xz or zstd file. The first bytes determine the format, never the name ([`reference::modules`](crate::reference::modules) §7.1):
 //!
 //! ```
 //! use depmod_core::parts::decompress::Compression;
@@ -9,17 +7,12 @@
 //! assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
 //! assert_eq!(Compression::detect(b"\x28\xb5\x2f\xfd\x24\x00"), Some(Compression::Zstd));
 //! ```
-//!
-//! [`Decoder`] is the trait that a host's libraries implement; [`PureDecoder`] is the one that the
-//! core brings along, in Rust alone. Both take whole files and both treat their input as hostile:
-//! sizes that a file claims are hints, every output has a ceiling, and memory is asked for in ways
-//! that can fail.
-//!
-//! | Format | Several members | Bytes after the last one | Cut short |
+//! [`Decoder`] is the trait for a host's libraries; [`PureDecoder`] is the core's own implementation in pure Rust. Both decode whole files and both treat their input as hostile: declared sizes are only hints, every output has a limit, and allocations can fail.
+//! | Format | Several members | Bytes after the last one | Truncated |
 //! |---|---|---|---|
-//! | gzip | joined | ignored | an error |
-//! | xz | joined, padding between them allowed | an error | an error |
-//! | zstd | joined, skippable frames left out | ignored | an error |
+//! | gzip | concatenated | ignored | an error |
+//! | xz | concatenated, padding between them allowed | an error | an error |
+//! | zstd | concatenated, skippable frames skipped | ignored | an error |
 
 #[cfg(feature = "gz")]
 mod gz;
@@ -40,7 +33,7 @@ use core::fmt;
 
 use crate::limits::Limits;
 
-/// How a module file is compressed.
+/// Compression format of a module file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// RFC 1952.
@@ -52,11 +45,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// How many bytes [`Self::detect`] wants to see.
+    /// Number of bytes that [`Self::detect`] needs.
     pub const MAGIC_LEN: usize = 6;
 
-    /// Tells the format by the first bytes of a file ([`reference::modules`](crate::reference::modules) §7.1); `None` is a
-    /// file that is not compressed.
+    /// Detects the format from the first bytes of a file ([`reference::modules`](crate::reference::modules) §7.1); `None` for an uncompressed file.
     #[must_use]
     pub fn detect(head: &[u8]) -> Option<Self> {
         if head.starts_with(b"\x28\xb5\x2f\xfd") {
@@ -70,7 +62,7 @@ impl Compression {
         }
     }
 
-    /// The name that messages begin with: `gzip`, `xz`, `zstd`.
+    /// The name at the beginning of messages: `gzip`, `xz`, `zstd`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,17 +73,13 @@ impl Compression {
     }
 }
 
-/// Decodes whole files. One per thread: it may keep its working memory from file to file.
+/// Decodes whole files. One per thread, because it may reuse its working memory.
 pub trait Decoder {
-    /// Puts the decoded bytes of `input` into `out`, whatever it held: its memory, and the length it
-    /// has, may save a decoder the clearing of new memory.
-    ///
-    /// At most `limits.module_size` bytes are produced and about `limits.decoder_memory` bytes are
-    /// used besides.
+    /// Replaces `out` with the decoded bytes of `input`. Reusing `out` with its old length can save clearing new memory.
+    /// Produces at most `limits.module_size` bytes and uses about `limits.decoder_memory` bytes of working memory.
     ///
     /// # Errors
-    /// When `input` is broken or cut short, or would exceed a limit. What `out` then holds is
-    /// unspecified.
+    /// When `input` is corrupt or truncated, or exceeds a limit. The content of `out` is then unspecified.
     fn decode(
         &mut self,
         format: Compression,
@@ -101,7 +89,7 @@ pub trait Decoder {
     ) -> Result<(), DecodeError>;
 }
 
-/// Why a file could not be decoded, in the words that kmod's libraries use.
+/// A decoding error, in the words of kmod's libraries.
 ///
 /// `Display` is `xz: File is corrupt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,16 +99,16 @@ pub struct DecodeError {
     kind: Kind,
 }
 
-/// What kind of error it is.
+/// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The file is broken.
+    /// The file is corrupt.
     Broken,
-    /// A ceiling ended the decoding; nothing is known to be wrong with the file.
+    /// Decoding reached a limit; the file may be valid.
     Ceiling,
-    /// There is no memory.
+    /// Memory is exhausted.
     NoMemory,
-    /// This build has no decoder.
+    /// This build has no decoder for the format.
     Unsupported,
 }
 
@@ -130,19 +118,19 @@ impl DecodeError {
         Self::of(Kind::Broken, format, text)
     }
 
-    /// The decoded file would be larger than `limits.module_size`.
+    /// The decoded file exceeds `limits.module_size`.
     #[must_use]
     pub fn too_large(format: Compression, limits: &Limits) -> Self {
         Self::of(Kind::Ceiling, format, format!("more than {} bytes when decompressed", limits.module_size))
     }
 
-    /// Decoding would take more than `limits.decoder_memory`.
+    /// Decoding needs more than `limits.decoder_memory`.
     #[must_use]
     pub fn memory_limit(format: Compression, limits: &Limits) -> Self {
         Self::of(Kind::Ceiling, format, format!("more than {} bytes of memory needed", limits.decoder_memory))
     }
 
-    /// The allocator refused.
+    /// An allocation failed.
     #[must_use]
     pub fn no_memory(format: Compression) -> Self {
         Self::of(Kind::NoMemory, format, "Cannot allocate memory")
@@ -158,25 +146,25 @@ impl DecodeError {
         Self { format, text: text.into(), kind }
     }
 
-    /// Whether the file was not even tried, or not to its end: nothing is known to be wrong with it.
+    /// Whether decoding was not attempted, or stopped at a limit: the file may be valid.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, Kind::Ceiling | Kind::Unsupported)
     }
 
-    /// Whether a ceiling ended the decoding.
+    /// Whether decoding reached a limit.
     #[must_use]
     pub fn is_ceiling(&self) -> bool {
         self.kind == Kind::Ceiling
     }
 
-    /// Whether there was no memory for it.
+    /// Whether memory was exhausted.
     #[must_use]
     pub fn is_no_memory(&self) -> bool {
         self.kind == Kind::NoMemory
     }
 
-    /// What the file was taken for.
+    /// The detected format.
     #[must_use]
     pub fn format(&self) -> Compression {
         self.format
@@ -188,7 +176,7 @@ impl DecodeError {
         &self.text
     }
 
-    /// The same, to be kept.
+    /// The text as an owned value.
     #[must_use]
     pub(crate) fn cause(&self) -> Cow<'static, str> {
         self.text.clone()
@@ -203,14 +191,11 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Makes room for output of a size that nobody vouches for: doubles `out`'s capacity, at most up to
-/// `limits.module_size` and one byte more (by which an output that is too large shows).
-///
-/// A decoder that knows a claimed size calls this first with `claim`: it is honoured as far as the
-/// input's length makes it likely, so that a few hostile bytes cannot ask for a gigabyte.
+/// Reserves space for output of unverified size: doubles `out`'s capacity, up to `limits.module_size` plus one byte, which detects oversized output.
+/// A decoder with a declared size calls this first with `claim`, which is limited to a plausible multiple of the input's length, so that a few hostile bytes cannot allocate a gigabyte.
 ///
 /// # Errors
-/// When `out` already holds more than the limit, or memory runs out.
+/// When `out` already exceeds the limit, or memory is exhausted.
 pub fn grow(
     format: Compression,
     input: &[u8],
@@ -235,7 +220,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn content_decides_the_format() {
+    fn content_determines_the_format() {
         assert_eq!(Compression::detect(b"\x1f\x8b\x08\0\0\0"), Some(Compression::Gzip));
         assert_eq!(Compression::detect(b"\xfd7zXZ\0"), Some(Compression::Xz));
         assert_eq!(Compression::detect(b"\xfd7zXZ\x01"), None);
@@ -244,17 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn an_error_reads_as_kmod_prints_it() {
+    fn errors_have_kmods_format() {
         let error = DecodeError::new(Compression::Xz, "File is corrupt");
         assert_eq!(error.to_string(), "xz: File is corrupt");
     }
 
     #[test]
-    fn growing_ends_one_byte_beyond_the_limit() {
+    fn growth_stops_one_byte_beyond_the_limit() {
         let limits = Limits { module_size: 100_000, ..Limits::DEFAULT };
         let mut out = Vec::new();
         grow(Compression::Gzip, b"x", u64::MAX, &limits, &mut out).unwrap();
-        assert_eq!(out.capacity(), 64 << 10, "a claim beyond all likelihood is not believed");
+        assert_eq!(out.capacity(), 64 << 10, "implausible claims are ignored");
         out.resize(64 << 10, 0);
         grow(Compression::Gzip, b"x", 0, &limits, &mut out).unwrap();
         assert_eq!(out.capacity(), 100_001);

@@ -1,4 +1,4 @@
-//! The decoders that need nothing but Rust.
+//! The pure Rust decoders.
 
 use alloc::vec::Vec;
 
@@ -28,7 +28,7 @@ pub struct PureDecoder {
 }
 
 impl PureDecoder {
-    /// A decoder that has not asked for memory yet.
+    /// A decoder without allocated memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -36,11 +36,10 @@ impl PureDecoder {
 }
 
 impl PureDecoder {
-    /// Decodes the first member, stream or frame alone, as [`Decoder::decode`] would a file that ends with
-    /// it; returns what follows it.
+    /// Decodes only the first member, stream or frame, as if the file ended there; returns the bytes after it.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Decoder::decode`].
     #[cfg_attr(
         not(all(feature = "gz", feature = "xz", feature = "zst")),
         allow(unused_variables, reason = "a build without codecs reads none of them")

@@ -1,4 +1,4 @@
-//! xz (the .xz file format 1.2): a stream of blocks with an index and a footer behind them.
+//! xz (the .xz file format 1.2): a stream of blocks, followed by an index and a footer.
 //!
 //! `printf depmod | xz -9 --check=crc32`:
 //!
@@ -23,7 +23,7 @@ pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result
     streams(input, true, limits, out).map(|_| ())
 }
 
-/// Decodes the first stream alone; returns what follows it.
+/// Decodes only the first stream; returns the bytes after it.
 pub(super) fn first<'a>(
     input: &'a [u8],
     limits: &Limits,
@@ -60,9 +60,8 @@ fn streams<'a>(
     }
 }
 
-/// What the index of the last stream says that its blocks decode to; nobody vouches for it.
-///
-/// `None` when the end of the file is no stream footer with an index before it.
+/// The decoded size of the last stream according to its index; not verified.
+/// `None` when the file does not end with an index and a stream footer.
 #[must_use]
 pub fn xz_decoded_size(file: &[u8]) -> Option<u64> {
     const FOOTER: usize = 12;
@@ -81,7 +80,7 @@ pub fn xz_decoded_size(file: &[u8]) -> Option<u64> {
     Some(total)
 }
 
-/// A number of seven bits a byte, lowest first.
+/// A number with seven bits per byte, lowest bits first.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..63).step_by(7) {
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_joined() {
+    fn streams_are_concatenated() {
         let limits = Limits::DEFAULT;
         assert_eq!(decode(DEPMOD, &limits).unwrap(), b"depmod");
         assert_eq!(decode(&[DEPMOD, DEPMOD].concat(), &limits).unwrap(), b"depmoddepmod");
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_is_an_error() {
+    fn truncated_files_are_errors() {
         for end in 0..DEPMOD.len() {
             assert!(decode(&DEPMOD[..end], &Limits::DEFAULT).is_err(), "{end}");
         }
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold() {
+    fn limits_are_enforced() {
         let small = Limits { module_size: 5, ..Limits::DEFAULT };
         assert_eq!(decode(DEPMOD, &small).unwrap_err().text(), "more than 5 bytes when decompressed");
         let exact = Limits { module_size: 6, ..Limits::DEFAULT };
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_tells_the_size() {
+    fn index_holds_the_decoded_size() {
         assert_eq!(xz_decoded_size(DEPMOD), Some(6));
         assert_eq!(xz_decoded_size(&DEPMOD[..DEPMOD.len() - 1]), None);
         for end in 0..DEPMOD.len() {
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_never_passes() {
+    fn flipped_bits_are_detected() {
         for at in 0..DEPMOD.len() {
             let mut file = DEPMOD.to_vec();
             file[at] ^= 0x10;

@@ -20,10 +20,10 @@ use super::{Compression, DecodeError, grow};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
-/// Bytes to decode before they are taken out of the decoder.
+/// Bytes to decode before draining the decoder.
 const STEP: usize = 1 << 20;
 
-/// The working memory of a decoder, kept from frame to frame.
+/// A decoder's working memory, reused for every frame.
 #[derive(Default)]
 pub(super) struct Frames(FrameDecoder);
 
@@ -42,7 +42,7 @@ impl Frames {
                 continue;
             }
             if !rest.starts_with(MAGIC) {
-                // What follows the last frame is nobody's business; a file without any is no zstd file.
+                // Bytes after the last frame are ignored; a file without frames is not a zstd file.
                 return if frames > 0 { Ok(()) } else { Err(error("Unknown frame descriptor")) };
             }
             rest = self.first(rest, limits, out)?;
@@ -50,7 +50,7 @@ impl Frames {
         }
     }
 
-    /// Decodes the first frame alone; returns what follows it.
+    /// Decodes the first frame alone; returns the bytes after it.
     pub(super) fn first<'a>(
         &mut self,
         input: &'a [u8],
@@ -153,7 +153,7 @@ impl Frame {
     }
 }
 
-/// What follows a skippable frame (RFC 8878 §3.1.2), if there is one.
+/// The bytes after a skippable frame (RFC 8878 §3.1.2), if there is one.
 fn skippable(input: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
     let [0x50..=0x5f, 0x2a, 0x4d, 0x18, rest @ ..] = input else {
         return Ok(None);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_joined() {
+    fn frames_are_concatenated() {
         assert_eq!(decode(SIZED).unwrap(), b"depmod");
         assert_eq!(decode(UNSIZED).unwrap(), b"depmod");
         let all = [SKIPPED, UNSIZED, SKIPPED, SIZED, b"garbage"].concat();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_is_an_error() {
+    fn truncated_files_are_errors() {
         for file in [SIZED, UNSIZED] {
             for end in 0..file.len() {
                 assert!(decode(&file[..end]).is_err(), "{end}");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_compared() {
+    fn wrong_sizes_and_checksums_are_errors() {
         let mut file = SIZED.to_vec();
         file[5] = 7;
         assert_eq!(decode(&file).unwrap_err().text(), "Data corruption detected");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_ends_at_the_limit() {
+    fn decompression_bombs_stop_at_the_limit() {
         // Run-length blocks of 128 KiB each.
         let mut file = UNSIZED[..6].to_vec();
         let block = (128u32 << 10) << 3 | 1 << 1;

@@ -1,11 +1,11 @@
-//! Sources of several kinds as one type.
+//! Type-erased sources.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use super::{DirEntry, IoError, ReadAt, Source, Stat};
 
-/// Any source behind one type: a program that has several kinds holds the code that reads them once.
+/// A type-erased source: a program with several kinds of sources contains the reading code only once.
 ///
 /// ```
 /// use depmod_core::{MemorySource, Source, parts::source::AnySource};
@@ -18,7 +18,7 @@ use super::{DirEntry, IoError, ReadAt, Source, Stat};
 pub struct AnySource<'s>(&'s dyn Boxing<'s>);
 
 impl<'s> AnySource<'s> {
-    /// Hides what kind of source it is.
+    /// Erases the type of a source.
     #[must_use]
     pub fn new<S: Source>(source: &'s S) -> Self {
         Self(source)
@@ -31,7 +31,7 @@ impl fmt::Debug for AnySource<'_> {
     }
 }
 
-/// [`Source`] without a type for its files.
+/// [`Source`] without an associated file type.
 trait Boxing<'s> {
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError>;
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError>;

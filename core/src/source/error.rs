@@ -1,9 +1,9 @@
-//! Why a host could not do what it was asked.
+//! Errors of a host.
 
 use alloc::borrow::Cow;
 use core::fmt;
 
-/// An error of the system below: its number (`errno`) where it has one, its kind, and its text.
+/// An error of the operating system: its number (`errno`), if any, its kind, and its text.
 ///
 /// `Display` is the system's own text (`strerror`), which kmod's messages quote.
 ///
@@ -20,18 +20,17 @@ pub struct IoError {
     text: Cow<'static, str>,
 }
 
-/// The causes that the core treats differently.
+/// The kinds of errors that the core distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IoErrorKind {
-    /// Nothing stands at this path.
+    /// There is no file at this path.
     NotFound,
-    /// A directory where a file was wanted.
+    /// A directory instead of a file.
     IsDirectory,
-    /// Larger than the ceiling given with the request.
+    /// Larger than the limit of the request.
     TooLarge,
-    /// The machine failed, for now or for good, and nothing is known of the file: no memory, no descriptor, a
-    /// disk or a server that does not answer, a file that shrinks while it is read.
+    /// A temporary or permanent machine fault, so the content of the file is unknown: no memory, no descriptor, no answer from a disk or server, a file that shrinks during a read.
     Fault,
     /// Anything else.
     Other,
@@ -51,7 +50,7 @@ const fn is_fault(errno: i32) -> bool {
 }
 
 impl IoError {
-    /// An error of the system, by Linux's number for it.
+    /// An error of the operating system, with its Linux number.
     #[must_use]
     pub const fn system(errno: i32, text: Cow<'static, str>) -> Self {
         let kind = match errno {
@@ -72,12 +71,12 @@ impl IoError {
         Self { kind: IoErrorKind::Other, errno: None, text: text.into() }
     }
 
-    /// A fault of the machine without a number.
+    /// A machine fault without a number.
     pub fn fault(text: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: IoErrorKind::Fault, errno: None, text: text.into() }
     }
 
-    /// Whether the machine failed, not the file.
+    /// Whether the machine is at fault, not the file.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
         matches!(self.kind, IoErrorKind::Fault)
@@ -143,31 +142,31 @@ impl IoError {
         Self::known(34, "Numerical result out of range")
     }
 
-    /// `Success`: what kmod prints when it reports an error without a cause.
+    /// `Success`: kmod's text for an error without a cause.
     #[must_use]
     pub const fn success() -> Self {
         Self::known(0, "Success")
     }
 
-    /// The ceiling that came with a request was exceeded.
+    /// The file exceeds the limit of the request.
     #[must_use]
     pub const fn too_large() -> Self {
         Self { kind: IoErrorKind::TooLarge, errno: Some(27), text: Cow::Borrowed("File too large") }
     }
 
-    /// The cause, as far as the core cares.
+    /// The kind of error.
     #[must_use]
     pub const fn kind(&self) -> IoErrorKind {
         self.kind
     }
 
-    /// Linux's number for the error; `None` for an error that the system did not give.
+    /// The Linux number of the error; `None` if the error is not from the operating system.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {
         self.errno
     }
 
-    /// The system's text.
+    /// The operating system's text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

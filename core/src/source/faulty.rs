@@ -1,13 +1,12 @@
-//! A source that fails once, for tests.
+//! Fault injection for tests.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{DirEntry, IoError, ReadAt, Source, Stat};
 
-/// Passes every call on to another source, and fails the one with a given number.
-///
-/// Every listing, stat, open and read counts. So a test can fail each call of a run in turn:
+/// Forwards calls to another source, and fails the call with a given number.
+/// Listing, stat, open and read count as calls, so a test can fail each call of a run in turn:
 ///
 /// ```
 /// use depmod_core::{FaultySource, IoError, MemorySource, Source};
@@ -27,7 +26,7 @@ pub struct FaultySource<'s, S> {
     fault: Arc<Fault>,
 }
 
-/// Shared with the open files, whose reads count too.
+/// State shared with the open files, whose reads count, too.
 #[derive(Debug)]
 struct Fault {
     calls: AtomicUsize,
@@ -41,7 +40,7 @@ impl<'s, S: Source> FaultySource<'s, S> {
         Self::with(source, Some((number, error)))
     }
 
-    /// No call fails; [`Self::calls`] tells how many there are to fail.
+    /// Fails no call; [`Self::calls`] counts them.
     #[must_use]
     pub fn counting(source: &'s S) -> Self {
         Self::with(source, None)
@@ -51,7 +50,7 @@ impl<'s, S: Source> FaultySource<'s, S> {
         Self { source, fault: Arc::new(Fault { calls: AtomicUsize::new(0), at }) }
     }
 
-    /// How many calls there were.
+    /// The number of calls so far.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.fault.calls.load(Ordering::Relaxed)

@@ -1,10 +1,10 @@
-//! A source whose file system is a map in memory.
+//! A file system in memory.
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::{DirEntry, EntryKind, FileKind, IoError, ReadAt, Source, Stat};
 
-/// A file system in memory: regular files only; directories exist because files lie in them.
+/// A file system in memory, with regular files only; directories exist implicitly, as parents of files.
 ///
 /// ```
 /// use depmod_core::{MemorySource, Source};
@@ -25,12 +25,12 @@ impl MemorySource {
         Self::default()
     }
 
-    /// Puts a file at an absolute path, replacing what was there.
+    /// Adds a file at an absolute path, or replaces it.
     pub fn insert(&mut self, path: &[u8], bytes: impl Into<Arc<[u8]>>) {
         self.files.insert(clean(path), bytes.into());
     }
 
-    /// Takes a file away.
+    /// Removes a file.
     pub fn remove(&mut self, path: &[u8]) -> Option<Arc<[u8]>> {
         self.files.remove(&clean(path))
     }
@@ -50,7 +50,7 @@ impl MemorySource {
     }
 }
 
-/// One slash where there are several, none at the end.
+/// Collapses repeated slashes and removes trailing ones.
 fn clean(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     for part in path.split(|&b| b == b'/').filter(|part| !part.is_empty()) {

@@ -1,8 +1,7 @@
-//! What the core asks of an operating system, and nothing more.
+//! The core's interface to an operating system.
 //!
 //! The core owns these traits; the Linux command and the firmware program implement them.
-//! Paths are `/`-separated bytes. [`MemorySource`] is the implementation that lives in memory: it
-//! serves documentation, tests and fuzzing.
+//! Paths are `/`-separated bytes. [`MemorySource`] is an implementation in memory for documentation, tests and fuzzing.
 
 mod any;
 mod error;
@@ -18,7 +17,7 @@ use alloc::vec::Vec;
 
 use bstr::BString;
 
-/// What a directory says about one of its entries, before any link is followed.
+/// The type of a directory entry, without following links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file.
@@ -34,24 +33,24 @@ pub enum EntryKind {
 pub struct DirEntry {
     /// File name, without any `/`.
     pub name: BString,
-    /// What the directory itself tells about it.
+    /// Its type, as the directory records it.
     pub kind: EntryKind,
 }
 
-/// What stands at a path after links were followed.
+/// The attributes of a file, with links followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// File type.
     pub kind: FileKind,
-    /// Identity of a file or directory: device and inode, or whatever tells two of them apart.
+    /// Identity of a file or directory: device and inode, or another unique pair.
     pub id: (u64, u64),
     /// Size in bytes.
     pub size: u64,
-    /// Whether root owns it; true where nobody owns files.
+    /// Whether root owns it; true on systems without file ownership.
     pub root_owned: bool,
 }
 
-/// File types as the walk tells them apart.
+/// File types, as far as the walk distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -70,7 +69,7 @@ pub trait ReadAt {
     /// Fills `into` from `offset` on.
     ///
     /// # Errors
-    /// When not all of it could be read; a short read is an error.
+    /// When `into` cannot be filled; a short read is an error.
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), IoError>;
 }
 
@@ -89,8 +88,7 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// Where modules and side files come from. Listing, not walking, is the host's verb: recursion,
-/// exclusions, order and priority are the core's.
+/// Access to modules and side files. The host lists single directories; the core handles recursion, exclusions, order and priority.
 pub trait Source {
     /// An open file.
     type File: ReadAt;
@@ -101,16 +99,16 @@ pub trait Source {
     /// When the directory cannot be opened or read.
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError>;
 
-    /// What stands at `path`, links followed.
+    /// The attributes of the file at `path`, with links followed.
     ///
     /// # Errors
-    /// When there is nothing, or it cannot be told.
+    /// When there is no file, or its attributes cannot be read.
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError>;
 
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// When it cannot be opened. A directory may open and fail at the first read.
+    /// When it cannot be opened. Opening a directory may succeed and fail at the first read.
     fn open(&self, path: &[u8]) -> Result<Self::File, IoError>;
 
     /// Reads a whole side file of at most `limit` bytes.
@@ -131,8 +129,7 @@ pub trait Source {
         Ok(bytes)
     }
 
-    /// Reads a whole file that the user has named. Unlike one that a run finds by itself, a pipe is
-    /// waited for.
+    /// Reads a whole file named by the user. Unlike [`Self::read`], it waits for the writer of a pipe.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -2,16 +2,12 @@
 
 use crate::{diagnostic::Diagnostic, name::file_name, text::Lines};
 
-/// Bytes of kmod's line buffer that a line can fill, its newline included.
+/// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 4095;
 
 /// The paths in `modules.builtin`, in file order; each one's
 /// [`module_name`](crate::name::module_name) is a key of `modules.builtin.bin`.
-///
-/// A path keeps its newline: it lies behind the first `.` of the file name, where it does not matter,
-/// and a file name without `.` has it in its key, as in kmod. A line that begins with anything but an
-/// ASCII letter comes out as the diagnostic that kmod gives. A path without any file name (`kernel/`
-/// at the end of the file) is left out; kmod takes its key from stale memory.
+/// A path keeps its newline: after the first `.` of the file name it has no effect; without `.` it is part of the key, as in kmod. A line that does not begin with an ASCII letter becomes kmod's diagnostic. A path without a file name (`kernel/` at the end of the file) is skipped; kmod reads its key from stale memory.
 pub fn builtin_paths(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], Diagnostic>> {
     Lines::new(bytes, LINE).filter_map(|line| {
         let path = line.text;
@@ -31,7 +27,7 @@ mod tests {
     use super::*;
     use crate::name::module_name;
 
-    /// Keys, and texts of messages, in order.
+    /// Keys and texts of messages, in order.
     fn keys(bytes: &[u8]) -> Vec<Result<Vec<u8>, Vec<u8>>> {
         builtin_paths(bytes)
             .map(|path| match path {
@@ -50,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_dot_the_newline_is_part_of_the_key() {
+    fn keys_of_names_without_a_dot_include_the_newline() {
         assert_eq!(
             keys(b"kernel/x\nkernel/\nkernel/c"),
             [Ok(b"x\n".to_vec()), Ok(b"\n".to_vec()), Ok(b"c".to_vec())]
@@ -58,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_must_begin_with_a_letter() {
+    fn lines_must_begin_with_a_letter() {
         for line in [&b"# c\n"[..], b"\n", b"1a.ko\n", b"/abs\n", b".x\n", b" a.ko\n", b"\xc3\xa4.ko\n", b"_"]
         {
             let message = [b"Invalid modules.builtin line: ", line].concat();
@@ -67,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_behind_the_last_slash_is_no_key() {
+    fn paths_without_a_file_name_have_no_key() {
         assert_eq!(keys(b"kernel/a.ko\nkernel/"), [Ok(b"a".to_vec())]);
         assert_eq!(keys(b"a.ko/"), []);
         assert_eq!(keys(b"kernel/\0a.ko\n"), []);
@@ -76,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_several() {
+    fn long_lines_are_split() {
         let line = [&*vec![b'k'; 4090], b"/abcdefg.ko\n"].concat();
         assert_eq!(keys(&line), [Ok(b"abcd".to_vec()), Ok(b"efg".to_vec())]);
         let line = [b"k/", &*vec![b'a'; 4093], b".ko\n"].concat();
@@ -98,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_bounded_keys(bytes: Vec<u8>) {
+        fn keys_of_arbitrary_bytes_are_bounded(bytes: Vec<u8>) {
             let length: usize = keys(&bytes).iter().flatten().map(Vec::len).sum();
             prop_assert!(length <= bytes.len());
         }

@@ -1,13 +1,10 @@
 //! `modules.builtin.modinfo`: NUL-terminated `module.key=value` strings ([`reference::outputs`](crate::reference::outputs) §4.2).
-//!
-//! A file of three entries, of which one is an alias:
+//! A file of three entries, one of them an alias:
 //!
 //! ```text
 //! unix.license=GPL␀  unix.alias=net-pf-1␀  unix.file=net/unix/unix␀
 //! ```
-//!
-//! kmod reads field by field, never looking back, and what it does with odd input follows from that:
-//! an entry without `=` takes the following one with it, a last string without NUL counts for nothing.
+//! kmod reads field by field and never backtracks, which explains its behaviour on unusual input: an entry without `=` swallows the next entry, and a last string without NUL has no effect.
 
 use core::fmt;
 
@@ -15,11 +12,11 @@ use bstr::BStr;
 
 use crate::diagnostic::Diagnostic;
 
-/// Bytes that kmod keeps of one field.
+/// Maximal length of a field in kmod.
 const FIELD: usize = 4095;
-/// Bytes that kmod shows of a field that is too long.
+/// Bytes of an overlong field that kmod shows.
 const PARTIAL: usize = 4096;
-/// Bytes after which kmod stops reading a field; the next field begins behind them.
+/// Bytes after which kmod stops reading a field; the next field begins after them.
 const STOP: usize = 4097;
 
 /// One alias of a built-in module.
@@ -41,13 +38,12 @@ impl fmt::Debug for BuiltinAlias<'_> {
     }
 }
 
-/// The aliases in `modules.builtin.modinfo`, in file order, and in between kmod's warnings about
-/// fields of more than 4,095 bytes.
+/// The aliases in `modules.builtin.modinfo`, in file order, interleaved with kmod's warnings about fields of more than 4,095 bytes.
 pub fn builtin_aliases(bytes: &[u8]) -> impl Iterator<Item = Result<BuiltinAlias<'_>, Diagnostic>> {
     Aliases { rest: bytes, next: Field::Module, found: None }
 }
 
-/// What stands at the start of the rest.
+/// The next field.
 #[derive(Clone, Copy, Debug)]
 enum Field<'a> {
     Module,
@@ -57,7 +53,7 @@ enum Field<'a> {
     Value {
         module: &'a [u8],
     },
-    /// Nothing wanted up to and including the next NUL.
+    /// Ignored bytes up to and including the next NUL.
     Unwanted,
 }
 
@@ -65,15 +61,15 @@ enum Field<'a> {
 struct Aliases<'a> {
     rest: &'a [u8],
     next: Field<'a>,
-    /// An alias whose warning went first.
+    /// An alias to return after its warning.
     found: Option<BuiltinAlias<'a>>,
 }
 
-/// What one reading of a field gave.
+/// The result of reading a field.
 struct Reading<'a> {
-    /// The field; empty when another byte than the wanted one ended it, or when it was too long.
+    /// The field; empty when another terminator than the wanted one ended it, or when it was too long.
     text: &'a [u8],
-    /// The start of a field that was too long.
+    /// The start of an overlong field.
     too_long: Option<&'a [u8]>,
 }
 
@@ -91,7 +87,7 @@ impl<'a> Aliases<'a> {
         };
         let ended = end.is_some() && after.first() == Some(&wanted);
         Reading {
-            // One byte too many is noticed only after the terminator was seen; more end the reading.
+            // One excess byte is detected only at the terminator; more excess bytes end the reading.
             text: if ended { field.get(..FIELD).unwrap_or(field) } else { &[] },
             too_long: field.get(..PARTIAL),
         }
@@ -154,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// `module=value` with runs of more than 9 equal letters as letter and number; `!` is a warning.
+    /// `module=value`, with runs of more than 9 equal letters as letter and number; `!` is a warning.
     fn read(bytes: &[u8]) -> Vec<String> {
         let show = |bytes: &[u8]| match *bytes {
             [first, .., last] if bytes.len() > 9 => {
@@ -176,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_among_other_keys() {
+    fn aliases_are_found_among_other_keys() {
         assert_eq!(
             read(b"a.alias=x\0b.license=GPL\0c.alias=y-z\0a-b.alias=[a-b]-c\0c.aliass=1\0c.alia=1\0"),
             ["a=x", "c=y-z", "a-b=[a-b]-c"]
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_entries() {
+    fn malformed_entries_behave_as_in_kmod() {
         assert_eq!(read(b"a.alias=x\0b.alias=y"), ["a=x"], "the last string needs its NUL");
         assert_eq!(read(b"b.alias\0c.alias=z\0d.alias=q\0"), ["d=q"], "no `=`: the next one is swallowed");
         assert_eq!(read(b"bogus\0c.alias=z\0"), ["c=z"], "no `.`: an entry by itself");
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn long_module_names() {
+    fn long_module_names_are_skipped() {
         let rest = ".alias=x\0b.alias=2\0";
         assert_eq!(run("", b'a', 4095, rest), ["a4095a=x", "b=2"]);
         assert_eq!(run("", b'a', 4096, rest), ["!a4096a", "a4095a=x", "b=2"]);
@@ -210,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn long_keys() {
+    fn long_keys_are_skipped() {
         assert_eq!(run("a.", b'k', 4096, "=v\0b.alias=2\0"), ["!k4096k", "b=2"]);
         assert_eq!(run("a.", b'k', 9000, "=v\0b.alias=2\0"), ["!k4096k", "b=2"]);
         assert_eq!(run("a.", b'k', 4096, "\0b.alias=2\0c.alias=3\0"), ["!k4096k", "c=3"]);
@@ -218,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values() {
+    fn long_values_are_skipped() {
         let rest = "\0b.alias=2\0";
         assert_eq!(run("a.alias=", b'v', 4095, rest), ["a=v4095v", "b=2"]);
         assert_eq!(run("a.alias=", b'v', 4096, rest), ["!v4096v", "a=v4095v", "b=2"]);
@@ -229,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(
             prop_oneof![Just(0u8), Just(b'.'), Just(b'='), any::<u8>()], 0..300,
         )) {
             for alias in builtin_aliases(&bytes).flatten() {

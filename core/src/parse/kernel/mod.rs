@@ -1,15 +1,11 @@
-//! What the kernel image itself provides: text files that are only read.
-//!
-//! | file | read by | says |
+//! Text files that describe the kernel image.
+//! | file | read by | content |
 //! |---|---|---|
-//! | `modules.builtin` | [`builtin_paths`] | which modules are part of the kernel image |
-//! | `modules.builtin.modinfo` | [`builtin_aliases`] | the aliases of these |
-//! | `Module.symvers` (`-E`) | [`symvers()`] | what the kernel image exports, with CRCs |
+//! | `modules.builtin` | [`builtin_paths`] | modules that are part of the kernel image |
+//! | `modules.builtin.modinfo` | [`builtin_aliases`] | their aliases |
+//! | `Module.symvers` (`-E`) | [`symvers()`] | exported symbols of the kernel image, with CRCs |
 //! | `System.map` (`-F`) | [`system_map()`] | the same without CRCs |
-//!
-//! kmod reads all but `modules.builtin.modinfo` with C's `fgets` into a buffer of fixed size, so a long
-//! line counts as several, and looks at the pieces as C strings, so a NUL byte ends one. Everything here
-//! does the same, in one pass, and borrows from the bytes of the file.
+//! kmod reads all but `modules.builtin.modinfo` with C's `fgets` into a buffer of fixed size, so a long line counts as several lines, and treats the pieces as C strings, so a NUL byte ends a piece. The parsers here do the same, in one pass, and borrow from the bytes of the file.
 //!
 //! ```
 //! use depmod_core::parts::parse::kernel::{builtin_aliases, builtin_paths, symvers};
@@ -39,12 +35,12 @@ use core::fmt;
 
 use bstr::BStr;
 
-/// A symbol that the kernel image itself exports.
+/// An exported symbol of the kernel image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KernelSymbol<'a> {
     /// Its name, without the `-P` prefix character.
     pub name: &'a [u8],
-    /// Its CRC; 0 where the file has none.
+    /// Its CRC; 0 if the file has none.
     pub crc: u64,
 }
 
@@ -55,7 +51,7 @@ impl fmt::Debug for KernelSymbol<'_> {
     }
 }
 
-/// `name` without the prefix character that `-P` names.
+/// `name` without the prefix character of `-P`.
 fn without_prefix(name: &[u8], prefix: Option<u8>) -> &[u8] {
     match name {
         [first, rest @ ..] if Some(*first) == prefix => rest,

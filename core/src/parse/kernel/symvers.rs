@@ -4,8 +4,7 @@
 //! 0x6b2941b2<TAB>printk<TAB>vmlinux<TAB>EXPORT_SYMBOL<TAB>
 //! 0x1a8e1f4e<TAB>usb_init<TAB>drivers/usb/core/usbcore<TAB>EXPORT_SYMBOL_GPL<TAB>
 //! ```
-//!
-//! Only lines of `vmlinux` count; modules bring the CRCs of their own exports.
+//! Only lines of `vmlinux` count; modules contain the CRCs of their own exports.
 
 use super::{KernelSymbol, without_prefix};
 use crate::{
@@ -14,13 +13,11 @@ use crate::{
     text::{Lines, is_space},
 };
 
-/// Bytes of kmod's line buffer that a line can fill, its newline included.
+/// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 10_239;
 
-/// What the kernel image exports according to a `Module.symvers`, in file order, and a diagnostic for
-/// each of its lines with an invalid CRC. `file` is the path that these name; `prefix` is `-P`'s.
-///
-/// The newline separates no fields, as in kmod: a line of only three fields is ignored.
+/// The exported symbols of the kernel image according to a `Module.symvers`, in file order, and a diagnostic for each line with an invalid CRC. `file` is the path in these diagnostics; `prefix` is `-P`'s.
+/// As in kmod, a newline is not a field separator: a line of only three fields is ignored.
 pub fn symvers<'a>(
     bytes: &'a [u8],
     file: &'a [u8],
@@ -85,7 +82,7 @@ mod tests {
             b"0x1\ts1\tvmlinux\tX\n0x2\ts2\tvmlinux\n0x3 s3   vmlinux  \n 4 s4 vmlinux X\n5\ts5\tvmlinux";
         assert_eq!(names(text), ["s1", "s3", "s4", "s5"]);
         assert_eq!(names(b"1 a vmlinux\r\n1 b vmlinux.o X\n1 c VMLINUX X\nfoo\n\n1 d\n"), [""; 0]);
-        assert_eq!(names(b"x s6 drivers/foo X\n"), [""; 0], "the CRCs of others are not looked at");
+        assert_eq!(names(b"x s6 drivers/foo X\n"), [""; 0], "CRCs of modules are ignored");
     }
 
     #[test]
@@ -97,14 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_several() {
+    fn long_lines_are_split() {
         let q = |count| vec![b'q'; count];
         let text = [&*q(10_239), b"1 s7 vmlinux X\n", &*q(10_238), b"\n1 s8 vmlinux X\n"].concat();
         assert_eq!(names(&text), ["s7", "s8"]);
     }
 
     #[test]
-    fn crcs_are_read_as_c_does() {
+    fn crcs_are_parsed_as_in_c() {
         for (text, crc) in [
             ("0x6b2941b2", 0x6b29_41b2),
             ("0XaB", 0xab),
@@ -126,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_crc_is_reported() {
+    fn invalid_crcs_are_reported() {
         let messages: Vec<_> = symvers(b"\n0xg\ts1\tvmlinux\tX\n", b"/s", None)
             .map(|item| String::from_utf8(item.unwrap_err().message()).unwrap())
             .collect();
@@ -142,13 +139,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let lines = bytes.split(|&b| b == b'\n').count();
             prop_assert!(symvers(&bytes, b"f", Some(b'_')).count() <= lines);
         }
 
         #[test]
-        fn any_crc_round_trips(crc: u64) {
+        fn crcs_round_trip(crc: u64) {
             prop_assert_eq!(parse_crc(alloc::format!("0x{crc:08x}").as_bytes()), Ok(crc));
         }
     }

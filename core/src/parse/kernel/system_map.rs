@@ -1,11 +1,10 @@
-//! `System.map` (`-F`): which symbols the kernel image exports ([`reference::resolution`](crate::reference::resolution) §2.2).
+//! `System.map` (`-F`): the exported symbols of the kernel image ([`reference::resolution`](crate::reference::resolution) §2.2).
 //!
 //! ```text
 //! ffffffff82a4b2d0 r __ksymtab_printk
 //! ffffffff810f3c10 T printk
 //! ```
-//!
-//! Only the `__ksymtab_` entry tells that a symbol is exported; address and type say nothing.
+//! Only the `__ksymtab_` entry marks an exported symbol; address and type are ignored.
 
 use super::{KernelSymbol, without_prefix};
 use crate::{
@@ -13,12 +12,10 @@ use crate::{
     text::Lines,
 };
 
-/// Bytes of kmod's line buffer that a line can fill, its newline included.
+/// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 10_239;
 
-/// What the kernel image exports according to a `System.map`, in file order, each with CRC 0, and a
-/// diagnostic for each line with fewer than two spaces. `file` is the path that these name; `prefix` is
-/// `-P`'s, and stands in front of `__ksymtab_`.
+/// The exported symbols of the kernel image according to a `System.map`, in file order, with CRC 0, and a diagnostic for each line with fewer than two spaces. `file` is the path in these diagnostics; `prefix` is `-P`'s, and precedes `__ksymtab_`.
 pub fn system_map<'a>(
     bytes: &'a [u8],
     file: &'a [u8],
@@ -84,13 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_stands_in_front_of_ksymtab() {
+    fn prefix_precedes_ksymtab() {
         let text = b"0 T ___ksymtab_a\n0 T __ksymtab_b\n0 T ___ksymtab__c\n0 T ____ksymtab_d\n";
         assert_eq!(read(text, Some(b'_')), ok(&["a", "_c"]));
     }
 
     #[test]
-    fn long_lines_are_several() {
+    fn long_lines_are_split() {
         let text = [&*vec![b'q'; 10_239], b"1 s __ksymtab_s7\n"].concat();
         let found = read(&text, None);
         assert_eq!(found.len(), 2);
@@ -99,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let lines = bytes.split(|&b| b == b'\n').count();
             prop_assert!(system_map(&bytes, b"f", Some(b'_')).count() <= lines);
         }
