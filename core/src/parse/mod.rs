@@ -1,10 +1,10 @@
-//! Files in, facts out: what depmod reads of modules and of the files that the kernel build leaves beside them.
+//! Files in, facts out: parsers for modules and for other files of the kernel build.
 //!
 //! | Room | Reads |
 //! |---|---|
 //! | [`elf`] | headers, sections and symbols of an ELF file |
 //! | [`module`] | a module file: its [`Facts`](module::Facts) |
-//! | [`kernel`] | what the kernel image itself provides: `System.map`, `Module.symvers`, `modules.builtin*` |
+//! | [`kernel`] | descriptions of the kernel image: `System.map`, `Module.symvers`, `modules.builtin*` |
 
 pub mod elf;
 pub mod kernel;

@@ -1,9 +1,6 @@
 //! The report on dependency cycles.
-//!
-//! [`report_cycles`] gives kmod's text wherever kmod's own walk comes to its end
-//! ([`reference::resolution`](crate::reference::resolution) §5.1). That walk runs for ever when it can enter a cycle from outside,
-//! gives up on dense graphs and takes exponential time on large ones ([`reference::known_bugs`](crate::reference::known_bugs) A3, A4,
-//! A12). Then every knot of modules that need each other is reported once, by a shortest cycle through its
+//! [`report_cycles`] reproduces kmod's text whenever kmod's own walk terminates ([`reference::resolution`](crate::reference::resolution) §5.1). That walk does not terminate if it can enter a cycle from outside, fails on dense graphs, and takes exponential time on large ones ([`reference::known_bugs`](crate::reference::known_bugs) A3, A4,
+//! A12). In these cases each strongly connected component is reported once, with a shortest cycle through its
 //! first module.
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
@@ -11,23 +8,22 @@ use alloc::{collections::VecDeque, vec, vec::Vec};
 use super::{DependencyGraph, ModuleIndex, graph::PerModule};
 use crate::limits::Limits;
 
-/// What is to be said about cycles.
+/// The report on dependency cycles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CycleReport {
-    /// Cycles, each from a module back to itself. kmod also prints a single name for a module that is
-    /// merely needed by a cycle.
+    /// Cycles, each from a module back to itself. kmod also prints a single name for a module outside the cycle that the cycle needs.
     pub cycles: Vec<Vec<ModuleIndex>>,
-    /// How many modules are in cycles.
+    /// Number of modules in cycles.
     pub modules: usize,
-    /// There are more cycles than [`Limits::cycle_lines`] allows to list.
+    /// Whether there are more cycles than [`Limits::cycle_lines`].
     pub cut: bool,
 }
 
-/// Describes the cycles among `unnumbered`, the modules that have no place in the order.
+/// Reports the cycles among `unnumbered`, the modules without a topological number.
 #[must_use]
 pub fn report_cycles(graph: &DependencyGraph, unnumbered: &[ModuleIndex], limits: &Limits) -> CycleReport {
-    let mut report =
-        as_kmod(graph, unnumbered, limits.cycle_steps).unwrap_or_else(|| report_knots(graph, unnumbered));
+    let mut report = kmod_walk(graph, unnumbered, limits.cycle_steps)
+        .unwrap_or_else(|| report_components(graph, unnumbered));
     if report.cycles.len() > limits.cycle_lines {
         report.cycles.truncate(limits.cycle_lines);
         report.cut = true;
@@ -35,14 +31,14 @@ pub fn report_cycles(graph: &DependencyGraph, unnumbered: &[ModuleIndex], limits
     report
 }
 
-/// A step of kmod's walk: a module, and the step that led to it.
+/// A step of kmod's walk: a module and the previous step.
 struct Step {
     module: ModuleIndex,
     parent: Option<usize>,
 }
 
-/// kmod's walk; `None` where it would not end, or not within `budget` steps.
-fn as_kmod(graph: &DependencyGraph, unnumbered: &[ModuleIndex], mut budget: usize) -> Option<CycleReport> {
+/// kmod's walk; `None` if it would not terminate within `budget` steps.
+fn kmod_walk(graph: &DependencyGraph, unnumbered: &[ModuleIndex], mut budget: usize) -> Option<CycleReport> {
     let mut report = CycleReport::default();
     let mut candidates: VecDeque<ModuleIndex> = unnumbered.iter().copied().collect();
     let mut visited = PerModule::<bool>::new(graph);
@@ -75,7 +71,7 @@ fn as_kmod(graph: &DependencyGraph, unnumbered: &[ModuleIndex], mut budget: usiz
             let above = ancestors(&steps, at);
             for &used in dependencies {
                 budget = budget.checked_sub(above.len().saturating_add(1))?;
-                // A cycle that does not contain the root: kmod would follow it for ever.
+                // A cycle without the root: kmod would follow it forever.
                 if used != root && (used == module || above.contains(&used)) {
                     return None;
                 }
@@ -87,7 +83,7 @@ fn as_kmod(graph: &DependencyGraph, unnumbered: &[ModuleIndex], mut budget: usiz
     Some(report)
 }
 
-/// Modules of the steps that led to `at`, nearest first.
+/// Modules of the steps before `at`, nearest first.
 fn ancestors(steps: &[Step], at: usize) -> Vec<ModuleIndex> {
     let parent = |&at: &usize| steps.get(at).and_then(|step| step.parent);
     core::iter::successors(parent(&at), parent)
@@ -95,7 +91,7 @@ fn ancestors(steps: &[Step], at: usize) -> Vec<ModuleIndex> {
         .collect()
 }
 
-/// Takes `module` out of the circular list: its successor becomes the head. Returns what it cost.
+/// Removes `module` from the circular list: its successor becomes the head. Returns the number of steps.
 fn remove(candidates: &mut VecDeque<ModuleIndex>, module: ModuleIndex) -> usize {
     let position = candidates.iter().position(|&candidate| candidate == module);
     if let Some(at) = position {
@@ -106,7 +102,7 @@ fn remove(candidates: &mut VecDeque<ModuleIndex>, module: ModuleIndex) -> usize 
 }
 
 /// One shortest cycle for each strongly connected component.
-fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleReport {
+fn report_components(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleReport {
     let mut report = CycleReport::default();
     let component = components(graph, unnumbered);
     let mut size = PerModule::<usize>::new(graph);
@@ -114,7 +110,7 @@ fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleRep
         size.set(knot, size.get(knot).saturating_add(1));
     }
     let mut reported = PerModule::<bool>::new(graph);
-    // Components share no module, so one table serves all of them.
+    // Components are disjoint, so one table is enough for all of them.
     let mut reached_from = PerModule::<Option<ModuleIndex>>::new(graph);
     for &first in unnumbered {
         let Some(knot) = component.get(first) else { continue };
@@ -124,7 +120,7 @@ fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleRep
         }
         reported.set(knot, true);
         report.modules = report.modules.saturating_add(size.get(knot));
-        // Breadth first, so that the cycle is a shortest one.
+        // Breadth-first search finds a shortest cycle.
         let mut queue = VecDeque::from([first]);
         while let Some(module) = queue.pop_front()
             && reached_from.get(first).is_none()
@@ -151,8 +147,7 @@ fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleRep
     report
 }
 
-/// For each of `modules` a name of its strongly connected component (Tarjan's algorithm, with a
-/// stack of its own).
+/// An identifier of the strongly connected component of each of `modules` (Tarjan's algorithm, with an explicit stack).
 fn components(graph: &DependencyGraph, modules: &[ModuleIndex]) -> PerModule<Option<ModuleIndex>> {
     let mut component = PerModule::<Option<ModuleIndex>>::new(graph);
     let mut number = PerModule::<Option<u32>>::new(graph);
@@ -163,7 +158,7 @@ fn components(graph: &DependencyGraph, modules: &[ModuleIndex]) -> PerModule<Opt
         if number.get(root).is_some() {
             continue;
         }
-        // A module and how many of its dependencies are done.
+        // A module and the number of its finished dependencies.
         let mut calls: Vec<(ModuleIndex, usize)> = vec![(root, 0)];
         while let Some((module, done)) = calls.pop() {
             let dependencies = graph.dependencies(module);
@@ -176,7 +171,7 @@ fn components(graph: &DependencyGraph, modules: &[ModuleIndex]) -> PerModule<Opt
             if let Some(&used) = dependencies.get(done) {
                 match number.get(used) {
                     None => {
-                        // Comes back here when `used` is done, and then takes over its low number.
+                        // Resumes here after `used`, and then adopts its low number.
                         calls.push((module, done));
                         calls.push((used, 0));
                     }
@@ -206,7 +201,7 @@ mod tests {
     use super::*;
     use alloc::string::{String, ToString};
 
-    /// `a:b,c b:` → a graph in order of mention, and the report in words.
+    /// `a:b,c b:` → a graph in order of first mention, and its report as text.
     fn report(text: &str) -> Vec<String> {
         let names: Vec<&str> = text.split(' ').map(|word| word.split(':').next().unwrap()).collect();
         let mut graph = DependencyGraph::default();
@@ -224,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_of_the_reference() {
+    fn reports_match_the_reference() {
         assert_eq!(report("a:b b:a"), ["a -> b -> a", "2"]);
         assert_eq!(report("a:a b:"), ["a -> a", "1"]);
         assert_eq!(report("a:b,c b:a c:a"), ["a -> c -> a", "a -> b -> a", "3"]);
@@ -239,17 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn a3_cycle_entered_from_another_cycle() {
+    fn a3_cycles_entered_from_another_cycle_are_reported() {
         assert_eq!(report("a:b b:a,c c:d d:c"), ["a -> b -> a", "c -> d -> c", "4"]);
     }
 
     #[test]
-    fn a4_everyone_needs_everyone() {
+    fn a4_complete_graphs_are_reported() {
         assert_eq!(report("a:b,c b:a,c c:a,b"), ["a -> b -> a", "3"]);
     }
 
     #[test]
-    fn a12_many_paths_take_no_exponential_time() {
+    fn a12_many_paths_do_not_take_exponential_time() {
         let mut text = String::new();
         for n in 0..40 {
             let next = (n + 1) % 40;

@@ -1,4 +1,4 @@
-//! Which module needs which ([`reference::resolution`](crate::reference::resolution) §3).
+//! The dependency graph ([`reference::resolution`](crate::reference::resolution) §3).
 
 use alloc::{vec, vec::Vec};
 
@@ -7,26 +7,26 @@ use super::ModuleIndex;
 /// Direct dependencies of all modules, each list in order of first use.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyGraph {
-    /// All lists, one after the other.
+    /// All lists, concatenated.
     targets: Vec<ModuleIndex>,
-    /// Where each module's list ends.
+    /// End of each module's list.
     ends: Vec<usize>,
 }
 
 impl DependencyGraph {
-    /// Adds the next module with its dependencies, each named once.
+    /// Adds the next module with its dependencies, without duplicates.
     pub fn push(&mut self, dependencies: impl IntoIterator<Item = ModuleIndex>) {
         self.targets.extend(dependencies);
         self.ends.push(self.targets.len());
     }
 
-    /// How many modules there are.
+    /// Number of modules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no modules.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
@@ -37,7 +37,7 @@ impl DependencyGraph {
         0..ModuleIndex::try_from(self.len()).unwrap_or(ModuleIndex::MAX)
     }
 
-    /// What a module needs directly.
+    /// Direct dependencies of a module.
     #[must_use]
     pub fn dependencies(&self, module: ModuleIndex) -> &[ModuleIndex] {
         let at = usize::try_from(module).unwrap_or(usize::MAX);
@@ -49,7 +49,7 @@ impl DependencyGraph {
     }
 }
 
-/// One value for each module, found by its index.
+/// One value for each module, accessed by its index.
 #[derive(Clone, Debug)]
 pub(super) struct PerModule<T>(Vec<T>);
 

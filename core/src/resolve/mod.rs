@@ -1,10 +1,10 @@
-//! Who needs whom, and in which order ([`reference::resolution`](crate::reference::resolution)).
+//! Dependencies and their order ([`reference::resolution`](crate::reference::resolution)).
 //!
 //! `snd_hda` needs `snd_pcm` and `snd`, `snd_pcm` needs `snd`:
 //!
 //! ```text
 //! facts ──► SymbolTable ──► DependencyGraph ──► TopologicalOrder     snd_hda, snd_pcm, snd
-//!           who provides    who needs whom      or a CycleReport
+//!           providers       dependencies        or a CycleReport
 //! ```
 
 mod cycles;

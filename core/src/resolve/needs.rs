@@ -1,4 +1,4 @@
-//! From needed symbols to the graph of dependencies ([`reference::resolution`](crate::reference::resolution) §3).
+//! From needed symbols to the dependency graph ([`reference::resolution`](crate::reference::resolution) §3).
 
 use alloc::{vec, vec::Vec};
 
@@ -15,13 +15,13 @@ use crate::{
 /// The dependencies of all modules.
 #[derive(Debug)]
 pub struct Resolution {
-    /// Who needs whom.
+    /// The direct dependencies.
     pub graph: DependencyGraph,
-    /// In which order they load; an error if modules need each other in a cycle.
+    /// The topological order; an error if there are dependency cycles.
     pub order: Result<TopologicalOrder, Stopped>,
-    /// How many symbols [`Unresolved::Fail`] has reported.
+    /// The number of symbols that [`Unresolved::Fail`] reported.
     pub unresolved: usize,
-    /// With [`Options::trace_links`], a line for each pair of modules that a symbol links.
+    /// With [`Options::trace_links`], one line for each pair of linked modules.
     pub links: Vec<u8>,
 }
 
@@ -42,14 +42,14 @@ pub fn resolve(
     Resolution { graph, order, unresolved, links }
 }
 
-/// What making the edges of the graph needs.
+/// The state of building the dependency graph.
 struct Resolver<'run> {
     options: &'run Options,
     list: &'run ModuleList,
     symbols: &'run SymbolTable<'run>,
     links: Vec<u8>,
     unresolved: usize,
-    /// For each module the last one that was found to need it.
+    /// For each provider, the last module found to depend on it.
     seen_by: Vec<Option<ModuleIndex>>,
 }
 

@@ -1,24 +1,21 @@
-//! Topological numbers, and everything a module needs sorted by them ([`reference::resolution`](crate::reference::resolution) §4).
-//!
-//! Every module counts its users; those without any come first, and each that comes takes its count off its
-//! dependencies: `snd_hda`, `snd_pcm`, `snd`. Read backwards this is a load order, and it sorts each module's
-//! line in `modules.dep`.
+//! Topological order of modules and their dependencies ([`reference::resolution`](crate::reference::resolution) §4).
+//! Modules without users come first; each numbered module decrements the user counts of its dependencies: `snd_hda`, `snd_pcm`, `snd`. The reverse is a load order, and it sorts each module's line in `modules.dep`.
 
 use alloc::vec::Vec;
 
 use super::{DependencyGraph, ModuleIndex, graph::PerModule};
 
-/// A number for each module; a dependant's is smaller than that of what it depends on.
+/// A number for each module, smaller than those of its dependencies.
 #[derive(Clone, Debug)]
 pub struct TopologicalOrder {
     number: PerModule<u32>,
 }
 
 impl TopologicalOrder {
-    /// Numbers the modules as kmod does.
+    /// Numbers the modules in kmod's order.
     ///
     /// # Errors
-    /// The modules that got no number because they are in a cycle or needed by one, in order.
+    /// The modules without a number, because a cycle contains or needs them, in order.
     pub fn new(graph: &DependencyGraph) -> Result<Self, Vec<ModuleIndex>> {
         let mut left = PerModule::<u32>::new(graph);
         for &used in graph.modules().flat_map(|module| graph.dependencies(module)) {
@@ -42,8 +39,7 @@ impl TopologicalOrder {
         if rest.is_empty() { Ok(Self { number }) } else { Err(rest) }
     }
 
-    /// Calls `each` with every module and all that it needs, directly or not: what is nearest to the
-    /// module first, what must be loaded first last.
+    /// Calls `each` with every module and its direct and indirect dependencies, in reverse load order.
     pub fn for_each_closure(
         &self,
         graph: &DependencyGraph,

@@ -1,4 +1,4 @@
-//! The symbol table: who provides which symbol ([`reference::modules`](crate::reference::modules) §7.4, [`reference::resolution`](crate::reference::resolution) §2).
+//! The symbol table: symbols and their providers ([`reference::modules`](crate::reference::modules) §7.4, [`reference::resolution`](crate::reference::resolution) §2).
 
 use alloc::vec::Vec;
 
@@ -6,21 +6,21 @@ use hashbrown::HashMap;
 
 use crate::{hash::superfast, parse::kernel::KernelSymbol, parse::module::Facts};
 
-/// Position of a module in the list.
+/// Position of a module in the module list.
 pub type ModuleIndex = u32;
 
-/// Buckets of the hash table whose iteration order `modules.symbols` has.
+/// Buckets of kmod's hash table, whose iteration order is the order of `modules.symbols`.
 const BUCKETS: u32 = 2048;
 
-/// Symbols that every kernel provides without saying so.
+/// Symbols that every kernel provides implicitly.
 const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
 
-/// Who provides a symbol.
+/// The provider of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// The module; `None` is the kernel.
     pub owner: Option<ModuleIndex>,
-    /// The symbol's version, 0 when it has none.
+    /// The symbol's version, 0 if it has none.
     pub crc: u64,
 }
 
@@ -32,8 +32,7 @@ pub struct SymbolTable<'data> {
 }
 
 impl<'data> SymbolTable<'data> {
-    /// Enters the kernel's symbols and every module's, in the order of the list. A later provider of a name replaces an
-    /// earlier one, so modules win over the kernel. `prefix` is dropped from the front of names (`-P`).
+    /// Inserts the symbols of the kernel, then of every module in list order. A later provider of a name replaces an earlier one, so modules take precedence over the kernel. `prefix` is removed from names (`-P`).
     #[must_use]
     pub fn new(
         kernel: Option<&[KernelSymbol<'data>]>,
@@ -60,8 +59,7 @@ impl<'data> SymbolTable<'data> {
         Self { by_name, prefix }
     }
 
-    /// Who provides a needed symbol, and its name in the table: a leading dot (of ppc64) and the `-P` prefix are
-    /// dropped first.
+    /// The provider of a needed symbol, and the symbol's name in the table: a leading dot (of ppc64) and the `-P` prefix are removed first.
     #[must_use]
     pub fn provider_of(&self, needed: &[u8]) -> Option<(&'data [u8], Provider)> {
         let name = needed.strip_prefix(b".").unwrap_or(needed);
@@ -69,7 +67,7 @@ impl<'data> SymbolTable<'data> {
         Some((name, *provider))
     }
 
-    /// The symbols that modules provide, in the order of kmod's hash table.
+    /// The symbols provided by modules, in the order of kmod's hash table.
     #[must_use]
     pub fn owned(&self) -> Vec<(&'data [u8], ModuleIndex)> {
         let owned = self.owned_unordered();
@@ -78,8 +76,7 @@ impl<'data> SymbolTable<'data> {
         owned.into_iter().map(|(_, name, owner)| (name, owner)).collect()
     }
 
-    /// The same in an order that is another one in each run: nothing that depends on it may leave the
-    /// program.
+    /// The same symbols, in an order that differs between runs: no output may depend on it.
     pub(crate) fn owned_unordered(&self) -> impl Iterator<Item = (&'data [u8], ModuleIndex)> {
         self.by_name.iter().filter_map(|(&name, provider)| Some((name, provider.owner?)))
     }

@@ -1,14 +1,14 @@
-//! Why bytes are no usable ELF file.
+//! Errors in ELF files.
 
 use core::fmt;
 
-/// What is wrong with an ELF file, and where.
+/// An error in an ELF file, with its location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElfError {
-    /// It does not start with the ELF magic, or is not longer than an identification.
+    /// The file does not start with the ELF magic, or is not longer than an identification.
     NotElf,
-    /// A field of the file header has a value that no module has.
+    /// A field of the file header is invalid.
     Field {
         /// The field.
         field: Field,
@@ -19,7 +19,7 @@ pub enum ElfError {
     },
 }
 
-/// Fields of the file header that can be wrong, by their names in the specification.
+/// Checked fields of the file header, named as in the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Field {
@@ -31,9 +31,9 @@ pub enum Field {
     HeaderLength,
     /// `e_shentsize` is not the size of a section header.
     SectionEntrySize,
-    /// The section headers reach beyond the end of the file.
+    /// The section headers extend beyond the end of the file.
     SectionTable,
-    /// `e_shstrndx` names no section, or its section holds no string table.
+    /// `e_shstrndx` is not the index of a section, or its section is not a string table.
     SectionNames,
 }
 

@@ -7,7 +7,7 @@ use static_assertions::const_assert_eq;
 
 use super::{ElfError, Field};
 
-/// 32 or 64 bit: decides the size of every structure.
+/// 32 or 64 bit: determines the size of every structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// `ELFCLASS32`
@@ -33,13 +33,13 @@ impl ByteOrder {
         }
     }
 
-    /// The 32-bit word that `bytes` start with.
+    /// The 32-bit word at the start of `bytes`.
     #[must_use]
     pub fn u32(self, bytes: &[u8]) -> Option<u32> {
         bytes.pread_with(0, self.endian()).ok()
     }
 
-    /// The 64-bit word that `bytes` start with.
+    /// The 64-bit word at the start of `bytes`.
     #[must_use]
     pub fn u64(self, bytes: &[u8]) -> Option<u64> {
         bytes.pread_with(0, self.endian()).ok()
@@ -52,7 +52,7 @@ const EI_CLASS: u64 = 4;
 const EI_DATA: u64 = 5;
 const E_MACHINE: usize = 18;
 
-/// Where a header's fields lie; the same names as in the specification.
+/// Offsets of a header's fields, named as in the specification.
 struct Layout {
     e_shoff: usize,
     e_shentsize: usize,
@@ -102,7 +102,7 @@ impl Class {
     }
 }
 
-/// What the file header tells.
+/// The relevant fields of the file header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHeader {
     /// 32 or 64 bit.
@@ -111,22 +111,21 @@ pub struct FileHeader {
     pub byte_order: ByteOrder,
     /// `e_machine`.
     pub machine: u16,
-    /// `e_shstrndx`: the section that holds the section names; between 1 and `sections` − 1.
+    /// `e_shstrndx`: index of the section with the section names, between 1 and `sections` − 1.
     pub names_index: u16,
-    /// `e_shnum`: how many section headers there are.
+    /// `e_shnum`: number of section headers.
     pub sections: u16,
     offset: u64,
 }
 
 impl FileHeader {
-    /// Bytes of the longest header: what a host reads first.
+    /// Size of the longest header; a host reads this many bytes first.
     pub const MAX_LEN: usize = 64;
 
-    /// Reads the header from a file's first bytes (`head`: [`Self::MAX_LEN`] of them, or the whole
-    /// file), given the file's size.
+    /// Parses the header from a file's first bytes (`head`: [`Self::MAX_LEN`] bytes, or the whole file) and the file's size.
     ///
     /// # Errors
-    /// In the order in which kmod looks ([`reference::modules`](crate::reference::modules) §7.2).
+    /// In the order of kmod's checks ([`reference::modules`](crate::reference::modules) §7.2).
     pub fn parse(head: &[u8], file_size: u64) -> Result<Self, ElfError> {
         if file_size <= EI_NIDENT || !head.starts_with(&MAGIC) {
             return Err(ElfError::NotElf);
@@ -180,7 +179,7 @@ impl FileHeader {
         u64::from(self.sections).saturating_mul(self.class.section_header_size())
     }
 
-    /// Where the section headers lie in the file; inside of it.
+    /// The range of the section headers, inside the file.
     #[must_use]
     pub fn section_headers(&self) -> Range<u64> {
         self.offset..self.offset.saturating_add(self.table_size())
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn big_endian_32_bit() {
+    fn big_endian_32_bit_headers_are_parsed() {
         let mut file = std::vec![0u8; 52];
         file[..6].copy_from_slice(b"\x7fELF\x01\x02");
         file[19] = 2; // SPARC

@@ -1,11 +1,6 @@
-//! As much of ELF as a kernel module shows to depmod: headers, section names, symbols.
-//!
-//! Both classes and both byte orders, checked as kmod checks them ([`reference::modules`](crate::reference::modules) §7.2): type,
-//! machine and version do not matter, section links are not followed, and whatever lies outside
-//! of the file is as good as absent.
-//!
-//! A module is read in two steps, because it needs only a sixth of its bytes: the file header tells where
-//! the section headers are, the section headers tell where the needed sections are.
+//! The parts of ELF that depmod needs: headers, section names, symbols.
+//! Both classes and both byte orders, with the checks of kmod ([`reference::modules`](crate::reference::modules) §7.2): type, machine and version are ignored, section links are not followed, and sections outside the file count as absent.
+//! A module is read in two steps, because only a sixth of its bytes is needed: the file header locates the section headers, the section headers locate the needed sections.
 //!
 //! ```
 //! use depmod_core::parts::parse::elf::{ByteOrder, Class, FileHeader};
@@ -31,7 +26,7 @@ pub use header::{ByteOrder, Class, FileHeader};
 pub use section::{Section, SectionTable};
 pub use symbol::{Symbol, Symbols, binding, section_index, symbol_type};
 
-/// Machines with a rule of their own.
+/// Machines with special rules.
 pub mod machine {
     /// SPARC.
     pub const SPARC: u16 = 2;

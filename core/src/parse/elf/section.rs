@@ -6,19 +6,19 @@ use scroll::Pread;
 
 use super::{ByteOrder, Class, ElfError, Field, FileHeader};
 
-/// One section header, as far as it matters here.
+/// The relevant fields of one section header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
     /// `sh_name`: offset in the section name table.
     pub name: u32,
-    /// `sh_offset`: where the data begin in the file; not yet checked.
+    /// `sh_offset`: offset of the data in the file; unchecked.
     pub offset: u64,
     /// `sh_size`, in bytes.
     pub size: u64,
 }
 
 impl Section {
-    /// The section's bytes in a file of `file_size`; `None` when they are not all inside.
+    /// The section's range in a file of `file_size` bytes; `None` if it is partly outside.
     #[must_use]
     pub fn range(&self, file_size: u64) -> Option<Range<u64>> {
         let end = self.offset.checked_add(self.size)?;
@@ -45,13 +45,13 @@ pub struct SectionTable<'data> {
 }
 
 impl<'data> SectionTable<'data> {
-    /// Takes the bytes at [`FileHeader::section_headers`].
+    /// A table of the bytes at [`FileHeader::section_headers`].
     #[must_use]
     pub fn new(header: FileHeader, bytes: &'data [u8], file_size: u64) -> Self {
         Self { header, bytes, file_size }
     }
 
-    /// The section of this index, whatever its data range.
+    /// The section with this index; its range is unchecked.
     #[must_use]
     pub fn get(&self, index: u16) -> Option<Section> {
         let size = usize::try_from(self.header.class.section_header_size()).ok()?;
@@ -60,10 +60,10 @@ impl<'data> SectionTable<'data> {
         Section::parse(self.header.class, self.header.byte_order, bytes)
     }
 
-    /// Where the section names lie.
+    /// The range of the section names.
     ///
     /// # Errors
-    /// When they are not inside the file, or empty, or their own name is not among them.
+    /// When the range is outside the file or empty, or does not contain its own section's name.
     pub fn names_range(&self) -> Result<Range<u64>, ElfError> {
         let index = self.header.names_index;
         let bad = |section: Section| ElfError::Field {
@@ -72,14 +72,12 @@ impl<'data> SectionTable<'data> {
             value: u64::from(index),
         };
         let section = self.get(index).unwrap_or(Section { name: 0, offset: 0, size: 0 });
-        // kmod finds them by reading this section's header like any other; that fails without a name.
+        // kmod reads this section's header like any other, which fails without a name.
         let range = section.range(self.file_size).filter(|_| u64::from(section.name) < section.size);
         range.ok_or_else(|| bad(section))
     }
 
-    /// The sections from index 1 on that lie inside the file, each with the name table from its
-    /// name on: a name is there when these bytes start with it and a NUL. `names` are the bytes of
-    /// [`Self::names_range`].
+    /// The sections inside the file, from index 1 on, each with the rest of the name table beginning with its name: a section has a name if these bytes start with the name and a NUL. `names` are the bytes of [`Self::names_range`].
     pub fn named<'names>(
         &self,
         names: &'names [u8],
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections_outside_of_the_file_do_not_exist() {
+    fn sections_outside_of_the_file_are_absent() {
         let mut file = std::vec![0u8; 64];
         file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         file[40] = 64;

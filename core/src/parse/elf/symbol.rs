@@ -4,7 +4,7 @@ use scroll::Pread;
 
 use super::{ByteOrder, Class};
 
-/// Section indexes with a meaning of their own.
+/// Special section indexes.
 pub mod section_index {
     /// Undefined: the module needs the symbol.
     pub const UNDEF: u16 = 0;
@@ -70,7 +70,7 @@ impl Symbol {
     }
 }
 
-/// The entries of a symbol table, the null entry (index 0) left out.
+/// The entries of a symbol table, without the null entry (index 0).
 #[derive(Clone, Debug)]
 pub struct Symbols<'data> {
     class: Class,
@@ -79,7 +79,7 @@ pub struct Symbols<'data> {
 }
 
 impl<'data> Symbols<'data> {
-    /// Takes a symbol table's bytes; `None` when their length is no multiple of an entry's.
+    /// Parses a symbol table; `None` if its length is not a multiple of an entry's.
     #[must_use]
     pub fn new(class: Class, byte_order: ByteOrder, table: &'data [u8]) -> Option<Self> {
         let mut entries = table.chunks_exact(class.symbol_size());
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_classes_on_literal_bytes() {
+    fn both_classes_are_parsed() {
         let mut table = std::vec![0u8; 48];
         table[24] = 7;
         table[28] = 0x2d; // weak, register

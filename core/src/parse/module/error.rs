@@ -1,35 +1,35 @@
-//! Why a module says nothing, or less than it should.
+//! Errors that cost a module all or some of its facts.
 
 use core::fmt;
 
 use crate::{decompress::DecodeError, parse::elf::ElfError, source::IoError};
 
-/// Why a file gives no facts at all.
+/// The reason for a module without facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The host cannot open or read it.
+    /// The host cannot open or read the file.
     Io(IoError),
-    /// Fewer than six bytes: too short to tell its format.
+    /// Fewer than six bytes: too short to detect the format.
     TooShort {
-        /// How many bytes there are.
+        /// Size of the file in bytes.
         size: u64,
     },
-    /// Its compression is broken.
+    /// The compressed data is invalid.
     Decode(DecodeError),
-    /// It is no usable ELF file.
+    /// The file is not a usable ELF file.
     Elf(ElfError),
-    /// It is larger than the ceiling, as stored or in the sections needed.
+    /// The file or its needed sections exceed a limit.
     TooLarge {
-        /// Bytes wanted.
+        /// Required bytes.
         size: u64,
-        /// Bytes allowed.
+        /// Allowed bytes.
         limit: u64,
     },
 }
 
 impl LoadError {
-    /// The cause as kmod prints it after `failed to load symbols from …: `.
+    /// kmod's text for the cause, after `failed to load symbols from …: `.
     #[must_use]
     pub fn cause(&self) -> IoError {
         match self {
@@ -47,7 +47,7 @@ impl fmt::Display for LoadError {
             Self::Io(_) => f.write_str("the module cannot be read"),
             Self::TooShort { size } => write!(f, "{size} bytes are too short for a module"),
             Self::Decode(_) => f.write_str("the module cannot be decompressed"),
-            Self::Elf(_) => f.write_str("the module is no usable ELF file"),
+            Self::Elf(_) => f.write_str("the module is not a usable ELF file"),
             Self::TooLarge { size, limit } => write!(f, "{size} bytes exceed the limit of {limit}"),
         }
     }
@@ -82,14 +82,14 @@ impl From<DecodeError> for LoadError {
     }
 }
 
-/// One broken entry that makes kmod, and us, treat the whole module as needing nothing
+/// One invalid entry that makes kmod, and this crate, ignore all needs of the module
 /// ([`reference::known_bugs`](crate::reference::known_bugs) B7, B8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum NeedsLost {
-    /// An undefined symbol's name lies outside of `.strtab`.
+    /// The name of an undefined symbol is outside of `.strtab`.
     SymbolName = 1,
-    /// A name in `__versions` that no undefined symbol uses does not end.
+    /// An unused name in `__versions` is unterminated.
     VersionName = 2,
 }
 
@@ -102,12 +102,12 @@ impl NeedsLost {
         }
     }
 
-    /// The cause for people.
+    /// The cause in messages.
     #[must_use]
     pub fn cause(self) -> &'static str {
         match self {
             Self::SymbolName => "the name of an undefined symbol lies outside of .strtab",
-            Self::VersionName => "a name in __versions does not end",
+            Self::VersionName => "a name in __versions is unterminated",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: modules that have what depmod looks at, and nothing else.
+//! For tests: minimal modules.
 
 use alloc::{string::String, vec::Vec};
 
@@ -7,7 +7,7 @@ use crate::parse::elf::section_index;
 /// A 64-bit little-endian module with these exports, needs and lines of `.modinfo`. No symbol has a version.
 pub(crate) fn module(exports: &[&str], needs: &[&str], modinfo: &[&str]) -> Vec<u8> {
     const GLOBAL: u8 = 0x10;
-    // The first string is empty, and the first symbol and the first section are none.
+    // The first string is empty; the first symbol and the first section are null entries.
     let (mut strtab, mut symtab) = (b"\0".to_vec(), [0; 24].to_vec());
     let exports = exports.iter().map(|name| (["__crc_", name].concat(), section_index::ABS));
     let needs = needs.iter().map(|name| (String::from(*name), section_index::UNDEF));

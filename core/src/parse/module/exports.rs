@@ -1,7 +1,7 @@
 //! Exported symbols and their CRCs ([`reference::modules`](crate::reference::modules) §7.4).
 //!
-//! A module that exports `foo` has a symbol `__crc_foo` when the kernel was built with symbol
-//! versions: its value is the CRC itself, or the place of the CRC in a section. Where there are none, the names stand in
+//! A module that exports `foo` has a symbol `__crc_foo` when the kernel was built with symbol versions: its
+//! value is the CRC itself, or the offset of the CRC in a section. Without such symbols, the names are in
 //! `__ksymtab_strings`.
 
 use super::FactsBuilder;
@@ -9,11 +9,10 @@ use crate::parse::elf::{Symbol, Symbols, section_index};
 
 const PREFIX: &[u8] = b"__crc_";
 
-/// What stands for a CRC that lies outside of its section.
+/// Replaces a CRC outside of its section.
 pub(super) const NO_CRC: u64 = u64::MAX;
 
-/// The exports that `__crc_` symbols tell of; none when any name lies outside of `strtab`.
-/// `crc_at` reads the word at an offset of a section.
+/// Adds the exports of `__crc_` symbols; none if any name is outside of `strtab`. `crc_at` reads the word at an offset of a section.
 pub(super) fn from_crc_symbols(
     symbols: Symbols<'_>,
     strtab: &[u8],
@@ -37,7 +36,7 @@ pub(super) fn from_crc_symbols(
     }
 }
 
-/// The exports that `__ksymtab_strings` tells of, without CRCs.
+/// Adds the exports of `__ksymtab_strings`, without CRCs.
 pub(super) fn from_strings(section: &[u8], facts: &mut FactsBuilder) {
     let start = section.iter().position(|&b| b != 0).unwrap_or(section.len());
     let strings = section.get(start..).unwrap_or_default();
@@ -53,13 +52,13 @@ pub(super) fn from_strings(section: &[u8], facts: &mut FactsBuilder) {
     }
 }
 
-/// `strtab` from a symbol's name on.
+/// The rest of `strtab`, beginning with a symbol's name.
 #[inline]
 pub(super) fn name_at(strtab: &[u8], symbol: Symbol) -> Option<&[u8]> {
     strtab.get(usize::try_from(symbol.name).ok()?..).filter(|name| !name.is_empty())
 }
 
-/// The symbol name at the beginning of what [`name_at`] gave; one that does not end is noted.
+/// The symbol name at the beginning of the result of [`name_at`]; records an unterminated name.
 #[inline]
 pub(super) fn symbol_name<'data>(bytes: &'data [u8], facts: &mut FactsBuilder) -> &'data [u8] {
     let name = until_nul(bytes);
@@ -69,8 +68,7 @@ pub(super) fn symbol_name<'data>(bytes: &'data [u8], facts: &mut FactsBuilder) -
     name
 }
 
-/// The bytes before the first NUL; all of them when there is none, so that a name ends with its
-/// section ([`reference::known_bugs`](crate::reference::known_bugs) A8).
+/// The bytes before the first NUL; all bytes if there is none, so that a name ends with its section ([`reference::known_bugs`](crate::reference::known_bugs) A8).
 #[inline]
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
@@ -82,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_with_padding_and_without_an_end() {
+    fn padding_is_skipped_and_unterminated_strings_are_used() {
         let mut facts = FactsBuilder::default();
         from_strings(b"\0\0one\0\0two\0", &mut facts);
         assert!(facts.finish().unwrap().exports().map(|e| e.name).eq([&b"one"[..], b"two"]));
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn crc_symbols_give_names_and_crcs_unless_a_name_is_out_of_bounds() {
+    fn crc_symbols_export_nothing_if_a_name_is_out_of_bounds() {
         use crate::parse::elf::{ByteOrder, Class};
 
         let entry = |name: u8, section: u16, value: u8| {

@@ -1,12 +1,10 @@
-//! What one module tells, as one flat block.
-//!
-//! The block is position-independent, owns everything and borrows nothing, so that a cache stores it as it is and
-//! no symbol costs an allocation. All words are little-endian:
+//! The facts of one module, as one flat block.
+//! The block is position-independent and owns its data, so that a cache stores it unchanged and a symbol needs no allocation. All words are little-endian:
 //!
 //! ```text
-//! 0   flags: u32          bit 0: exports unusable; bit 1: a symbol name has no end; bits 8..16: NeedsLost
-//! 4   needs: u32          where the needs begin
-//! 8   modinfo: u32        where the modinfo entries begin
+//! 0   flags: u32          bit 0: exports unusable; bit 1: unterminated symbol name; bits 8..16: NeedsLost
+//! 4   needs: u32          offset of the needs
+//! 8   modinfo: u32        offset of the modinfo entries
 //! 12  exports             crc: u64, length: u32, name
 //! …   needs               crc: u64, length: u32 (top bit: weak), name
 //! …   modinfo             key: u8, length: u32, value
@@ -39,12 +37,12 @@ const NAME_UNENDED: u32 = 2;
 const NEEDS_LOST_SHIFT: u32 = 8;
 const WEAK: u32 = 1 << 31;
 
-/// A symbol that the module offers.
+/// An exported symbol of the module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Export<'facts> {
     /// Its name, never empty.
     pub name: &'facts [u8],
-    /// Its version, 0 when it has none.
+    /// Its version, 0 if it has none.
     pub crc: u64,
 }
 
@@ -55,14 +53,14 @@ impl fmt::Debug for Export<'_> {
     }
 }
 
-/// A symbol that the module wants.
+/// A needed symbol of the module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Need<'facts> {
     /// Its name, never empty.
     pub name: &'facts [u8],
-    /// The version that the module was built against, 0 when it has none.
+    /// The version that the module was built against, 0 if there is none.
     pub crc: u64,
-    /// The module also loads without it.
+    /// Whether the module also loads without it.
     pub weak: bool,
 }
 
@@ -77,18 +75,18 @@ impl fmt::Debug for Need<'_> {
     }
 }
 
-/// Keys of `.modinfo` that are kept.
+/// Relevant keys of `.modinfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum ModinfoKey {
-    /// `alias`: a pattern that finds the module.
+    /// `alias`: a pattern that identifies the module.
     Alias = 1,
     /// `softdep`: modules to load before and after.
     Softdep = 2,
-    /// `weakdep`: modules that may be wanted later.
+    /// `weakdep`: modules that may be needed later.
     Weakdep = 3,
-    /// `firmware`: a file that the driver asks for.
+    /// `firmware`: a file that the driver requests.
     Firmware = 4,
     /// `vermagic`: the kernel it was built for.
     Vermagic = 5,
@@ -100,7 +98,7 @@ impl ModinfoKey {
     const ALL: [Self; 6] =
         [Self::Alias, Self::Softdep, Self::Weakdep, Self::Firmware, Self::Vermagic, Self::ImportNamespace];
 
-    /// The key as it stands in `.modinfo`.
+    /// The key as spelt in `.modinfo`.
     #[must_use]
     pub fn name(self) -> &'static [u8] {
         match self {
@@ -113,7 +111,7 @@ impl ModinfoKey {
         }
     }
 
-    /// The key of this name, if it is one that is kept.
+    /// The key with this name, if relevant.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
@@ -124,14 +122,14 @@ impl ModinfoKey {
     }
 }
 
-/// What one module tells; see the [module documentation](super) for its form.
+/// The facts of one module, in the format of the [module documentation](super).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Invariant: as [`FactsBuilder::finish`] made it, or checked by [`Facts::from_bytes`].
+    /// Invariant: made by [`FactsBuilder::finish`], or checked by [`Facts::from_bytes`].
     block: Vec<u8>,
 }
 
-/// A block that is no [`Facts`]; from a cache, it counts as absent.
+/// An invalid block; in a cache, it counts as absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactsError;
 
@@ -143,7 +141,7 @@ impl fmt::Display for FactsError {
 
 impl core::error::Error for FactsError {}
 
-/// What it tells, as text.
+/// The facts as text.
 impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exports = self.exports().collect::<Vec<_>>();
@@ -158,10 +156,10 @@ impl fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// Takes a block that came from [`Facts::as_bytes`], and checks every record of it.
+    /// Restores a block from [`Facts::as_bytes`], and checks every record.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When the block is invalid.
     pub fn from_bytes(block: Vec<u8>) -> Result<Self, FactsError> {
         let facts = Self { block };
         let (needs, modinfo) = (facts.word(4), facts.word(8));
@@ -169,9 +167,9 @@ impl Facts {
             && HEADER_LEN <= needs
             && needs <= modinfo
             && modinfo <= facts.block.len()
-            && ends_whole(facts.exports_records())
-            && ends_whole(facts.needs_records())
-            && ends_whole(facts.modinfo_records());
+            && is_complete(facts.exports_records())
+            && is_complete(facts.needs_records())
+            && is_complete(facts.modinfo_records());
         if whole { Ok(facts) } else { Err(FactsError) }
     }
 
@@ -181,7 +179,7 @@ impl Facts {
         &self.block
     }
 
-    /// Exported symbols, in the order in which they are entered in the symbol table.
+    /// Exported symbols, in the order of insertion into the symbol table.
     pub fn exports(&self) -> impl Iterator<Item = Export<'_>> {
         self.exports_records().map(|(crc, _, name)| Export { name, crc })
     }
@@ -191,7 +189,7 @@ impl Facts {
         self.needs_records().map(|(crc, weak, name)| Need { name, crc, weak })
     }
 
-    /// Kept modinfo entries, in file order.
+    /// Relevant modinfo entries, in file order.
     pub fn modinfo(&self) -> impl Iterator<Item = (ModinfoKey, &[u8])> {
         self.modinfo_records()
     }
@@ -206,20 +204,20 @@ impl Facts {
         self.values(ModinfoKey::Alias)
     }
 
-    /// The export table does not end as it must: it counts as empty and kmod says so.
+    /// Whether the export table is malformed: it then counts as empty, with kmod's message.
     #[must_use]
     pub fn exports_invalid(&self) -> bool {
         self.flags() & EXPORTS_INVALID != 0
     }
 
-    /// A symbol's name has no NUL behind it and was taken to end with `.strtab`; kmod reads on
+    /// Whether a symbol name is unterminated, and was cut at the end of `.strtab`; kmod reads beyond it
     /// ([`reference::known_bugs`](crate::reference::known_bugs) A8).
     #[must_use]
     pub fn name_unended(&self) -> bool {
         self.flags() & NAME_UNENDED != 0
     }
 
-    /// Why the module's needs are missing, if they are.
+    /// The reason for missing needs, if any.
     #[must_use]
     pub fn needs_lost(&self) -> Option<NeedsLost> {
         NeedsLost::from_byte((self.flags() >> NEEDS_LOST_SHIFT).to_le_bytes()[0])
@@ -246,8 +244,8 @@ impl Facts {
     }
 }
 
-/// Whether the records fill their part of the block to its last byte.
-fn ends_whole<R: Iterator + AsRef<[u8]>>(mut records: R) -> bool {
+/// Whether the records fill their part of the block completely.
+fn is_complete<R: Iterator + AsRef<[u8]>>(mut records: R) -> bool {
     records.by_ref().for_each(drop);
     records.as_ref().is_empty()
 }
@@ -300,7 +298,7 @@ impl AsRef<[u8]> for ModinfoRecords<'_> {
     }
 }
 
-/// Collects the facts of one module after the other; its buffers are reused.
+/// Collects the facts of one module after the other, with reused buffers.
 #[derive(Debug, Default)]
 pub struct FactsBuilder {
     flags: u32,
@@ -310,14 +308,14 @@ pub struct FactsBuilder {
 }
 
 impl FactsBuilder {
-    /// Adds an exported symbol; one without a name is none ([`reference::known_bugs`](crate::reference::known_bugs) C3).
+    /// Adds an exported symbol; empty names are ignored ([`reference::known_bugs`](crate::reference::known_bugs) C3).
     pub fn export(&mut self, name: &[u8], crc: u64) {
         if !name.is_empty() {
             push_symbol(&mut self.exports, name, crc, 0);
         }
     }
 
-    /// Forgets the exports added so far.
+    /// Discards all exports.
     pub fn clear_exports(&mut self) {
         self.exports.clear();
     }
@@ -333,7 +331,7 @@ impl FactsBuilder {
         self.flags |= EXPORTS_INVALID;
     }
 
-    /// Notes that a symbol's name has no NUL behind it.
+    /// Records an unterminated symbol name.
     pub fn set_name_unended(&mut self) {
         self.flags |= NAME_UNENDED;
     }
@@ -343,7 +341,7 @@ impl FactsBuilder {
         push_symbol(&mut self.needs, name, crc, if weak { WEAK } else { 0 });
     }
 
-    /// Forgets the needs, for this reason.
+    /// Discards all needs, for this reason.
     pub fn lose_needs(&mut self, reason: NeedsLost) {
         self.needs.clear();
         self.flags |= u32::from(reason as u8) << NEEDS_LOST_SHIFT;
@@ -357,10 +355,10 @@ impl FactsBuilder {
         self.modinfo.extend_from_slice(value);
     }
 
-    /// The facts; the builder is empty again.
+    /// Returns the facts and empties the builder.
     ///
     /// # Errors
-    /// When they exceed 4 GiB, which [`Limits::sections_size`](crate::limits::Limits) normally prevents.
+    /// When the facts exceed 4 GiB, which [`Limits::sections_size`](crate::limits::Limits) normally prevents.
     pub fn finish(&mut self) -> Result<Facts, FactsError> {
         let offset = |length: usize| u32::try_from(length).map_err(|_| FactsError);
         let needs = HEADER_LEN.saturating_add(self.exports.len());
@@ -388,7 +386,7 @@ impl FactsBuilder {
 }
 
 fn push_symbol(list: &mut Vec<u8>, name: &[u8], crc: u64, mark: u32) {
-    // A name of 2 GiB would need a section beyond every ceiling.
+    // A name of 2 GiB would need a section beyond every limit.
     let Ok(length @ 0..WEAK) = u32::try_from(name.len()) else { return };
     list.extend_from_slice(&crc.to_le_bytes());
     list.extend_from_slice(&(length | mark).to_le_bytes());
@@ -401,7 +399,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn flags_survive() {
+    fn flags_round_trip() {
         let mut builder = FactsBuilder::default();
         builder.need(b"a", 1, true);
         builder.lose_needs(NeedsLost::VersionName);
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_without_a_name_is_none() {
+    fn exports_without_a_name_are_ignored() {
         let mut builder = FactsBuilder::default();
         builder.export(b"", 1);
         assert!(!builder.has_exports());
@@ -424,7 +422,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(
+        fn facts_round_trip(
             exports in prop::collection::vec(("[a-z]{1,9}", any::<u64>()), 0..9),
             needs in prop::collection::vec(("[a-z]{1,9}", any::<u64>(), any::<bool>()), 0..9),
             aliases in prop::collection::vec(".{0,9}", 0..9),
@@ -441,7 +439,7 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_are_checked(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(facts) = Facts::from_bytes(bytes) {
                 facts.exports().count();
                 facts.needs().count();

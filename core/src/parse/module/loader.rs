@@ -1,4 +1,4 @@
-//! Plan, then read: from a file to its facts.
+//! Loading of a module: plan the reads, read, parse.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -15,13 +15,13 @@ use crate::{
     source::{IoError, ReadAt},
 };
 
-/// Bytes that tell the format of a file; a shorter file is none.
+/// Bytes needed to detect the format; a shorter file is not a module.
 const MAGIC_LEN: u64 = 6;
 
-/// Bytes before the section headers that are read along with them: the section names stand there.
+/// Bytes to read before the section headers, because the section names are usually there.
 const NAMES_AHEAD: u64 = 2048;
 
-/// Where the sections lie that depmod looks at.
+/// The ranges of the needed sections.
 #[derive(Default)]
 struct Sections {
     modinfo: Option<Range<u64>>,
@@ -29,7 +29,7 @@ struct Sections {
     symtab: Option<Range<u64>>,
     strtab: Option<Range<u64>>,
     versions: Option<Range<u64>>,
-    /// CRCs of exports, read ahead because `__crc_` symbols usually point there.
+    /// CRCs of exports, read in advance because `__crc_` symbols usually point there.
     crcs: Option<Range<u64>>,
     crcs_gpl: Option<Range<u64>>,
 }
@@ -41,7 +41,7 @@ impl Sections {
     }
 }
 
-/// Loads modules, one after the other, with buffers that it keeps. A host has one per thread.
+/// Loads modules sequentially, with reused buffers. A host has one per thread.
 pub struct Loader<'host> {
     limits: &'host Limits,
     decoder: &'host mut dyn Decoder,
@@ -68,7 +68,7 @@ impl<'host> Loader<'host> {
         }
     }
 
-    /// Loads one module. Its format shows in its first bytes; its name does not matter.
+    /// Loads one module. The first bytes determine its format; its name is irrelevant.
     ///
     /// # Errors
     /// When it cannot be read, decompressed or parsed; see [`LoadError`].
@@ -101,14 +101,14 @@ impl<'host> Loader<'host> {
         }
     }
 
-    /// Reads a compressed file; its bytes are the first ones of `stored`, as many as this returns.
+    /// Reads a compressed file into the start of `stored`; returns its length.
     fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<usize, LoadError> {
         let (size, limit) = (file.size(), self.limits.file_size);
         let length = usize::try_from(size)
             .ok()
             .filter(|_| size <= limit)
             .ok_or(LoadError::TooLarge { size, limit })?;
-        // Grows only: clearing memory that is overwritten at once would cost as much as copying it.
+        // Never shrinks: clearing memory before overwriting it would cost as much as copying it.
         if let Some(more) = length.checked_sub(self.stored.len()) {
             self.stored.try_reserve(more).map_err(|_| IoError::other("Cannot allocate memory"))?;
             self.stored.resize(length, 0);
@@ -117,7 +117,7 @@ impl<'host> Loader<'host> {
         Ok(length)
     }
 
-    /// Reads what is needed of an uncompressed module.
+    /// Reads the needed ranges of an uncompressed module.
     fn extract(&mut self, file: &mut impl ReadAt, head: &[u8]) -> Result<Facts, LoadError> {
         let file_size = file.size();
         let header = FileHeader::parse(head, file_size)?;
@@ -182,7 +182,7 @@ impl<'host> Loader<'host> {
         self.facts.finish().map_err(|_| LoadError::TooLarge { size, limit })
     }
 
-    /// Finds the sections and notes in `wanted` what to read.
+    /// Finds the sections and adds the needed ranges to `wanted`.
     fn plan(
         &mut self,
         header: FileHeader,
@@ -212,7 +212,7 @@ impl<'host> Loader<'host> {
             };
             slot.get_or_insert(range);
         }
-        // The first of a name decides, even if it is then no section because it begins at offset 0.
+        // The first section of a name decides, even if it counts as absent because it begins at offset 0.
         for slot in sections.slots() {
             *slot = slot.take().filter(|range| range.start != 0);
             self.wanted.extend(slot.clone());

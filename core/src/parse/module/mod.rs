@@ -1,8 +1,5 @@
-//! One module file → what depmod wants to know of it.
-//!
-//! [`Loader`] reads a module from anything that is [`ReadAt`](crate::source::ReadAt): it looks at the
-//! headers, works out which ranges it needs, reads just these, and turns them into [`Facts`], one flat block of
-//! bytes that a cache can store as it is.
+//! One module file → its facts.
+//! [`Loader`] reads a module from any [`ReadAt`](crate::source::ReadAt): it parses the headers, determines the needed ranges, reads only these, and converts them into [`Facts`], one flat block of bytes that a cache can store unchanged.
 //!
 //! ```
 //! use depmod_core::{Limits, parts::{decompress::PureDecoder, parse::module::Loader}};

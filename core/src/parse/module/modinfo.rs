@@ -2,8 +2,7 @@
 
 use super::{FactsBuilder, ModinfoKey, exports::until_nul};
 
-/// Keeps the entries that matter, in file order. Empty strings are skipped, the last one need not
-/// end, and a string without `=` is a key with an empty value.
+/// Collects the relevant entries, in file order. Empty strings are skipped, the last string may be unterminated, and a string without `=` is a key with an empty value.
 pub(super) fn collect(mut section: &[u8], facts: &mut FactsBuilder) {
     while !section.is_empty() {
         let entry = until_nul(section);
@@ -21,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_values_and_their_edges() {
+    fn entries_are_split_into_keys_and_values() {
         let mut facts = FactsBuilder::default();
         collect(b"\0\0license=GPL\0alias=a=b\0alias\0\0aliasx=no\0softdep=pre: x\0alias=", &mut facts);
         let facts = facts.finish().unwrap();

@@ -1,4 +1,4 @@
-//! Needed symbols and the versions they were built against ([`reference::modules`](crate::reference::modules) §7.5).
+//! Needed symbols and their expected versions ([`reference::modules`](crate::reference::modules) §7.5).
 
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
@@ -17,10 +17,10 @@ const ENTRY: usize = 64;
 /// One entry of `__versions`.
 struct Version<'data> {
     name: &'data [u8],
-    /// The name ends inside of its field.
+    /// Whether the name ends inside its field.
     ends: bool,
     crc: u64,
-    /// An undefined symbol has this name.
+    /// Whether an undefined symbol has this name.
     used: bool,
 }
 
@@ -36,16 +36,15 @@ impl<'data> Version<'data> {
     }
 }
 
-/// Finds the entries of `__versions` by name. The table is kept from module to module.
+/// Finds the entries of `__versions` by name. The table is reused for the next module.
 #[derive(Default)]
 pub(super) struct VersionTable {
-    /// Positions in the module's list; the first entry of each name.
+    /// Positions in the module's list: the first entry of each name.
     by_name: HashTable<usize>,
     hasher: DefaultHashBuilder,
-    /// No two entries have the same name.
+    /// Whether all names differ.
     distinct: bool,
-    /// Behind the entry found last. Linkers keep both tables in nearly the same order, so that
-    /// the entry looked for next mostly stands here.
+    /// Position after the last found entry. Linkers keep both tables in nearly the same order, so the next entry is usually here.
     next: usize,
 }
 
@@ -78,19 +77,18 @@ impl VersionTable {
     }
 }
 
-/// What `collect` looks at.
+/// The input of `collect`.
 pub(super) struct Input<'data> {
     pub(super) class: Class,
     pub(super) byte_order: ByteOrder,
     pub(super) machine: u16,
     pub(super) symbols: Symbols<'data>,
     pub(super) strtab: &'data [u8],
-    /// `__versions`, empty when absent or of a wrong size.
+    /// `__versions`; empty if absent or of a wrong size.
     pub(super) versions: &'data [u8],
 }
 
-/// First every undefined symbol in table order, then every entry of `__versions` that none of them
-/// used (`module_layout` is only there).
+/// Adds every undefined symbol in table order, then every unused entry of `__versions` (`module_layout` is only there).
 pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut FactsBuilder) {
     let Input { class, byte_order, machine, symbols, strtab, versions } = input;
     let parse = |entry| Version::parse(class, byte_order, entry);
@@ -134,7 +132,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_entry_of_a_name_is_found(
+        fn first_entry_of_a_name_is_found(
             versions in prop::collection::vec("[ab]{1,3}", 0..12),
             wanted in prop::collection::vec("[ab]{1,3}", 0..30),
         ) {
@@ -143,7 +141,7 @@ mod tests {
                 .collect();
             let mut table = VersionTable::default();
             table.fill(&list);
-            // In the order of the entries, too, where each is expected behind the one before.
+            // In entry order, too, where the next entry is at the expected position.
             for name in wanted.iter().chain(&versions) {
                 let found = table.find(&mut list, name.as_bytes()).map(|version| version.crc);
                 let first = versions.iter().position(|version| version == name);

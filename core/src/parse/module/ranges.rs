@@ -1,4 +1,4 @@
-//! The parts of a file that are in memory.
+//! Parts of a file in memory.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -6,27 +6,26 @@ use core::ops::Range;
 use super::LoadError;
 use crate::source::{IoError, ReadAt};
 
-/// Two wanted ranges with a gap of at most this many bytes between them are read in one go: a
-/// system call costs about as much as copying this much.
+/// Ranges with a gap of at most this many bytes between them are read together: a system call costs about as much as copying this many bytes.
 const GAP: u64 = 4096;
 
-/// Parts of one file. The buffer is kept from file to file.
+/// Parts of one file. The buffer is reused for the next file.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     buffer: Vec<u8>,
-    /// What is held, and where it begins in `buffer`.
+    /// Ranges in memory, with their offsets in `buffer`.
     held: Vec<(Range<u64>, usize)>,
     used: usize,
 }
 
 impl Ranges {
-    /// Forgets the file read so far.
+    /// Discards the current file.
     pub(super) fn clear(&mut self) {
         self.held.clear();
         self.used = 0;
     }
 
-    /// Reads what is not held yet of `wanted`, which it sorts. Ranges lie inside the file.
+    /// Reads the missing parts of `wanted`, which it sorts. Ranges are inside the file.
     pub(super) fn read(
         &mut self,
         file: &mut impl ReadAt,
@@ -68,7 +67,7 @@ impl Ranges {
         Ok(())
     }
 
-    /// The bytes of a range, if all of them are held; an empty one always is.
+    /// The bytes of a range, if all of them are in memory; an empty range always is.
     pub(super) fn get(&self, range: &Range<u64>) -> Option<&[u8]> {
         if range.is_empty() {
             return Some(&[]);
@@ -85,7 +84,7 @@ impl Ranges {
 mod tests {
     use super::*;
 
-    /// Counts how often it is read.
+    /// Counts reads.
     struct Counted(Vec<u8>, usize);
 
     impl ReadAt for Counted {
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn near_ranges_are_read_together_and_held_ones_not_again() {
+    fn near_ranges_are_read_together_and_only_once() {
         let mut file = Counted((0..=255).cycle().take(100_000).collect(), 0);
         let mut ranges = Ranges::default();
         ranges.read(&mut file, &mut alloc::vec![90_000..90_010, 10..20, 100..200, 15..18], 1 << 20).unwrap();
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_counts_all_of_a_file() {
+    fn limit_applies_to_the_sum_of_a_files_ranges() {
         let mut file = Counted(alloc::vec![0; 50_000], 0);
         let mut ranges = Ranges::default();
         ranges.read(&mut file, &mut alloc::vec![0..60], 100).unwrap();
