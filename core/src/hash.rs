@@ -1,6 +1,8 @@
 //! kmod's hash, "SuperFastHash", needed only because its order affects the output
 //! ([`reference::modules`](crate::reference::modules) §6).
-//! kmod reads 16-bit words in native byte order; here they are always little-endian, so that the output does not depend on the machine.
+//!
+//! kmod reads 16-bit words in native byte order; here they are always little-endian, so that the output does
+//! not depend on the machine.
 
 #![allow(clippy::arithmetic_side_effects, reason = "wrapping is explicit where it can occur")]
 

@@ -1,5 +1,7 @@
 //! All limits on hostile input.
-//! Real kernels stay far below all limits; a host with little memory lowers them, a host with unusual input raises them. Exceeding a limit is an error of the input, never a panic.
+//!
+//! Real kernels stay far below all limits; a host with little memory lowers them, a host with unusual input
+//! raises them. Exceeding a limit is an error of the input, never a panic.
 
 /// Limits on sizes, depths and counts. All sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,8 @@ pub struct Limits {
     pub text_size: u64,
     /// One archive of modules, as stored and after decompression. The whole archive is in memory.
     pub archive_size: u64,
-    /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest kernel has about 5,000 of them.
+    /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest
+    /// kernel has about 5,000 of them.
     pub archive_entries: usize,
     /// One boot entry file.
     pub entry_size: u64,
@@ -25,9 +28,11 @@ pub struct Limits {
     pub boot_file_size: u64,
     /// Directory levels below the module directory.
     pub depth: usize,
-    /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel has about 900.
+    /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel
+    /// has about 900.
     pub directories: usize,
-    /// One finished index. A node reference has 28 offset bits ([`reference::index_format`](crate::reference::index_format) §2.1).
+    /// One finished index. A node reference has 28 offset bits
+    /// ([`reference::index_format`](crate::reference::index_format) §2.1).
     pub index_size: u64,
     /// Steps of the search for cycles in kmod's order; beyond it, the report is simpler.
     pub cycle_steps: usize,

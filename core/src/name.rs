@@ -1,4 +1,6 @@
-//! Names of modules and aliases, normalised as in kmod ([`reference::outputs`](crate::reference::outputs) §2).
+//! Names of modules and aliases, normalised as in kmod ([`reference::outputs`](crate::reference::outputs)
+//! §2).
+//!
 //! Works without an allocator: names are iterators over bytes.
 
 /// Linux's limit on the length of a path, in bytes, NUL included.

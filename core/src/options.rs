@@ -37,7 +37,8 @@ pub struct Options {
     pub unresolved: Unresolved,
     /// `-w`: report repeated aliases.
     pub warn_duplicates: bool,
-    /// `-v`: list the symbol that links each pair of modules ([`Hooks::links`](crate::parts::run::Hooks::links)).
+    /// `-v`: list the symbol that links each pair of modules
+    /// ([`Hooks::links`](crate::parts::run::Hooks::links)).
     pub trace_links: bool,
     /// `-n`: generate only the text files, without the messages of the binary indexes.
     pub text_only: bool,
@@ -159,7 +160,8 @@ impl Options {
         [self.directory.as_slice(), b"/", name.as_bytes()].concat().into()
     }
 
-    /// Cache key: every option that can change a byte or a message of the result. Two runs with equal keys and equal input files have equal results.
+    /// Cache key: every option that can change a byte or a message of the result. Two runs with equal keys
+    /// and equal input files have equal results.
     #[must_use]
     pub fn key(&self) -> Vec<u8> {
         // Destructuring makes a new field a compile error until the key covers it.

@@ -34,7 +34,8 @@ pub type Load = Result<Facts, LoadError>;
 
 /// The host's part of a run. Default methods work sequentially.
 pub trait Hooks {
-    /// Collects the module files of the walk, in its order. A host can read modules during the walk; the module list may omit some of them, because another file of the same name takes precedence.
+    /// Collects the module files of the walk, in its order. A host can read modules during the walk; the
+    /// module list may omit some of them, because another file of the same name takes precedence.
     fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
         walk.collect()
     }
@@ -45,7 +46,8 @@ pub trait Hooks {
     /// The reason for ending the run.
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic>;
 
-    /// With [`Options::trace_links`]: the symbol that links each pair of modules, one line per pair. Called once, also when there is a cycle.
+    /// With [`Options::trace_links`]: the symbol that links each pair of modules, one line per pair. Called
+    /// once, also when there is a cycle.
     ///
     /// # Errors
     /// The reason for ending the run.
@@ -53,7 +55,8 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once, on the calling thread. Results are in order of completion.
+    /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once,
+    /// on the calling thread. Results are in order of completion.
     fn build<T: Send>(
         &mut self,
         pieces: usize,
@@ -126,7 +129,8 @@ pub fn run<S: Source>(
     )
 }
 
-/// Lists and indexes; repeats both once if a module vanished in between. Messages of the first listing are not repeated.
+/// Lists and indexes; repeats both once if a module vanished in between. Messages of the first listing are
+/// not repeated.
 ///
 /// # Errors
 /// Those of the stages; a module that vanishes during the second attempt is reported.
@@ -246,10 +250,13 @@ pub struct Indexed {
 }
 
 /// The other stages: loads the modules, resolves dependencies, and generates the index files.
-/// A module that vanished after the listing ends the stage with [`Diagnostic::ModuleVanished`], which is not reported: the list is out of date, and the caller lists again.
+///
+/// A module that vanished after the listing ends the stage with [`Diagnostic::ModuleVanished`], which is not
+/// reported: the list is out of date, and the caller lists again.
 ///
 /// # Errors
-/// When the machine fails, a module exceeds a limit, or an index file cannot be generated; the host must then publish nothing.
+/// When the machine fails, a module exceeds a limit, or an index file cannot be generated; the host must then
+/// publish nothing.
 pub fn index(
     options: &Options,
     listed: &Listed,
@@ -398,7 +405,8 @@ fn parse_kernel_symbols<'data>(
     }
 }
 
-/// A defect of a module's file is reported, and the run continues. After a machine fault or an exceeded limit, the module's content is unknown: a new index would lose entries of the existing one.
+/// A defect of a module's file is reported, and the run continues. After a machine fault or an exceeded
+/// limit, the module's content is unknown: a new index would lose entries of the existing one.
 fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter) -> Result<(), Stopped> {
     for (file, error) in
         list.modules().iter().zip(loads).filter_map(|(file, load)| Some((file, load.as_ref().err()?)))
@@ -456,7 +464,9 @@ fn report_load(reporter: &mut impl Reporter, path: &[u8], cause: IoError) {
     reporter.report(Diagnostic::LoadModule { path: path.into(), cause });
 }
 
-/// kmod examines a module three times and decompresses it each time, so the decoder's message appears before the error and twice after it ([`reference::modules`](crate::reference::modules) §7.1); gzip's appears once.
+/// kmod examines a module three times and decompresses it each time, so the decoder's message appears before
+/// the error and twice after it ([`reference::modules`](crate::reference::modules) §7.1); gzip's appears
+/// once.
 fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadError) {
     let cause = error.cause();
     let LoadError::Decode(decode) = error else { return report_load(reporter, path, cause) };

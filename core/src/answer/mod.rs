@@ -1,4 +1,5 @@
-//! Questions about modules, answered from the index files alone: which modules to load, in which order, and why.
+//! Questions about modules, answered from the index files alone: which modules to load, in which order, and
+//! why.
 //!
 //! A request is a module's name, a modalias or another alias, or a glob. With `virtio_blk` asked for
 //! and these index files

@@ -1,8 +1,8 @@
 //! The modules of one kernel version with their index files, wherever they come from.
 //!
 //! Modules lie in a directory of some [`Source`]: a disk, a firmware volume, or an archive that
-//! [`open_archive`] has decompressed and [`Archive`](super::Archive) understood. [`locate`](super::locate()) finds the
-//! directory, [`ModuleDirectory`] knows the modules in it, and gives index files for them:
+//! [`open_archive`] has decompressed and [`Archive`](super::Archive) understood. [`locate`](super::locate())
+//! finds the directory, [`ModuleDirectory`] knows the modules in it, and gives index files for them:
 //!
 //! * the ones that came along, if they are [sound](ModuleDirectory::shipped): a look into five indexes takes
 //!   milliseconds;
@@ -248,8 +248,8 @@ impl Hooks for ListOnly {
     }
 }
 
-/// Loads modules of which a broken one is a failure, unless it belongs to an existing initrd. What is known of
-/// those is not read.
+/// Loads modules of which a broken one is a failure, unless it belongs to an existing initrd. What is known
+/// of those is not read.
 struct Strict<'h, S> {
     in_turn: InTurn<'h, S>,
     known: Known<'h>,

@@ -1,14 +1,15 @@
 //! What index files tell of modules, as if these had been read.
 //!
-//! `modules.dep` tells that a module needs another, not for which symbol. Any that the other provides will do:
+//! `modules.dep` tells that a module needs another, not for which symbol. Any that the other provides will
+//! do:
 //!
 //! ```text
 //! kernel/md/dm-crypt.ko: kernel/md/dm-mod.ko      dm_crypt needs …
 //! alias symbol:dm_get_device dm_mod               … dm_get_device
 //! ```
 //!
-//! Index files made of this are right for any choice of these modules; only the order in a line of `modules.dep`
-//! may be another one that serves as well.
+//! Index files made of this are right for any choice of these modules; only the order in a line of
+//! `modules.dep` may be another one that serves as well.
 
 use alloc::vec::Vec;
 

@@ -7,6 +7,7 @@
 //! 07 00 00 00             size of the chunk
 //! 60 64 65 70 6d 6f 64    LZ4 block: six literals
 //! ```
+//!
 //! The sequence ends only at the end of the file or at a chunk of size zero (`lib/decompress_unlz4.c`).
 
 use alloc::vec::Vec;

@@ -1,5 +1,7 @@
 //! Compressed module files.
-//! A module is stored plain or as one gzip, xz or zstd file. The first bytes determine the format, never the name ([`reference::modules`](crate::reference::modules) §7.1):
+//!
+//! A module is stored plain or as one gzip, xz or zstd file. The first bytes determine the format, never the
+//! name ([`reference::modules`](crate::reference::modules) §7.1):
 //!
 //! ```
 //! use depmod_core::parts::decompress::Compression;
@@ -7,7 +9,11 @@
 //! assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
 //! assert_eq!(Compression::detect(b"\x28\xb5\x2f\xfd\x24\x00"), Some(Compression::Zstd));
 //! ```
-//! [`Decoder`] is the trait for a host's libraries; [`PureDecoder`] is the core's own implementation in pure Rust. Both decode whole files and both treat their input as hostile: declared sizes are only hints, every output has a limit, and allocations can fail.
+//!
+//! [`Decoder`] is the trait for a host's libraries; [`PureDecoder`] is the core's own implementation in pure
+//! Rust. Both decode whole files and both treat their input as hostile: declared sizes are only hints, every
+//! output has a limit, and allocations can fail.
+//!
 //! | Format | Several members | Bytes after the last one | Truncated |
 //! |---|---|---|---|
 //! | gzip | concatenated | ignored | an error |
@@ -48,7 +54,8 @@ impl Compression {
     /// Number of bytes that [`Self::detect`] needs.
     pub const MAGIC_LEN: usize = 6;
 
-    /// Detects the format from the first bytes of a file ([`reference::modules`](crate::reference::modules) §7.1); `None` for an uncompressed file.
+    /// Detects the format from the first bytes of a file ([`reference::modules`](crate::reference::modules)
+    /// §7.1); `None` for an uncompressed file.
     #[must_use]
     pub fn detect(head: &[u8]) -> Option<Self> {
         if head.starts_with(b"\x28\xb5\x2f\xfd") {
@@ -75,8 +82,11 @@ impl Compression {
 
 /// Decodes whole files. One per thread, because it may reuse its working memory.
 pub trait Decoder {
-    /// Replaces `out` with the decoded bytes of `input`. Reusing `out` with its old length can save clearing new memory.
-    /// Produces at most `limits.module_size` bytes and uses about `limits.decoder_memory` bytes of working memory.
+    /// Replaces `out` with the decoded bytes of `input`. Reusing `out` with its old length can save clearing
+    /// new memory.
+    ///
+    /// Produces at most `limits.module_size` bytes and uses about `limits.decoder_memory` bytes of working
+    /// memory.
     ///
     /// # Errors
     /// When `input` is corrupt or truncated, or exceeds a limit. The content of `out` is then unspecified.
@@ -191,8 +201,11 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Reserves space for output of unverified size: doubles `out`'s capacity, up to `limits.module_size` plus one byte, which detects oversized output.
-/// A decoder with a declared size calls this first with `claim`, which is limited to a plausible multiple of the input's length, so that a few hostile bytes cannot allocate a gigabyte.
+/// Reserves space for output of unverified size: doubles `out`'s capacity, up to `limits.module_size` plus
+/// one byte, which detects oversized output.
+///
+/// A decoder with a declared size calls this first with `claim`, which is limited to a plausible multiple of
+/// the input's length, so that a few hostile bytes cannot allocate a gigabyte.
 ///
 /// # Errors
 /// When `out` already exceeds the limit, or memory is exhausted.

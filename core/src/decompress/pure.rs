@@ -36,7 +36,8 @@ impl PureDecoder {
 }
 
 impl PureDecoder {
-    /// Decodes only the first member, stream or frame, as if the file ended there; returns the bytes after it.
+    /// Decodes only the first member, stream or frame, as if the file ended there; returns the bytes after
+    /// it.
     ///
     /// # Errors
     /// As for [`Decoder::decode`].

@@ -61,6 +61,7 @@ fn streams<'a>(
 }
 
 /// The decoded size of the last stream according to its index; not verified.
+///
 /// `None` when the file does not end with an index and a stream footer.
 #[must_use]
 pub fn xz_decoded_size(file: &[u8]) -> Option<u64> {

@@ -44,8 +44,9 @@ impl<'v> IndexBuilder<'v> {
     /// deduplicated.
     ///
     /// # Errors
-    /// When key or value has a byte from `0x80` on ([`reference::index_format`](crate::reference::index_format) §3.4), or a NUL,
-    /// which would end it. The entry is then not inserted.
+    /// When key or value has a byte from `0x80` on
+    /// ([`reference::index_format`](crate::reference::index_format) §3.4), or a NUL, which would end it. The
+    /// entry is then not inserted.
     pub fn insert(
         &mut self,
         key: impl IntoIterator<Item = u8>,
@@ -108,7 +109,8 @@ impl<'v> IndexBuilder<'v> {
         repeated
     }
 
-    /// The file, with the nodes in the order of kmod 34 ([`reference::index_format`](crate::reference::index_format) §2.3).
+    /// The file, with the nodes in the order of kmod 34
+    /// ([`reference::index_format`](crate::reference::index_format) §2.3).
     ///
     /// # Errors
     /// When it would be larger than [`Limits::index_size`] or than references can reach.

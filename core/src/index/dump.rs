@@ -4,7 +4,8 @@ use super::{error::IndexError, reader::Index, walk::Scratch};
 
 impl Index<'_> {
     /// Writes `key value` for each value, one a line, in the order of a dump
-    /// ([`reference::index_format`](crate::reference::index_format) §4.4); `out` takes the text piece by piece.
+    /// ([`reference::index_format`](crate::reference::index_format) §4.4); `out` takes the text piece by
+    /// piece.
     ///
     /// # Errors
     /// When the file is corrupt; what came before is then already given.

@@ -1,4 +1,5 @@
-//! All entries of an index, in the order of a dump ([`reference::index_format`](crate::reference::index_format) §4.4).
+//! All entries of an index, in the order of a dump
+//! ([`reference::index_format`](crate::reference::index_format) §4.4).
 
 use super::{
     error::{IndexError, Steps},

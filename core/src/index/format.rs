@@ -34,7 +34,8 @@ const OFFSET: u32 = UNUSED - 1;
 
 static_assertions::const_assert_eq!(PREFIX | VALUES | CHILDREN | UNUSED | OFFSET, u32::MAX);
 
-/// Reference to a node: its file offset and which parts it has ([`reference::index_format`](crate::reference::index_format) §2.1).
+/// Reference to a node: its file offset and which parts it has
+/// ([`reference::index_format`](crate::reference::index_format) §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeRef(u32);
 

@@ -1,4 +1,5 @@
-//! The binary index: the `modules.*.bin` files, written and read ([`reference::index_format`](crate::reference::index_format)).
+//! The binary index: the `modules.*.bin` files, written and read
+//! ([`reference::index_format`](crate::reference::index_format)).
 //!
 //! An index maps a key to values, each with a priority. Physically it is a trie whose chains are
 //! folded: an edge carries one byte, and the bytes after it up to the next fork are the *prefix* of

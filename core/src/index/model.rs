@@ -4,7 +4,8 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{examples::EMPTY, fnmatch};
 
-/// A node of the trie of [`reference::index_format`](crate::reference::index_format) §3, built as described there.
+/// A node of the trie of [`reference::index_format`](crate::reference::index_format) §3, built as described
+/// there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trie {
     prefix: Vec<u8>,

@@ -92,7 +92,8 @@ impl<'a> Index<'a> {
         Ok(Values::none())
     }
 
-    /// The first value of `key`, which is taken literally ([`reference::index_format`](crate::reference::index_format) §4.2).
+    /// The first value of `key`, which is taken literally
+    /// ([`reference::index_format`](crate::reference::index_format) §4.2).
     ///
     /// # Errors
     /// When the file is corrupt on the way to the key.

@@ -1,4 +1,5 @@
-//! Searching an index whose keys are patterns ([`reference::index_format`](crate::reference::index_format) §4.3).
+//! Searching an index whose keys are patterns ([`reference::index_format`](crate::reference::index_format)
+//! §4.3).
 //!
 //! What stands in a key before its first `*`, `?` or `[` leads through the trie; the rest is a
 //! pattern for the rest of the query. A module with aliases `pci:v8086d*` and `pci:v*` is found

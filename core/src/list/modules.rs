@@ -75,7 +75,8 @@ pub struct ModuleList {
     modules: Vec<ModuleFile>,
 }
 
-/// An iterator over every module file below the module directory and the configured external directories, in walk order. [`Listing::finish`] turns them into the module list.
+/// An iterator over every module file below the module directory and the configured external directories, in
+/// walk order. [`Listing::finish`] turns them into the module list.
 #[derive(Debug)]
 pub struct Listing<'r, S, R> {
     options: &'r Options,
@@ -136,7 +137,8 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
         }
     }
 
-    /// The module list: of several files with the same name, the one that the configuration prefers. `found` are the files of the iterator, in its order.
+    /// The module list: of several files with the same name, the one that the configuration prefers. `found`
+    /// are the files of the iterator, in its order.
     ///
     /// # Errors
     /// When the module directory cannot be walked, or the machine fails.

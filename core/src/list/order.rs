@@ -26,7 +26,8 @@ pub struct Order<'a> {
     positions: HashMap<&'a [u8], usize>,
 }
 
-/// A line of `modules.order` without a newline: the file ends there, or the line has more than 4,095 bytes. The whole file then has no effect.
+/// A line of `modules.order` without a newline: the file ends there, or the line has more than 4,095 bytes.
+/// The whole file then has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorruptLine {
     /// Its number, from 1.
@@ -57,7 +58,8 @@ impl<'a> Order<'a> {
         Ok(Self { positions })
     }
 
-    /// The position of `path` among the distinct lines, from 0. `path` is relative to the module directory, without a compression suffix.
+    /// The position of `path` among the distinct lines, from 0. `path` is relative to the module directory,
+    /// without a compression suffix.
     #[must_use]
     pub fn position(&self, path: &[u8]) -> Option<usize> {
         self.positions.get(path).copied()

@@ -5,7 +5,8 @@ use core::cmp::Ordering;
 
 use crate::source::{EntryKind, FileKind, Source};
 
-/// Whether a directory name is a kernel version: it begins with a digit, has a dot, and contains only characters that are safe for terminals and shells.
+/// Whether a directory name is a kernel version: it begins with a digit, has a dot, and contains only
+/// characters that are safe for terminals and shells.
 ///
 /// ```
 /// use depmod_core::parts::list::has_version_name;

@@ -1,5 +1,7 @@
 //! The walk through a module directory ([`reference::modules`](crate::reference::modules) §2).
-//! Depth-first, each directory in byte order: unlike kmod's, the result does not depend on the file system's order.
+//!
+//! Depth-first, each directory in byte order: unlike kmod's, the result does not depend on the file system's
+//! order.
 
 use alloc::{vec, vec::Vec};
 
@@ -112,10 +114,12 @@ impl<'s, S: Source> Walk<'s, S> {
         Self { path_max, ..self }
     }
 
-    /// The path of the next file with a module file name. Inaccessible directory entries are reported and skipped.
+    /// The path of the next file with a module file name. Inaccessible directory entries are reported and
+    /// skipped.
     ///
     /// # Errors
-    /// When the machine fails, or links lead to more directories than [`Limits::directories`]; the walk then ends.
+    /// When the machine fails, or links lead to more directories than [`Limits::directories`]; the walk then
+    /// ends.
     pub fn next_file(
         &mut self,
         excluded: &impl Excluded,

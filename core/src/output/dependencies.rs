@@ -1,4 +1,5 @@
-//! `modules.dep`: each module's path with all that it needs ([`reference::outputs`](crate::reference::outputs) §3.1).
+//! `modules.dep`: each module's path with all that it needs
+//! ([`reference::outputs`](crate::reference::outputs) §3.1).
 //!
 //! ```text
 //! kernel/sound/snd-hda.ko: kernel/sound/snd-pcm.ko kernel/sound/snd.ko

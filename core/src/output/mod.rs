@@ -1,7 +1,7 @@
 //! The eleven files ([`reference::outputs`](crate::reference::outputs)).
 //!
-//! Each is built as bytes in memory; none depends on another, so a host may build them side by side. [`run`](crate::run())
-//! gives them as [`IndexFiles`].
+//! Each is built as bytes in memory; none depends on another, so a host may build them side by side.
+//! [`run`](crate::run()) gives them as [`IndexFiles`].
 
 mod dependencies;
 mod devname;

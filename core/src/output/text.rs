@@ -1,4 +1,5 @@
-//! The text files that list modinfo entries and symbols ([`reference::outputs`](crate::reference::outputs) §§3.2–3.5).
+//! The text files that list modinfo entries and symbols ([`reference::outputs`](crate::reference::outputs)
+//! §§3.2–3.5).
 
 use alloc::vec::Vec;
 

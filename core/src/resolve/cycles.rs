@@ -1,7 +1,10 @@
 //! The report on dependency cycles.
-//! [`report_cycles`] reproduces kmod's text whenever kmod's own walk terminates ([`reference::resolution`](crate::reference::resolution) §5.1). That walk does not terminate if it can enter a cycle from outside, fails on dense graphs, and takes exponential time on large ones ([`reference::known_bugs`](crate::reference::known_bugs) A3, A4,
-//! A12). In these cases each strongly connected component is reported once, with a shortest cycle through its
-//! first module.
+//!
+//! [`report_cycles`] reproduces kmod's text whenever kmod's own walk terminates
+//! ([`reference::resolution`](crate::reference::resolution) §5.1). That walk does not terminate if it can
+//! enter a cycle from outside, fails on dense graphs, and takes exponential time on large ones
+//! ([`reference::known_bugs`](crate::reference::known_bugs) A3, A4, A12). In these cases each strongly
+//! connected component is reported once, with a shortest cycle through its first module.
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
 
@@ -11,7 +14,8 @@ use crate::limits::Limits;
 /// The report on dependency cycles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CycleReport {
-    /// Cycles, each from a module back to itself. kmod also prints a single name for a module outside the cycle that the cycle needs.
+    /// Cycles, each from a module back to itself. kmod also prints a single name for a module outside the
+    /// cycle that the cycle needs.
     pub cycles: Vec<Vec<ModuleIndex>>,
     /// Number of modules in cycles.
     pub modules: usize,
@@ -147,7 +151,8 @@ fn report_components(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> Cyc
     report
 }
 
-/// An identifier of the strongly connected component of each of `modules` (Tarjan's algorithm, with an explicit stack).
+/// An identifier of the strongly connected component of each of `modules` (Tarjan's algorithm, with an
+/// explicit stack).
 fn components(graph: &DependencyGraph, modules: &[ModuleIndex]) -> PerModule<Option<ModuleIndex>> {
     let mut component = PerModule::<Option<ModuleIndex>>::new(graph);
     let mut number = PerModule::<Option<u32>>::new(graph);

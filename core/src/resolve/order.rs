@@ -1,5 +1,9 @@
-//! Topological order of modules and their dependencies ([`reference::resolution`](crate::reference::resolution) §4).
-//! Modules without users come first; each numbered module decrements the user counts of its dependencies: `snd_hda`, `snd_pcm`, `snd`. The reverse is a load order, and it sorts each module's line in `modules.dep`.
+//! Topological order of modules and their dependencies
+//! ([`reference::resolution`](crate::reference::resolution) §4).
+//!
+//! Modules without users come first; each numbered module decrements the user counts of its dependencies:
+//! `snd_hda`, `snd_pcm`, `snd`. The reverse is a load order, and it sorts each module's line in
+//! `modules.dep`.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,5 @@
-//! The symbol table: symbols and their providers ([`reference::modules`](crate::reference::modules) §7.4, [`reference::resolution`](crate::reference::resolution) §2).
+//! The symbol table: symbols and their providers ([`reference::modules`](crate::reference::modules) §7.4,
+//! [`reference::resolution`](crate::reference::resolution) §2).
 
 use alloc::vec::Vec;
 
@@ -32,7 +33,9 @@ pub struct SymbolTable<'data> {
 }
 
 impl<'data> SymbolTable<'data> {
-    /// Inserts the symbols of the kernel, then of every module in list order. A later provider of a name replaces an earlier one, so modules take precedence over the kernel. `prefix` is removed from names (`-P`).
+    /// Inserts the symbols of the kernel, then of every module in list order. A later provider of a name
+    /// replaces an earlier one, so modules take precedence over the kernel. `prefix` is removed from names
+    /// (`-P`).
     #[must_use]
     pub fn new(
         kernel: Option<&[KernelSymbol<'data>]>,
@@ -59,7 +62,8 @@ impl<'data> SymbolTable<'data> {
         Self { by_name, prefix }
     }
 
-    /// The provider of a needed symbol, and the symbol's name in the table: a leading dot (of ppc64) and the `-P` prefix are removed first.
+    /// The provider of a needed symbol, and the symbol's name in the table: a leading dot (of ppc64) and the
+    /// `-P` prefix are removed first.
     #[must_use]
     pub fn provider_of(&self, needed: &[u8]) -> Option<(&'data [u8], Provider)> {
         let name = needed.strip_prefix(b".").unwrap_or(needed);

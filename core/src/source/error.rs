@@ -30,7 +30,8 @@ pub enum IoErrorKind {
     IsDirectory,
     /// Larger than the limit of the request.
     TooLarge,
-    /// A temporary or permanent machine fault, so the content of the file is unknown: no memory, no descriptor, no answer from a disk or server, a file that shrinks during a read.
+    /// A temporary or permanent machine fault, so the content of the file is unknown: no memory, no
+    /// descriptor, no answer from a disk or server, a file that shrinks during a read.
     Fault,
     /// Anything else.
     Other,

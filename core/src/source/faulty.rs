@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::{DirEntry, IoError, ReadAt, Source, Stat};
 
 /// Forwards calls to another source, and fails the call with a given number.
+///
 /// Listing, stat, open and read count as calls, so a test can fail each call of a run in turn:
 ///
 /// ```

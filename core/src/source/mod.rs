@@ -1,7 +1,7 @@
 //! The core's interface to an operating system.
 //!
-//! The core owns these traits; the Linux command and the firmware program implement them.
-//! Paths are `/`-separated bytes. [`MemorySource`] is an implementation in memory for documentation, tests and fuzzing.
+//! The core owns these traits; the Linux command and the firmware program implement them. Paths are
+//! `/`-separated bytes. [`MemorySource`] is an implementation in memory for documentation, tests and fuzzing.
 
 mod any;
 mod error;
@@ -88,7 +88,8 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// Access to modules and side files. The host lists single directories; the core handles recursion, exclusions, order and priority.
+/// Access to modules and side files. The host lists single directories; the core handles recursion,
+/// exclusions, order and priority.
 pub trait Source {
     /// An open file.
     type File: ReadAt;

@@ -10,10 +10,10 @@
 //! 28 b5 2f fd …         zstd: usr/, lib -> usr/lib, init, …
 //! ```
 //!
-//! [`UnpackedInitrd`] is such an initrd without compression, [`ExistingInitrds`] what stands where when all are unpacked. Later
-//! archives replace files of earlier ones, so what comes on top has to know what is there: index files are for
-//! the modules of both, lists go on, directories stay as they are. If their own index files fit their modules,
-//! they tell what is to be known of these; else the modules are read.
+//! [`UnpackedInitrd`] is such an initrd without compression, [`ExistingInitrds`] what stands where when all
+//! are unpacked. Later archives replace files of earlier ones, so what comes on top has to know what is
+//! there: index files are for the modules of both, lists go on, directories stay as they are. If their own
+//! index files fit their modules, they tell what is to be known of these; else the modules are read.
 //!
 //! ```
 //! use depmod_core::{Limits, parts::{cpio::Builder, decompress::PureDecoder}};

@@ -12,13 +12,13 @@
 //! lib/modules/6.1.0/depmod-report.txt  what was chosen and why
 //! ```
 //!
-//! It goes on top of the [existing initrds](ExistingInitrds) and leaves them whole, although Linux lets a later
-//! archive's files replace an earlier one's. Modules of this version in them are in the index files, too;
-//! their `conf/modules` goes on with our names; directories that they have get no entry, and so keep their
-//! modes; and if the module directory comes without `modules.order` or `modules.builtin`, theirs stay.
+//! It goes on top of the [existing initrds](ExistingInitrds) and leaves them whole, although Linux lets a
+//! later archive's files replace an earlier one's. Modules of this version in them are in the index files,
+//! too; their `conf/modules` goes on with our names; directories that they have get no entry, and so keep
+//! their modes; and if the module directory comes without `modules.order` or `modules.builtin`, theirs stay.
 //!
-//! The archive is a function of the module directory, the requests and the existing initrds: what measures it at boot sees
-//! the same bytes each time.
+//! The archive is a function of the module directory, the requests and the existing initrds: what measures it
+//! at boot sees the same bytes each time.
 
 mod error;
 mod existing;
@@ -153,7 +153,8 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
     ///
     /// # Errors
     /// When the directory cannot be read, or a module that counts is broken: one of the load order's in any
-    /// case, any at all where the index files have to be computed. Broken ones in existing initrds do not matter.
+    /// case, any at all where the index files have to be computed. Broken ones in existing initrds do not
+    /// matter.
     pub fn build(
         &self,
         wanted: &Wanted,
@@ -173,8 +174,9 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         Ok(ModuleInitrd { archive, order, report, provenance, existing_modules })
     }
 
-    /// The index files of our modules and the existing ones together. Of two modules with one name ours counts:
-    /// at the same path it takes the other's place, and at another it is the one that is known to be needed.
+    /// The index files of our modules and the existing ones together. Of two modules with one name ours
+    /// counts: at the same path it takes the other's place, and at another it is the one that is known to be
+    /// needed.
     fn index_files(
         &self,
         directory: &AnyDirectory<'_, '_>,

@@ -1,5 +1,7 @@
 //! The list of configuration files ([`reference::modules`](crate::reference::modules) §3.1).
-//! All files are in one list, sorted by base name. Of several files with the same base name, only the first one counts, so `/etc/depmod.d/a.conf` masks `/usr/lib/depmod.d/a.conf`, even if it is empty.
+//!
+//! All files are in one list, sorted by base name. Of several files with the same base name, only the first
+//! one counts, so `/etc/depmod.d/a.conf` masks `/usr/lib/depmod.d/a.conf`, even if it is empty.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -17,7 +19,8 @@ use crate::{
 pub(super) struct File {
     /// Its path, as shown in messages.
     pub(super) path: Vec<u8>,
-    /// Whether it only masks files of the same name: a device such as `/dev/null`, or a pipe, which may never have a writer.
+    /// Whether it only masks files of the same name: a device such as `/dev/null`, or a pipe, which may never
+    /// have a writer.
     pub(super) is_empty: bool,
 }
 

@@ -7,8 +7,10 @@
 //! external * /opt/modules                    # one more directory to walk
 //! exclude drafts                             # skip files and directories with this name
 //! ```
-//! [`Config::load`] finds and merges the files (`files`), parses their lines and commands (`parse`), and matches version patterns like the C library's regular expressions (`regex`). The walk queries the result: [`is_excluded`](Config::is_excluded), [`prefer_new`](Config::prefer_new)
-//! (`priority`), `externals`.
+//!
+//! [`Config::load`] finds and merges the files (`files`), parses their lines and commands (`parse`), and
+//! matches version patterns like the C library's regular expressions (`regex`). The walk queries the result:
+//! [`is_excluded`](Config::is_excluded), [`prefer_new`](Config::prefer_new) (`priority`), `externals`.
 //!
 //! ```
 //! use depmod_core::{Limits, MemorySource, parts::list::config::Config};
@@ -72,7 +74,8 @@ impl Config {
         b"/lib/depmod.d",
     ];
 
-    /// Reads the configuration for kernel `version` from `paths`, directories or files. Unreadable files and invalid lines are reported, in kmod's order, and skipped. Directory entries are read in byte order.
+    /// Reads the configuration for kernel `version` from `paths`, directories or files. Unreadable files and
+    /// invalid lines are reported, in kmod's order, and skipped. Directory entries are read in byte order.
     ///
     /// # Errors
     /// When a path cannot be read because of a machine fault: the configuration is then unknown.

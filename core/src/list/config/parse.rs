@@ -1,4 +1,5 @@
-//! Lines, words and commands of a configuration file ([`reference::modules`](crate::reference::modules) §3.2, §3.3).
+//! Lines, words and commands of a configuration file ([`reference::modules`](crate::reference::modules) §3.2,
+//! §3.3).
 
 use alloc::{format, vec::Vec};
 
@@ -141,7 +142,8 @@ struct LogicalLine {
     text: Vec<u8>,
 }
 
-/// Iterates over logical lines. A backslash before a newline joins the next physical line; before any other byte it is dropped without effect, because words are separated later.
+/// Iterates over logical lines. A backslash before a newline joins the next physical line; before any other
+/// byte it is dropped without effect, because words are separated later.
 struct LogicalLines<'a> {
     rest: &'a [u8],
     /// Number of the first physical line of `rest`.

@@ -8,8 +8,13 @@ use super::{Config, Search};
 use crate::name::stem_end;
 
 impl Config {
-    /// Whether the file found later, `new`, replaces the file found earlier, `old`. Both paths are absolute and begin, like all paths of the walk, with `directory` (the module directory) or with a configured `external` directory.
-    /// Overrides decide first, the last one before all others; then the search list. With equal priorities the old file stays, except that the new file wins if both are below the same *directory* of the search list.
+    /// Whether the file found later, `new`, replaces the file found earlier, `old`. Both paths are absolute
+    /// and begin, like all paths of the walk, with `directory` (the module directory) or with a configured
+    /// `external` directory.
+    ///
+    /// Overrides decide first, the last one before all others; then the search list. With equal priorities
+    /// the old file stays, except that the new file wins if both are below the same *directory* of the search
+    /// list.
     #[must_use]
     pub fn prefer_new(&self, directory: &[u8], old: &[u8], new: &[u8]) -> bool {
         let (old, new) = (Candidate::new(directory, old), Candidate::new(directory, new));
@@ -89,7 +94,8 @@ mod tests {
 
     const DIRECTORY: &[u8] = b"/lib/modules/6.1";
 
-    /// The file of `files`, found in this order, that takes precedence. Relative paths are below [`DIRECTORY`].
+    /// The file of `files`, found in this order, that takes precedence. Relative paths are below
+    /// [`DIRECTORY`].
     fn winner<'a>(lines: &str, files: &[&'a str]) -> &'a str {
         let mut host = MemorySource::new();
         host.insert(b"/c", lines.as_bytes());

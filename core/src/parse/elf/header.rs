@@ -122,7 +122,8 @@ impl FileHeader {
     /// Size of the longest header; a host reads this many bytes first.
     pub const MAX_LEN: usize = 64;
 
-    /// Parses the header from a file's first bytes (`head`: [`Self::MAX_LEN`] bytes, or the whole file) and the file's size.
+    /// Parses the header from a file's first bytes (`head`: [`Self::MAX_LEN`] bytes, or the whole file) and
+    /// the file's size.
     ///
     /// # Errors
     /// In the order of kmod's checks ([`reference::modules`](crate::reference::modules) §7.2).

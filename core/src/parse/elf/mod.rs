@@ -1,6 +1,11 @@
 //! The parts of ELF that depmod needs: headers, section names, symbols.
-//! Both classes and both byte orders, with the checks of kmod ([`reference::modules`](crate::reference::modules) §7.2): type, machine and version are ignored, section links are not followed, and sections outside the file count as absent.
-//! A module is read in two steps, because only a sixth of its bytes is needed: the file header locates the section headers, the section headers locate the needed sections.
+//!
+//! Both classes and both byte orders, with the checks of kmod
+//! ([`reference::modules`](crate::reference::modules) §7.2): type, machine and version are ignored, section
+//! links are not followed, and sections outside the file count as absent.
+//!
+//! A module is read in two steps, because only a sixth of its bytes is needed: the file header locates the
+//! section headers, the section headers locate the needed sections.
 //!
 //! ```
 //! use depmod_core::parts::parse::elf::{ByteOrder, Class, FileHeader};

@@ -77,7 +77,9 @@ impl<'data> SectionTable<'data> {
         range.ok_or_else(|| bad(section))
     }
 
-    /// The sections inside the file, from index 1 on, each with the rest of the name table beginning with its name: a section has a name if these bytes start with the name and a NUL. `names` are the bytes of [`Self::names_range`].
+    /// The sections inside the file, from index 1 on, each with the rest of the name table beginning with its
+    /// name: a section has a name if these bytes start with the name and a NUL. `names` are the bytes of
+    /// [`Self::names_range`].
     pub fn named<'names>(
         &self,
         names: &'names [u8],

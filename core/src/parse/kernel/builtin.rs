@@ -1,4 +1,5 @@
-//! `modules.builtin`: one path per module that is part of the kernel image ([`reference::outputs`](crate::reference::outputs) §4.1).
+//! `modules.builtin`: one path per module that is part of the kernel image
+//! ([`reference::outputs`](crate::reference::outputs) §4.1).
 
 use crate::{diagnostic::Diagnostic, name::file_name, text::Lines};
 
@@ -7,7 +8,10 @@ const LINE: usize = 4095;
 
 /// The paths in `modules.builtin`, in file order; each one's
 /// [`module_name`](crate::name::module_name) is a key of `modules.builtin.bin`.
-/// A path keeps its newline: after the first `.` of the file name it has no effect; without `.` it is part of the key, as in kmod. A line that does not begin with an ASCII letter becomes kmod's diagnostic. A path without a file name (`kernel/` at the end of the file) is skipped; kmod reads its key from stale memory.
+///
+/// A path keeps its newline: after the first `.` of the file name it has no effect; without `.` it is part of
+/// the key, as in kmod. A line that does not begin with an ASCII letter becomes kmod's diagnostic. A path
+/// without a file name (`kernel/` at the end of the file) is skipped; kmod reads its key from stale memory.
 pub fn builtin_paths(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], Diagnostic>> {
     Lines::new(bytes, LINE).filter_map(|line| {
         let path = line.text;

@@ -1,10 +1,14 @@
-//! `modules.builtin.modinfo`: NUL-terminated `module.key=value` strings ([`reference::outputs`](crate::reference::outputs) §4.2).
+//! `modules.builtin.modinfo`: NUL-terminated `module.key=value` strings
+//! ([`reference::outputs`](crate::reference::outputs) §4.2).
+//!
 //! A file of three entries, one of them an alias:
 //!
 //! ```text
 //! unix.license=GPL␀  unix.alias=net-pf-1␀  unix.file=net/unix/unix␀
 //! ```
-//! kmod reads field by field and never backtracks, which explains its behaviour on unusual input: an entry without `=` swallows the next entry, and a last string without NUL has no effect.
+//!
+//! kmod reads field by field and never backtracks, which explains its behaviour on unusual input: an entry
+//! without `=` swallows the next entry, and a last string without NUL has no effect.
 
 use core::fmt;
 
@@ -38,7 +42,8 @@ impl fmt::Debug for BuiltinAlias<'_> {
     }
 }
 
-/// The aliases in `modules.builtin.modinfo`, in file order, interleaved with kmod's warnings about fields of more than 4,095 bytes.
+/// The aliases in `modules.builtin.modinfo`, in file order, interleaved with kmod's warnings about fields of
+/// more than 4,095 bytes.
 pub fn builtin_aliases(bytes: &[u8]) -> impl Iterator<Item = Result<BuiltinAlias<'_>, Diagnostic>> {
     Aliases { rest: bytes, next: Field::Module, found: None }
 }

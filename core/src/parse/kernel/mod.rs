@@ -1,11 +1,15 @@
 //! Text files that describe the kernel image.
+//!
 //! | file | read by | content |
 //! |---|---|---|
 //! | `modules.builtin` | [`builtin_paths`] | modules that are part of the kernel image |
 //! | `modules.builtin.modinfo` | [`builtin_aliases`] | their aliases |
 //! | `Module.symvers` (`-E`) | [`symvers()`] | exported symbols of the kernel image, with CRCs |
 //! | `System.map` (`-F`) | [`system_map()`] | the same without CRCs |
-//! kmod reads all but `modules.builtin.modinfo` with C's `fgets` into a buffer of fixed size, so a long line counts as several lines, and treats the pieces as C strings, so a NUL byte ends a piece. The parsers here do the same, in one pass, and borrow from the bytes of the file.
+//!
+//! kmod reads all but `modules.builtin.modinfo` with C's `fgets` into a buffer of fixed size, so a long line
+//! counts as several lines, and treats the pieces as C strings, so a NUL byte ends a piece. The parsers here
+//! do the same, in one pass, and borrow from the bytes of the file.
 //!
 //! ```
 //! use depmod_core::parts::parse::kernel::{builtin_aliases, builtin_paths, symvers};

@@ -1,9 +1,11 @@
-//! `Module.symvers` (`-E`): CRCs of exported symbols ([`reference::resolution`](crate::reference::resolution) §2.1).
+//! `Module.symvers` (`-E`): CRCs of exported symbols ([`reference::resolution`](crate::reference::resolution)
+//! §2.1).
 //!
 //! ```text
 //! 0x6b2941b2<TAB>printk<TAB>vmlinux<TAB>EXPORT_SYMBOL<TAB>
 //! 0x1a8e1f4e<TAB>usb_init<TAB>drivers/usb/core/usbcore<TAB>EXPORT_SYMBOL_GPL<TAB>
 //! ```
+//!
 //! Only lines of `vmlinux` count; modules contain the CRCs of their own exports.
 
 use super::{KernelSymbol, without_prefix};
@@ -16,7 +18,9 @@ use crate::{
 /// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 10_239;
 
-/// The exported symbols of the kernel image according to a `Module.symvers`, in file order, and a diagnostic for each line with an invalid CRC. `file` is the path in these diagnostics; `prefix` is `-P`'s.
+/// The exported symbols of the kernel image according to a `Module.symvers`, in file order, and a diagnostic
+/// for each line with an invalid CRC. `file` is the path in these diagnostics; `prefix` is `-P`'s.
+///
 /// As in kmod, a newline is not a field separator: a line of only three fields is ignored.
 pub fn symvers<'a>(
     bytes: &'a [u8],

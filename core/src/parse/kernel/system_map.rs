@@ -1,9 +1,11 @@
-//! `System.map` (`-F`): the exported symbols of the kernel image ([`reference::resolution`](crate::reference::resolution) §2.2).
+//! `System.map` (`-F`): the exported symbols of the kernel image
+//! ([`reference::resolution`](crate::reference::resolution) §2.2).
 //!
 //! ```text
 //! ffffffff82a4b2d0 r __ksymtab_printk
 //! ffffffff810f3c10 T printk
 //! ```
+//!
 //! Only the `__ksymtab_` entry marks an exported symbol; address and type are ignored.
 
 use super::{KernelSymbol, without_prefix};
@@ -15,7 +17,9 @@ use crate::{
 /// Usable bytes of kmod's line buffer, newline included.
 const LINE: usize = 10_239;
 
-/// The exported symbols of the kernel image according to a `System.map`, in file order, with CRC 0, and a diagnostic for each line with fewer than two spaces. `file` is the path in these diagnostics; `prefix` is `-P`'s, and precedes `__ksymtab_`.
+/// The exported symbols of the kernel image according to a `System.map`, in file order, with CRC 0, and a
+/// diagnostic for each line with fewer than two spaces. `file` is the path in these diagnostics; `prefix` is
+/// `-P`'s, and precedes `__ksymtab_`.
 pub fn system_map<'a>(
     bytes: &'a [u8],
     file: &'a [u8],

@@ -12,7 +12,8 @@ const PREFIX: &[u8] = b"__crc_";
 /// Replaces a CRC outside of its section.
 pub(super) const NO_CRC: u64 = u64::MAX;
 
-/// Adds the exports of `__crc_` symbols; none if any name is outside of `strtab`. `crc_at` reads the word at an offset of a section.
+/// Adds the exports of `__crc_` symbols; none if any name is outside of `strtab`. `crc_at` reads the word at
+/// an offset of a section.
 pub(super) fn from_crc_symbols(
     symbols: Symbols<'_>,
     strtab: &[u8],
@@ -68,7 +69,8 @@ pub(super) fn symbol_name<'data>(bytes: &'data [u8], facts: &mut FactsBuilder) -
     name
 }
 
-/// The bytes before the first NUL; all bytes if there is none, so that a name ends with its section ([`reference::known_bugs`](crate::reference::known_bugs) A8).
+/// The bytes before the first NUL; all bytes if there is none, so that a name ends with its section
+/// ([`reference::known_bugs`](crate::reference::known_bugs) A8).
 #[inline]
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());

@@ -1,5 +1,7 @@
 //! The facts of one module, as one flat block.
-//! The block is position-independent and owns its data, so that a cache stores it unchanged and a symbol needs no allocation. All words are little-endian:
+//!
+//! The block is position-independent and owns its data, so that a cache stores it unchanged and a symbol
+//! needs no allocation. All words are little-endian:
 //!
 //! ```text
 //! 0   flags: u32          bit 0: exports unusable; bit 1: unterminated symbol name; bits 8..16: NeedsLost
@@ -308,7 +310,8 @@ pub struct FactsBuilder {
 }
 
 impl FactsBuilder {
-    /// Adds an exported symbol; empty names are ignored ([`reference::known_bugs`](crate::reference::known_bugs) C3).
+    /// Adds an exported symbol; empty names are ignored
+    /// ([`reference::known_bugs`](crate::reference::known_bugs) C3).
     pub fn export(&mut self, name: &[u8], crc: u64) {
         if !name.is_empty() {
             push_symbol(&mut self.exports, name, crc, 0);

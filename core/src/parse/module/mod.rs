@@ -1,5 +1,8 @@
 //! One module file → its facts.
-//! [`Loader`] reads a module from any [`ReadAt`](crate::source::ReadAt): it parses the headers, determines the needed ranges, reads only these, and converts them into [`Facts`], one flat block of bytes that a cache can store unchanged.
+//!
+//! [`Loader`] reads a module from any [`ReadAt`](crate::source::ReadAt): it parses the headers, determines
+//! the needed ranges, reads only these, and converts them into [`Facts`], one flat block of bytes that a
+//! cache can store unchanged.
 //!
 //! ```
 //! use depmod_core::{Limits, parts::{decompress::PureDecoder, parse::module::Loader}};

@@ -2,7 +2,8 @@
 
 use super::{FactsBuilder, ModinfoKey, exports::until_nul};
 
-/// Collects the relevant entries, in file order. Empty strings are skipped, the last string may be unterminated, and a string without `=` is a key with an empty value.
+/// Collects the relevant entries, in file order. Empty strings are skipped, the last string may be
+/// unterminated, and a string without `=` is a key with an empty value.
 pub(super) fn collect(mut section: &[u8], facts: &mut FactsBuilder) {
     while !section.is_empty() {
         let entry = until_nul(section);

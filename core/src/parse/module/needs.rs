@@ -44,7 +44,8 @@ pub(super) struct VersionTable {
     hasher: DefaultHashBuilder,
     /// Whether all names differ.
     distinct: bool,
-    /// Position after the last found entry. Linkers keep both tables in nearly the same order, so the next entry is usually here.
+    /// Position after the last found entry. Linkers keep both tables in nearly the same order, so the next
+    /// entry is usually here.
     next: usize,
 }
 
@@ -88,7 +89,8 @@ pub(super) struct Input<'data> {
     pub(super) versions: &'data [u8],
 }
 
-/// Adds every undefined symbol in table order, then every unused entry of `__versions` (`module_layout` is only there).
+/// Adds every undefined symbol in table order, then every unused entry of `__versions` (`module_layout` is
+/// only there).
 pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut FactsBuilder) {
     let Input { class, byte_order, machine, symbols, strtab, versions } = input;
     let parse = |entry| Version::parse(class, byte_order, entry);

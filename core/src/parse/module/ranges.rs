@@ -6,7 +6,8 @@ use core::ops::Range;
 use super::LoadError;
 use crate::source::{IoError, ReadAt};
 
-/// Ranges with a gap of at most this many bytes between them are read together: a system call costs about as much as copying this many bytes.
+/// Ranges with a gap of at most this many bytes between them are read together: a system call costs about as
+/// much as copying this many bytes.
 const GAP: u64 = 4096;
 
 /// Parts of one file. The buffer is reused for the next file.

@@ -37,7 +37,8 @@ enum Element<'a> {
     Class(&'a [u8]),
 }
 
-/// Parses a bracket expression from `rest`, which begins after the `[`. A backslash is an ordinary byte. Returns the set and the bytes after the `]`.
+/// Parses a bracket expression from `rest`, which begins after the `[`. A backslash is an ordinary byte.
+/// Returns the set and the bytes after the `]`.
 pub(super) fn parse(rest: &[u8]) -> Result<(Bytes, &[u8]), PatternError> {
     let (negated, mut rest) = match rest {
         [b'^', rest @ ..] => (true, rest),

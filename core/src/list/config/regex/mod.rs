@@ -1,5 +1,9 @@
 //! POSIX extended regular expressions for the version patterns of `depmod.d`.
-//! kmod passes these patterns to the C library (`regcomp` with `REG_EXTENDED | REG_NOSUB`, then `regexec`), so the results here are those of glibc in the C locale, including GNU operators (`\w`, `\<`, …). The result is only whether a pattern occurs, never its position.
+//!
+//! kmod passes these patterns to the C library (`regcomp` with `REG_EXTENDED | REG_NOSUB`, then `regexec`),
+//! so the results here are those of glibc in the C locale, including GNU operators (`\w`, `\<`, …). The
+//! result is only whether a pattern occurs, never its position.
+//!
 //! A pattern is not compiled. During parsing, each sub-expression is evaluated to its
 //! [`Spans`](spans::Spans): the set of all (start, end) pairs of its matches in this text. For the text
 //! `aab`, with positions `0a1a2b3`:
@@ -10,8 +14,13 @@
 //! b       {23}
 //! a*b     {03, 13, 23}        a* then b: adjacent pairs
 //! ```
-//! The pattern occurs if its set is not empty. Repetition is a power of such a set, so `(a{1000}){1000}` costs twenty compositions, not a million states; no pattern takes exponential time.
-//! Two differences are deliberate. Spans cannot represent back-references (`\1`), so these are an error. And glibc may lose an assertion when it copies it for `+` or `{m,n}`, so that `^(^.){2}$` matches `ab`, or run out of memory; here repetition has its exact meaning.
+//!
+//! The pattern occurs if its set is not empty. Repetition is a power of such a set, so `(a{1000}){1000}`
+//! costs twenty compositions, not a million states; no pattern takes exponential time.
+//!
+//! Two differences are deliberate. Spans cannot represent back-references (`\1`), so these are an error. And
+//! glibc may lose an assertion when it copies it for `+` or `{m,n}`, so that `^(^.){2}$` matches `ab`, or run
+//! out of memory; here repetition has its exact meaning.
 
 mod bracket;
 mod parse;
@@ -22,7 +31,8 @@ use core::fmt;
 use parse::Parser;
 use spans::Budget;
 
-/// Whether `pattern` occurs in `text`. `steps` is the limit on elementary set operations ([`Limits::steps`](crate::limits::Limits::steps)); memory stays below 8 bytes per step.
+/// Whether `pattern` occurs in `text`. `steps` is the limit on elementary set operations
+/// ([`Limits::steps`](crate::limits::Limits::steps)); memory stays below 8 bytes per step.
 ///
 /// ```
 /// use depmod_core::parts::list::config::pattern_occurs;

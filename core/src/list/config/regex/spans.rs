@@ -26,7 +26,8 @@ impl Budget {
     }
 }
 
-/// The set of end positions for each start position, as a bit matrix. A text of n bytes has the positions 0 to n. An end is never before its start.
+/// The set of end positions for each start position, as a bit matrix. A text of n bytes has the positions 0
+/// to n. An end is never before its start.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
     /// Words in a row; at least 1.
