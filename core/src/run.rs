@@ -208,7 +208,7 @@ pub fn list<S: Source>(
         Some(KernelSymbols::Symvers(path) | KernelSymbols::SystemMap(path)) => {
             let bytes = match source.read_named(path, options.limits.text_size) {
                 Ok(bytes) => bytes,
-                // `fopen` opens a directory, and reading it gives no line.
+                // `fopen` opens a directory, and reading it returns no line.
                 Err(error) if error.kind() == IoErrorKind::IsDirectory => Vec::new(),
                 Err(cause) => {
                     return Err(reporter.stop(Diagnostic::LoadSymbols { path: path.clone(), cause }));

@@ -1,4 +1,4 @@
-//! Whether index files that came with modules fit them.
+//! Checks shipped index files against the modules.
 
 use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use core::fmt;
@@ -11,17 +11,17 @@ use crate::{
     parse::kernel::builtin_paths,
 };
 
-/// Why index files are not trusted.
+/// The reason for rejecting index files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stale {
-    /// This file is not there.
+    /// This file is missing.
     Missing(Output),
-    /// This index is broken.
+    /// This index is corrupt.
     Corrupt(Output, IndexError),
-    /// This text does not end with a line's end.
+    /// This text file does not end with a newline.
     Cut(Output),
-    /// This file is about other modules than those that are there.
+    /// This file does not belong to the present modules: index files of another generation.
     Foreign(Output),
 }
 
@@ -30,8 +30,8 @@ impl fmt::Display for Stale {
         match self {
             Self::Missing(output) => write!(f, "no {}", output.file_name()),
             Self::Corrupt(output, _) => write!(f, "{} is corrupt", output.file_name()),
-            Self::Cut(output) => write!(f, "{} is cut short", output.file_name()),
-            Self::Foreign(output) => write!(f, "{} is about other modules", output.file_name()),
+            Self::Cut(output) => write!(f, "{} is truncated", output.file_name()),
+            Self::Foreign(output) => write!(f, "{} does not match the modules", output.file_name()),
         }
     }
 }
@@ -45,16 +45,16 @@ impl core::error::Error for Stale {
     }
 }
 
-/// The modules that are there.
+/// The present modules.
 struct Present<'c> {
     paths: BTreeSet<&'c [u8]>,
     names: BTreeSet<&'c [u8]>,
 }
 
-/// Accepts files that are sound and name exactly the modules of the list, and what `modules.builtin` lists.
+/// Accepts valid files that contain exactly the modules of the list and of `modules.builtin`.
 ///
 /// # Errors
-/// The first thing that does not fit.
+/// The first mismatch.
 pub fn ensure_fit(files: &IndexFiles, list: &ModuleList, builtin: Option<&[u8]>) -> Result<(), Stale> {
     let modules = list.modules();
     let present = Present {
@@ -68,7 +68,7 @@ pub fn ensure_fit(files: &IndexFiles, list: &ModuleList, builtin: Option<&[u8]>)
         every(files, output, &mut scratch, known)?;
     }
     for (output, command) in [(Output::Softdep, &b"softdep"[..]), (Output::Weakdep, b"weakdep")] {
-        // Even without a single dependency it has a heading.
+        // The file has a heading even if there are no dependencies.
         let text = files.get(output).strip_suffix(b"\n").ok_or(Stale::Cut(output))?;
         for line in text.split(|&b| b == b'\n') {
             let mut words = line.split(|&b| b == b' ');
@@ -81,7 +81,7 @@ pub fn ensure_fit(files: &IndexFiles, list: &ModuleList, builtin: Option<&[u8]>)
     builtins(files, builtin, &mut scratch)
 }
 
-/// `modules.dep.bin` has one line for each module, and `modules.dep` the same lines.
+/// Checks that `modules.dep.bin` has one line for each module, and that `modules.dep` has the same lines.
 fn dependencies(files: &IndexFiles, present: &Present<'_>, scratch: &mut Scratch) -> Result<(), Stale> {
     let mut lines: BTreeSet<Vec<u8>> = BTreeSet::new();
     let mut count: usize = 0;
@@ -107,7 +107,7 @@ fn dependencies(files: &IndexFiles, present: &Present<'_>, scratch: &mut Scratch
     }
 }
 
-/// What is built in has an index of names that `modules.builtin` lists, or neither exists.
+/// Checks that the index of built-in modules has the names of `modules.builtin`, or that both are absent.
 fn builtins(files: &IndexFiles, list: Option<&[u8]>, scratch: &mut Scratch) -> Result<(), Stale> {
     let listed: Option<BTreeSet<Vec<u8>>> =
         list.map(|list| builtin_paths(list).flatten().map(|path| module_name(path).collect()).collect());
@@ -130,7 +130,7 @@ fn builtins(files: &IndexFiles, list: Option<&[u8]>, scratch: &mut Scratch) -> R
     if files.get(output).is_empty() { Ok(()) } else { every(files, output, scratch, |_, _| true) }
 }
 
-/// An index is sound, and all its entries are as they should be.
+/// Checks that an index is valid, and that all its entries pass a test.
 fn every(
     files: &IndexFiles,
     output: Output,

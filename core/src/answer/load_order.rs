@@ -1,16 +1,16 @@
-//! What a plan asks for, and what it gives.
+//! Requests and load orders.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use bstr::BString;
 
-/// Something to find modules for.
+/// A request for modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// A module's name, an alias or modalias, or a glob (with `*`, `?` or `[`).
+    /// A module name, an alias or modalias, or a glob (with `*`, `?` or `[`).
     pub query: BString,
-    /// Who asks, for people: `PCI 0000:00:02.0`, `x-depmod-preload`. May be empty.
+    /// Origin of the request, for reports: `PCI 0000:00:02.0`, `x-depmod-preload`. May be empty.
     pub origin: String,
 }
 
@@ -31,18 +31,18 @@ impl<Q: Into<BString>> From<Q> for Request {
 /// `QUERY (ORIGIN)`.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let query = Harmless(&self.query);
+        let query = Printable(&self.query);
         if self.origin.is_empty() { query.fmt(f) } else { write!(f, "{query} ({})", self.origin) }
     }
 }
 
-/// Modules in order, and the requests and dependencies that add none.
+/// Modules in order, and the requests and dependencies without a module to add.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadOrder {
-    /// Those to load in loading order, then those that are carried along.
+    /// Modules to load, in load order, then modules carried along.
     pub modules: Vec<PlannedModule>,
-    /// Requests and dependencies that add no module, in order.
+    /// Requests and dependencies without a module to add, in order.
     pub unplanned: Vec<Unplanned>,
 }
 
@@ -54,25 +54,25 @@ pub struct PlannedModule {
     pub name: BString,
     /// As in `modules.dep`: relative to the module directory, or absolute.
     pub path: BString,
-    /// Whether to load it; otherwise it is just there when the kernel asks for it.
+    /// Whether to load it; otherwise it is carried along for later requests of the kernel.
     pub load: bool,
-    /// Why it is here: the first reason met.
+    /// The first reason for including it.
     pub reason: Reason,
 }
 
-/// Why a module is in a load order. `Display` is a sentence about it: `virtio_pci needs it`.
+/// The reason for including a module. `Display` is a sentence: `virtio_pci needs it`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// This request asks for it.
+    /// This request matches it.
     Requested(Request),
     /// It provides symbols to this module.
     NeededBy(BString),
-    /// Soft dependency, wanted before this module.
+    /// Soft dependency, to be loaded before this module.
     Before(BString),
-    /// Soft dependency, wanted after this module.
+    /// Soft dependency, to be loaded after this module.
     After(BString),
-    /// This module may ask for it later: weak, or in a further softdep line.
+    /// This module may request it later: a weak dependency, or one of a further softdep line.
     Later(BString),
 }
 
@@ -80,35 +80,35 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested(request) => write!(f, "requested as {request}"),
-            Self::NeededBy(of) => write!(f, "{} needs it", Harmless(of)),
-            Self::Before(of) => write!(f, "{} wants it before (softdep)", Harmless(of)),
-            Self::After(of) => write!(f, "{} wants it after (softdep)", Harmless(of)),
-            Self::Later(of) => write!(f, "{} may ask for it", Harmless(of)),
+            Self::NeededBy(of) => write!(f, "{} needs it", Printable(of)),
+            Self::Before(of) => write!(f, "{} wants it before (softdep)", Printable(of)),
+            Self::After(of) => write!(f, "{} wants it after (softdep)", Printable(of)),
+            Self::Later(of) => write!(f, "{} may ask for it", Printable(of)),
         }
     }
 }
 
-/// A request or dependency that adds no module.
+/// A request or dependency without a module to add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unplanned {
-    /// The kernel has it built in.
+    /// Built into the kernel.
     Builtin {
-        /// Who wants it.
+        /// The reason for the request.
         reason: Reason,
         /// The built-in modules.
         names: Vec<BString>,
     },
-    /// This module fits, but the kernel's options forbid it.
+    /// A matching module is blacklisted by the kernel's options.
     Blacklisted {
-        /// Who wants it.
+        /// The reason for the request.
         reason: Reason,
         /// The module.
         name: BString,
     },
-    /// No module fits.
+    /// No module matches.
     Missing {
-        /// Who wants it.
+        /// The reason for the request.
         reason: Reason,
         /// The name, alias or glob.
         query: BString,
@@ -130,10 +130,10 @@ impl LoadOrder {
     }
 }
 
-/// Bytes of input, made harmless: a line stays a line.
-pub(super) struct Harmless<'t>(pub(super) &'t [u8]);
+/// Bytes of input with control characters replaced, so that a line stays one line.
+pub(super) struct Printable<'t>(pub(super) &'t [u8]);
 
-impl fmt::Display for Harmless<'_> {
+impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
 

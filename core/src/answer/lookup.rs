@@ -1,4 +1,4 @@
-//! The index files as one: which modules a name or an alias stands for.
+//! Lookup of names and aliases in the index files.
 
 use alloc::{
     boxed::Box,
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::name::{module_name, normalize_alias};
 use crate::output::{IndexFiles, Output};
 
-/// The files that planning reads, in memory.
+/// The index files needed for planning, in memory.
 #[derive(Clone, Debug)]
 pub struct Lookup<'a> {
     modules: Index<'a>,
@@ -28,12 +28,12 @@ pub struct Lookup<'a> {
     steps: usize,
 }
 
-/// What a query stands for. Names are normalised and in module order.
+/// The result of a query. Names are normalised and in module order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// These modules.
     Modules(Vec<BString>),
-    /// These modules, which are built into the kernel.
+    /// These built-in modules.
     Builtin(Vec<BString>),
     /// Nothing.
     Nothing,
@@ -51,10 +51,10 @@ impl Found {
 }
 
 impl IndexFiles {
-    /// The files as one, to ask for modules.
+    /// A lookup in these index files.
     ///
     /// # Errors
-    /// When one of the indexes has no good header.
+    /// When an index has an invalid header.
     pub fn lookup(&self) -> Result<Lookup<'_>, IndexError> {
         Lookup::new(|output| self.get(output))
     }
@@ -64,17 +64,16 @@ impl IndexFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DepLine<'a> {
     pub(super) path: &'a [u8],
-    /// In loading order: the most basic first.
+    /// Dependencies in load order.
     pub(super) needs: Vec<&'a [u8]>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Reads the files that `file` gives: shipped or computed, it makes no difference. An empty one of
-    /// the two about built-ins means that the kernel tells nothing about them
-    /// ([`reference::outputs`](crate::reference::outputs) §4.1).
+    /// A lookup in the files returned by `file`, shipped or computed. An empty index of built-in modules
+    /// means that the kernel has no list of them ([`reference::outputs`](crate::reference::outputs) §4.1).
     ///
     /// # Errors
-    /// When one of the indexes has no good header.
+    /// When an index has an invalid header.
     pub fn new(file: impl Fn(Output) -> &'a [u8]) -> Result<Self, IndexError> {
         let optional = |output| match file(output) {
             [] => Ok(None),
@@ -93,14 +92,14 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// Bounds each search as in [`Limits::steps`].
+    /// Limits each search as in [`Limits::steps`].
     #[must_use]
     pub fn steps(self, steps: usize) -> Self {
         Self { steps, ..self }
     }
 
-    /// Lets [`plan`](super::plan()) pass over modules of these normalised names where an alias or a
-    /// glob leads to them, as `modprobe -b` does; their own names and other modules' needs still do.
+    /// Makes [`plan`](super::plan()) skip modules with these normalised names if an alias or glob matches
+    /// them, like `modprobe -b`; requests by name and dependencies still load them.
     #[must_use]
     pub fn blacklist(mut self, blacklist: impl IntoIterator<Item = BString>) -> Self {
         self.blacklist.extend(blacklist);
@@ -111,11 +110,11 @@ impl<'a> Lookup<'a> {
         self.blacklist.contains(name.as_bstr())
     }
 
-    /// What a name or alias stands for, as `modprobe --resolve-alias` has it: a module of that name, else
-    /// modules with a fitting alias, else what is built in.
+    /// Resolves a name or alias like `modprobe --resolve-alias`: a module with that name, else modules with a
+    /// matching alias, else built-in modules.
     ///
     /// # Errors
-    /// When an index is corrupt, or the search takes too long.
+    /// When an index is corrupt, or the search exceeds its steps.
     pub fn find(&self, query: impl AsRef<[u8]>) -> Result<Found, IndexError> {
         let Ok(query) = normalize_alias(query.as_ref()) else { return Ok(Found::Nothing) };
         let query = BString::from(query.collect::<Vec<u8>>());
@@ -141,9 +140,9 @@ impl<'a> Lookup<'a> {
         Ok(if self.is_builtin(&query)? { Found::Builtin([query].into()) } else { Found::Nothing })
     }
 
-    /// Modules whose name a glob fits; where there are none or the glob has a `:` in it, those with an alias
-    /// that it fits as text: `usb:v*p*d*dc*dsc*dp*ic08*` gives the drivers of USB storage, `fs-x*`
-    /// those of file systems.
+    /// Modules whose name matches a glob. If there are none, or the glob contains a `:`, modules with an
+    /// alias whose text matches: `usb:v*p*d*dc*dsc*dp*ic08*` finds the drivers of USB storage, `fs-x*` those
+    /// of file systems.
     ///
     /// # Errors
     /// When an index is corrupt.
@@ -162,7 +161,7 @@ impl<'a> Lookup<'a> {
         Ok(if names.is_empty() { Found::Nothing } else { Found::Modules(names) })
     }
 
-    /// Whether the kernel has this module built in.
+    /// Whether this module is built into the kernel.
     ///
     /// # Errors
     /// When the index is corrupt.
@@ -189,7 +188,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// What `pick` takes of each entry whose key a glob fits, with its priority.
+/// The result of `pick` for each index entry whose key matches a glob, with its priority.
 fn matching(
     index: &Index<'_>,
     glob: &[u8],
@@ -206,13 +205,13 @@ fn matching(
     Ok(found)
 }
 
-/// Names as module names, each once, in order of first appearance.
+/// Module names without duplicates, in order of first appearance.
 fn names<'n>(found: impl Iterator<Item = &'n [u8]>) -> Vec<BString> {
     let mut seen = BTreeSet::new();
     found.map(name_of).filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// The name of the module at a path.
+/// Module name of a path.
 pub(super) fn name_of(path: &[u8]) -> BString {
     module_name(path).collect::<Vec<u8>>().into()
 }

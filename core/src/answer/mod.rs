@@ -1,8 +1,7 @@
-//! Questions about modules, answered from the index files alone: which modules to load, in which order, and
-//! why.
+//! Queries answered from the index files alone: the modules to load, their order, and the reasons.
 //!
-//! A request is a module's name, a modalias or another alias, or a glob. With `virtio_blk` asked for
-//! and these index files
+//! A request is a module's name, a modalias or another alias, or a glob. With a request for `virtio_blk` and
+//! these index files
 //!
 //! ```text
 //! modules.dep          kernel/drivers/virtio/virtio.ko:
@@ -12,17 +11,16 @@
 //! modules.alias        alias crypto-crc32c crc32c_generic
 //! ```
 //!
-//! the load order is `virtio`, `virtio_ring`, then `crc32c_generic`, then `virtio_blk`: hard dependencies
-//! stand in one line per module, the most basic last, and are read backwards; soft dependencies are
-//! requests of their own, before (`pre:`) or after (`post:`) their module. This is the order in which
-//! `modprobe` loads.
+//! the load order is `virtio`, `virtio_ring`, then `crc32c_generic`, then `virtio_blk`: hard dependencies are
+//! in one line per module, in reverse load order; soft dependencies are additional requests, before (`pre:`)
+//! or after (`post:`) their module. This is `modprobe`'s order.
 //!
-//! Two kinds of modules are *carried* in the same initrd without being loaded, because the kernel
-//! may ask for them later: weak dependencies, and the soft dependencies of a module's second and
-//! further `softdep` lines, which `modprobe` passes over.
+//! Two kinds of modules are *carried along* in the same initrd without being loaded, because the kernel may
+//! request them later: weak dependencies, and the soft dependencies of a module's second and further
+//! `softdep` lines, which `modprobe` ignores.
 //!
-//! A name wins over aliases, modules win over what is built in, and what is built in is there already.
-//! Equal index files give equal load orders, whether they were shipped or computed.
+//! A name takes precedence over aliases, a module over a built-in module; built-in modules need no loading.
+//! Equal index files produce equal load orders, whether shipped or computed.
 
 mod fit;
 mod load_order;

@@ -15,7 +15,7 @@ use crate::name::module_name;
 /// Finds the modules for all requests, in order.
 ///
 /// # Errors
-/// When an index is corrupt, or a search in it takes too long.
+/// When an index is corrupt, or a search exceeds its steps.
 pub fn plan(lookup: &Lookup<'_>, requests: &[Request]) -> Result<LoadOrder, IndexError> {
     let mut planner = Planner {
         lookup,
@@ -44,28 +44,29 @@ struct Planner<'i, 'a> {
     lookup: &'i Lookup<'a>,
     order: LoadOrder,
     load: bool,
-    /// Modules whose own line was followed.
+    /// Modules with resolved dependencies.
     probed: BTreeSet<BString>,
-    /// Modules whose soft dependencies were followed.
+    /// Modules with resolved soft dependencies.
     filled: BTreeSet<BString>,
     /// Modules in the load order.
     placed: BTreeSet<BString>,
-    /// What is carried along, and for whom.
+    /// Queries for modules to carry along, each with the dependent module.
     later: VecDeque<(&'a [u8], BString)>,
-    /// The same alias is asked for again and again.
+    /// Cache of query results, because the same aliases are queried repeatedly.
     answers: BTreeMap<BString, Found>,
-    /// What is still to do, the next at the end. Recursion would need a stack as deep as the input likes.
+    /// Remaining tasks, the next one last. An explicit list, because recursion depth would depend on the
+    /// input.
     tasks: Vec<Task<'a>>,
 }
 
 enum Task<'a> {
-    /// Find who answers.
+    /// Find the modules of a query.
     Want(&'a [u8], Reason),
-    /// A module with all it needs.
+    /// Add a module with its dependencies.
     Probe(BString, Reason),
-    /// A module with its soft dependencies; its hard ones come before it.
+    /// Add a module with its soft dependencies, after its hard dependencies.
     Fill(&'a [u8], BString, Reason),
-    /// The module itself.
+    /// Add the module itself.
     Place(&'a [u8], BString, Reason),
 }
 
@@ -150,7 +151,7 @@ impl<'a> Planner<'_, 'a> {
         if self.placed.contains(&name) {
             return Ok(());
         }
-        // Soft dependencies that go round in circles must not put a module before one it needs.
+        // Cyclic soft dependencies must not place a module before its hard dependencies.
         for need in self.lookup.line(&name)?.map(|line| line.needs).unwrap_or_default() {
             let needed = name_of(need);
             if !self.placed.contains(&needed) {
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn hard_dependencies_come_first_and_once() {
+    fn hard_dependencies_come_first_without_duplicates() {
         let files = Files {
             dep: "d/a.ko: d/b-x.ko d/c.ko\nd/b-x.ko: d/c.ko\nd/c.ko:\nd/e.ko: d/c.ko",
             ..Files::default()
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn soft_dependencies_before_and_after() {
+    fn soft_dependencies_are_placed_before_and_after() {
         let files = Files {
             dep: "a.ko: b.ko\nb.ko:\np.ko: q.ko\nq.ko:\nr.ko:\ns.ko:\nt.ko:",
             alias: "crypto_p p\ncrypto_p r",
@@ -290,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn a_soft_circle_cannot_turn_a_hard_dependency_round() {
+    fn soft_cycles_do_not_reverse_hard_dependencies() {
         let files = Files { dep: "x.ko:\ny.ko: x.ko", softdep: "softdep x pre: y", ..Files::default() };
         assert_eq!(names(&files.plan(&["x"])), ["x", "y"]);
         assert_eq!(names(&files.plan(&["y"])), ["x", "y"]);
     }
 
     #[test]
-    fn carried_along() {
+    fn later_soft_and_weak_dependencies_are_carried_along() {
         let files = Files {
             dep: "a.ko:\nw.ko: v.ko\nv.ko:\nx.ko:\ny.ko:\nz.ko:",
             softdep: "softdep a pre: x\nsoftdep a pre: y\nsoftdep w pre: z",
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blacklist_stands_against_aliases_alone() {
+    fn blacklists_apply_to_aliases_only() {
         let files =
             Files { dep: "a.ko: c.ko\nb.ko:\nc.ko:", alias: "pci:v1* a\npci:v1* b", ..Files::default() };
         let plan = |queries, names: &[&str]| {
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers() {
+    fn names_take_precedence_over_aliases_and_modules_over_builtins() {
         let files = Files {
             dep: "kernel/unix.ko:\nkernel/nvme.ko:\nkernel/net.ko:\nkernel/ext4.ko:",
             alias: "pci:v*sc08i02* nvme\nnvme net\nfs_ext4 ext4\npci:v1* net",
@@ -343,14 +344,14 @@ mod tests {
         let builtin = |query: &str, name: &str| {
             vec![Unplanned::Builtin { reason: requested(query), names: vec![name.into()] }]
         };
-        assert_eq!(found("nvme"), (vec!["nvme".into()], vec![]), "a name wins over aliases");
+        assert_eq!(found("nvme"), (vec!["nvme".into()], vec![]), "a name takes precedence over aliases");
         assert_eq!(found("pci:v1d2sc08i02").0, ["nvme", "net"]);
-        assert_eq!(found("fs-ext4").0, ["ext4"], "a module wins over what is built in");
+        assert_eq!(found("fs-ext4").0, ["ext4"], "a module takes precedence over a built-in module");
         assert_eq!(found("unix"), (vec![], builtin("unix", "unix")), "a built-in module needs no loading");
         assert_eq!(found("loop"), (vec![], builtin("loop", "loop")));
         assert_eq!(found("block-major-7-0"), (vec![], builtin("block-major-7-0", "loop")));
         assert_eq!(found("n*").0, ["nvme", "net"]);
-        assert_eq!(found("fs-*").0, ["ext4"], "aliases where no name fits");
+        assert_eq!(found("fs-*").0, ["ext4"], "aliases match if no name does");
         assert_eq!(found("pci:v[1]*").0, ["net"]);
         for nobody in ["gone", "zz*", "a]"] {
             let (reason, query) = (requested(nobody), nobody.into());

@@ -1,4 +1,4 @@
-//! A load order as text for people.
+//! A load order as human-readable text.
 
 use alloc::{
     format,
@@ -6,10 +6,10 @@ use alloc::{
     vec::Vec,
 };
 
-use super::load_order::{Harmless, LoadOrder, PlannedModule, Reason, Unplanned};
+use super::load_order::{LoadOrder, PlannedModule, Printable, Reason, Unplanned};
 
 impl LoadOrder {
-    /// What was chosen and why, one line each; the same text for the same load order.
+    /// The modules and their reasons, one per line; deterministic for a load order.
     ///
     /// ```text
     /// 6.1.0-50-cloud-amd64: 3 modules to load, 1 carried along
@@ -22,7 +22,7 @@ impl LoadOrder {
         let lines = |load: bool| -> Vec<String> {
             let modules = self.modules.iter().filter(|module| module.load == load);
             modules
-                .map(|PlannedModule { path, reason, .. }| format!("{}: {}", Harmless(path), short(reason)))
+                .map(|PlannedModule { path, reason, .. }| format!("{}: {}", Printable(path), short(reason)))
                 .collect()
         };
         let (load, carry) = (lines(true), lines(false));
@@ -32,17 +32,17 @@ impl LoadOrder {
         for unplanned in &self.unplanned {
             match unplanned {
                 Unplanned::Builtin { reason, names } => {
-                    let names: Vec<_> = names.iter().map(|name| Harmless(name).to_string()).collect();
+                    let names: Vec<_> = names.iter().map(|name| Printable(name).to_string()).collect();
                     builtin.push(format!("{}: {}", names.join(" "), short(reason)));
                 }
                 Unplanned::Blacklisted { reason, name } => {
-                    blacklisted.push(format!("{}: {}", Harmless(name), short(reason)));
+                    blacklisted.push(format!("{}: {}", Printable(name), short(reason)));
                 }
                 Unplanned::Missing { reason: Reason::Requested(request), .. } => {
                     missing.push(request.to_string());
                 }
                 Unplanned::Missing { reason, query } => {
-                    missing.push(format!("{}: {}", Harmless(query), short(reason)));
+                    missing.push(format!("{}: {}", Printable(query), short(reason)));
                 }
             }
         }
@@ -63,7 +63,7 @@ impl LoadOrder {
     }
 }
 
-/// A reason behind a path.
+/// The short form of a reason, after a path.
 fn short(reason: &Reason) -> String {
     match reason {
         Reason::Requested(request) => request.to_string(),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part() {
+    fn reports_have_all_parts() {
         let requests = [
             Request::new("pci:v1", "PCI 0000:00:01.0"),
             Request::new("net-pf-1", "x-depmod-preload"),

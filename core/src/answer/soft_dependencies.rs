@@ -2,17 +2,17 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-/// Words of one line's two sides.
+/// Words of the two parts of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SoftLine<'a> {
     pub(super) pre: Vec<&'a [u8]>,
     pub(super) post: Vec<&'a [u8]>,
 }
 
-/// Soft dependencies by module name, one [`SoftLine`] a line.
+/// Soft dependencies by module name, one [`SoftLine`] per line.
 ///
-/// `softdep foo a pre: b c post: d` has `b c` before and `d` after; what stands in front of both
-/// markers, here `a`, counts for nothing.
+/// `softdep foo a pre: b c post: d` has `b c` before and `d` after; words before both markers, here `a`, are
+/// ignored.
 pub(super) fn softdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<SoftLine<'_>>> {
     let mut lines: BTreeMap<&[u8], Vec<SoftLine<'_>>> = BTreeMap::new();
     for (name, words) in entries(text, b"softdep") {
@@ -34,7 +34,7 @@ pub(super) fn softdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<SoftLine<'_>>> {
     lines
 }
 
-/// Weak dependencies by module name, all lines together.
+/// Weak dependencies by module name, all lines combined.
 pub(super) fn weakdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<&[u8]>> {
     let mut all: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
     for (name, words) in entries(text, b"weakdep") {
@@ -60,7 +60,7 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn lines() {
+    fn lines_are_parsed() {
         let text = b"# Soft dependencies extracted from modules themselves.\nsoftdep cifs gcm\nsoftdep a pre: x y post: z pre: w\nsoftdep a post: p\nsoftdep\nsoftdep b";
         let soft = softdeps(text);
         assert_eq!(soft.len(), 3);

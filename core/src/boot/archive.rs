@@ -1,4 +1,4 @@
-//! An archive as a file system: what stands where after the kernel has unpacked it.
+//! An archive as a file system: the files after the kernel has unpacked it.
 
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use core::fmt;
@@ -8,14 +8,14 @@ use crate::limits::Limits;
 use crate::name::PATH_MAX;
 use crate::source::{DirEntry, EntryKind, FileKind, IoError, Source, Stat};
 
-/// Links followed on the way to one file, as in Linux (`MAXSYMLINKS`).
+/// Limit on links in one path, as in Linux (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
-/// Longest target of a link.
+/// Limit on the length of a link target.
 const TARGET_MAX: usize = PATH_MAX - 1;
 const ROOT: usize = 0;
 
-/// The files of one or more archives in a row. Later entries replace earlier ones; directories
-/// exist because files lie in them; links are followed, so that `lib -> usr/lib` is no obstacle.
+/// The files of one or more concatenated archives. Later members replace earlier ones; directories exist
+/// implicitly, as parents of files; links are followed, so that `lib -> usr/lib` works.
 ///
 /// ```
 /// use depmod_core::{Limits, Source, parts::{boot::Archive, cpio::Builder}};
@@ -30,7 +30,7 @@ const ROOT: usize = 0;
 #[derive(Clone, Debug)]
 pub struct Archive<'a> {
     nodes: Vec<Node<'a>>,
-    /// Components walked behind links while the entries were put in place.
+    /// Number of path components resolved through links during unpacking.
     detours: usize,
 }
 
@@ -48,17 +48,17 @@ enum Kind<'a> {
     Other(u32),
 }
 
-/// Why bytes are no file system.
+/// The reason for rejecting archives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// The archive itself is broken.
+    /// The archive is corrupt.
     Format(CpioError),
-    /// The entry at this offset cannot be put at its path: through a file, a loop of links, or too deep.
+    /// The member at this offset has an invalid path: through a file or a loop of links, or too deep.
     Path(usize),
-    /// More than so many files, directories and links.
+    /// More than this number of files, directories and links.
     Entries(usize),
-    /// The list of them does not fit into memory.
+    /// Memory is exhausted.
     Memory,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Format(_) => f.write_str("cannot read cpio archive"),
-            Self::Path(offset) => write!(f, "no way to the path of the cpio entry at offset {offset:#x}"),
+            Self::Path(offset) => write!(f, "invalid path of the cpio member at offset {offset:#x}"),
             Self::Entries(most) => write!(f, "more than {most} files in cpio archive"),
             Self::Memory => f.write_str("Cannot allocate memory"),
         }
@@ -82,8 +82,8 @@ impl core::error::Error for ArchiveError {
     }
 }
 
-/// Why a path leads nowhere.
-enum Lost {
+/// An error in resolving a path.
+enum PathError {
     Missing,
     NotDirectory,
     TooManyLinks,
@@ -92,27 +92,27 @@ enum Lost {
     NoMemory,
 }
 
-impl From<Lost> for IoError {
-    fn from(lost: Lost) -> Self {
-        match lost {
-            Lost::Missing => Self::not_found(),
-            Lost::NotDirectory => Self::not_directory(),
-            Lost::TooManyLinks => Self::too_many_links(),
-            Lost::TooDeep => Self::name_too_long(),
-            Lost::TooMany => Self::other("Too many files"),
-            Lost::NoMemory => Self::no_memory(),
+impl From<PathError> for IoError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Missing => Self::not_found(),
+            PathError::NotDirectory => Self::not_directory(),
+            PathError::TooManyLinks => Self::too_many_links(),
+            PathError::TooDeep => Self::name_too_long(),
+            PathError::TooMany => Self::other("Too many files"),
+            PathError::NoMemory => Self::no_memory(),
         }
     }
 }
 
 impl<'a> Archive<'a> {
-    /// Reads all headers of archives standing back to back.
+    /// Parses concatenated archives.
     ///
     /// # Errors
-    /// When an archive is broken, an entry cannot be put where its name says, or there are too many.
+    /// When an archive is corrupt, a member has an invalid path, or there are too many members.
     pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<Self, ArchiveError> {
         let mut archive = Self::empty();
-        archive.put_all(bytes, limits, false)?;
+        archive.insert_all(bytes, limits, false)?;
         Ok(archive)
     }
 
@@ -122,26 +122,24 @@ impl<'a> Archive<'a> {
         Self { nodes: vec![Node { parent: ROOT, kind: Kind::Directory(BTreeMap::new()) }], detours: 0 }
     }
 
-    /// Puts further archives on top, as Linux does: entries that cannot be put where their names say are
-    /// left out.
+    /// Unpacks further archives over the earlier ones, like Linux: members with an invalid path are skipped.
     ///
     /// # Errors
-    /// When an archive is broken, the links on the way to its entries take too long to follow, or there are
-    /// too many.
+    /// When an archive is corrupt, the links in its paths take too many steps, or there are too many members.
     pub fn unpack(&mut self, bytes: &'a [u8], limits: &Limits) -> Result<(), ArchiveError> {
-        self.put_all(bytes, limits, true)
+        self.insert_all(bytes, limits, true)
     }
 
-    fn put_all(&mut self, bytes: &'a [u8], limits: &Limits, lenient: bool) -> Result<(), ArchiveError> {
-        // Hard links: the data stand at one name only, usually the last.
+    fn insert_all(&mut self, bytes: &'a [u8], limits: &Limits, lenient: bool) -> Result<(), ArchiveError> {
+        // Hard links: only one name, usually the last, has the data.
         let mut linked: BTreeMap<[u32; 3], Vec<(usize, bool)>> = BTreeMap::new();
         for entry in Members::new(bytes) {
             let entry = entry.map_err(ArchiveError::Format)?;
             let node = match self.insert(&entry, limits) {
                 Ok(node) => node,
-                Err(Lost::NotDirectory | Lost::Missing | Lost::TooDeep) if lenient => continue,
-                Err(Lost::TooMany) => return Err(ArchiveError::Entries(limits.archive_entries)),
-                Err(Lost::NoMemory) => return Err(ArchiveError::Memory),
+                Err(PathError::NotDirectory | PathError::Missing | PathError::TooDeep) if lenient => continue,
+                Err(PathError::TooMany) => return Err(ArchiveError::Entries(limits.archive_entries)),
+                Err(PathError::NoMemory) => return Err(ArchiveError::Memory),
                 Err(_) => return Err(ArchiveError::Path(entry.offset)),
             };
             if entry.is_file() && entry.links > 1 {
@@ -165,7 +163,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Paths and contents of all regular files in byte order of their paths, links not followed.
+    /// Paths and contents of all regular files, in byte order of paths, without following links.
     pub fn files(&self) -> Vec<(Vec<u8>, &'a [u8])> {
         let mut files = Vec::new();
         let mut pending = vec![(Vec::new(), ROOT)];
@@ -187,7 +185,7 @@ impl<'a> Archive<'a> {
         self.nodes.get(node).map(|node| &node.kind)
     }
 
-    fn insert(&mut self, entry: &Member<'a>, limits: &Limits) -> Result<usize, Lost> {
+    fn insert(&mut self, entry: &Member<'a>, limits: &Limits) -> Result<usize, PathError> {
         let name = entry.name;
         let trimmed = name.iter().rposition(|&b| b != b'/').and_then(|last| name.get(..=last));
         let split = trimmed.and_then(|name| name.iter().rposition(|&b| b == b'/'));
@@ -204,7 +202,7 @@ impl<'a> Archive<'a> {
         }
 
         let parent = self.walk_or_make(dir, limits)?;
-        let Some(Kind::Directory(children)) = self.kind(parent) else { return Err(Lost::NotDirectory) };
+        let Some(Kind::Directory(children)) = self.kind(parent) else { return Err(PathError::NotDirectory) };
         let existing = children.get(last).copied();
         if let (Some(node), true) = (existing, entry.is_directory())
             && let Some(Kind::Directory(_)) = self.kind(node)
@@ -218,50 +216,56 @@ impl<'a> Archive<'a> {
             _ => Kind::Other(entry.mode & MODE_TYPE),
         };
         if let Some(node) = existing.and_then(|node| self.nodes.get_mut(node)) {
-            // Linux cannot replace a directory that holds something either.
+            // Like Linux, never replace a non-empty directory.
             if matches!(&node.kind, Kind::Directory(children) if !children.is_empty()) {
-                return Err(Lost::NotDirectory);
+                return Err(PathError::NotDirectory);
             }
         }
         self.add(parent, last, kind, limits)
     }
 
-    fn add(&mut self, parent: usize, name: &'a [u8], kind: Kind<'a>, limits: &Limits) -> Result<usize, Lost> {
+    fn add(
+        &mut self,
+        parent: usize,
+        name: &'a [u8],
+        kind: Kind<'a>,
+        limits: &Limits,
+    ) -> Result<usize, PathError> {
         let new = self.nodes.len();
-        // The root is nobody's entry.
+        // The root does not count as a member.
         if new > limits.archive_entries {
-            return Err(Lost::TooMany);
+            return Err(PathError::TooMany);
         }
-        self.nodes.try_reserve(1).map_err(|_| Lost::NoMemory)?;
+        self.nodes.try_reserve(1).map_err(|_| PathError::NoMemory)?;
         match self.nodes.get_mut(parent).map(|node| &mut node.kind) {
             Some(Kind::Directory(children)) => children.insert(name, new),
-            _ => return Err(Lost::NotDirectory),
+            _ => return Err(PathError::NotDirectory),
         };
         self.nodes.push(Node { parent, kind });
         Ok(new)
     }
 
-    /// The directory at `path`, made with all its parents where missing.
-    fn walk_or_make(&mut self, path: &'a [u8], limits: &Limits) -> Result<usize, Lost> {
+    /// The directory at `path`, created with all missing parents.
+    fn walk_or_make(&mut self, path: &'a [u8], limits: &Limits) -> Result<usize, PathError> {
         let mut walk = Walk::new(path);
         while let Some(part) = walk.next_part() {
             match walk.step(self, part) {
-                Err(Lost::Missing) => {
+                Err(PathError::Missing) => {
                     if walk.depth(self) >= limits.depth {
-                        return Err(Lost::TooDeep);
+                        return Err(PathError::TooDeep);
                     }
                     walk.at = self.add(walk.at, part, Kind::Directory(BTreeMap::new()), limits)?;
                 }
                 other => other?,
             }
         }
-        // Many entries behind long links would take quadratic time.
+        // Many members behind long links would take quadratic time.
         self.detours = self.detours.saturating_add(walk.detour);
-        if self.detours > limits.steps { Err(Lost::TooManyLinks) } else { Ok(walk.at) }
+        if self.detours > limits.steps { Err(PathError::TooManyLinks) } else { Ok(walk.at) }
     }
 
-    /// What stands at `path`, links followed.
-    fn find<'p>(&self, path: &'p [u8]) -> Result<usize, Lost>
+    /// The node at `path`, with links followed.
+    fn find<'p>(&self, path: &'p [u8]) -> Result<usize, PathError>
     where
         'a: 'p,
     {
@@ -273,7 +277,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// A path being followed: components still to go, innermost link last.
+/// A path in resolution: remaining components, innermost link last.
 struct Walk<'p> {
     at: usize,
     rest: Vec<&'p [u8]>,
@@ -303,19 +307,19 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn step<'a: 'p>(&mut self, archive: &Archive<'a>, part: &'p [u8]) -> Result<(), Lost> {
+    fn step<'a: 'p>(&mut self, archive: &Archive<'a>, part: &'p [u8]) -> Result<(), PathError> {
         self.detour = self.detour.saturating_add(usize::from(self.links > 0));
-        let node = archive.nodes.get(self.at).ok_or(Lost::Missing)?;
-        let Kind::Directory(children) = &node.kind else { return Err(Lost::NotDirectory) };
+        let node = archive.nodes.get(self.at).ok_or(PathError::Missing)?;
+        let Kind::Directory(children) = &node.kind else { return Err(PathError::NotDirectory) };
         if part == b".." {
             self.at = node.parent;
             return Ok(());
         }
-        let child = *children.get(part).ok_or(Lost::Missing)?;
+        let child = *children.get(part).ok_or(PathError::Missing)?;
         if let Some(&Kind::Link(target)) = archive.kind(child) {
             self.links = self.links.saturating_add(1);
             if self.links > LINKS_MAX || target.len() > TARGET_MAX {
-                return Err(Lost::TooManyLinks);
+                return Err(PathError::TooManyLinks);
             }
             if target.first() == Some(&b'/') {
                 self.at = ROOT;
@@ -338,7 +342,7 @@ impl<'a> Source for Archive<'a> {
 
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         let Some(Kind::Directory(children)) = self.kind(self.find(dir)?) else {
-            return Err(Lost::NotDirectory.into());
+            return Err(PathError::NotDirectory.into());
         };
         let entry = |(name, &node): (&&[u8], &usize)| {
             let kind = match self.kind(node)? {
@@ -353,11 +357,11 @@ impl<'a> Source for Archive<'a> {
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
         let node = self.find(path)?;
-        let (kind, size) = match self.kind(node).ok_or(Lost::Missing)? {
+        let (kind, size) = match self.kind(node).ok_or(PathError::Missing)? {
             Kind::Directory(_) => (FileKind::Directory, 0),
             Kind::File(data) => (FileKind::File, data.len() as u64),
             &Kind::Other(mode) => (FileKind::Other(mode), 0),
-            Kind::Link(_) => return Err(Lost::Missing.into()),
+            Kind::Link(_) => return Err(PathError::Missing.into()),
         };
         Ok(Stat { kind, id: (0, node as u64), size, root_owned: true })
     }
@@ -378,7 +382,7 @@ mod tests {
     use crate::source::IoErrorKind;
     use alloc::{string::String, string::ToString};
 
-    /// An archive of `(name, mode, data, inode)`; an inode makes the file one of two hard links.
+    /// An archive of `(name, mode, data, inode)`; a non-zero inode makes the file one of two hard links.
     fn archive(entries: &[(&str, u32, &str, u32)]) -> Vec<u8> {
         let mut out = Vec::new();
         let trailer = (core::str::from_utf8(TRAILER).unwrap(), 0, "", 0);
@@ -443,7 +447,7 @@ mod tests {
         builder.append_to(&mut bytes).unwrap();
         let archive = Archive::parse(&bytes, &Limits::DEFAULT).unwrap();
         assert_eq!(archive.open(b"a").unwrap(), b"2");
-        assert_eq!(archive.open(b"/usr/x").unwrap(), b"3", "the link was kept");
+        assert_eq!(archive.open(b"/usr/x").unwrap(), b"3", "the link stays");
     }
 
     #[test]
@@ -455,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_without_a_way() {
+    fn members_with_invalid_paths_are_errors() {
         let error = |entries: &[(&str, u32, &str, u32)]| {
             Archive::parse(&archive(entries), &Limits { depth: 8, ..Limits::DEFAULT }).unwrap_err()
         };
@@ -467,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_refused() {
+    fn too_many_members_are_an_error() {
         let bytes = archive(&[("d/a", MODE_FILE, "", 0), ("d/b", MODE_FILE, "", 0)]);
         let parse = |archive_entries| Archive::parse(&bytes, &Limits { archive_entries, ..Limits::DEFAULT });
         assert_eq!(parse(3).map(|archive| archive.files().len()), Ok(2));

@@ -1,14 +1,14 @@
-//! The modules of one kernel version with their index files, wherever they come from.
+//! The modules of one kernel version with their index files, from any source.
 //!
-//! Modules lie in a directory of some [`Source`]: a disk, a firmware volume, or an archive that
-//! [`open_archive`] has decompressed and [`Archive`](super::Archive) understood. [`locate`](super::locate())
-//! finds the directory, [`ModuleDirectory`] knows the modules in it, and gives index files for them:
+//! Modules are in a directory of a [`Source`]: a disk, a firmware volume, or an archive, decompressed by
+//! [`open_archive`] and parsed by [`Archive`](super::Archive). [`locate`](super::locate()) finds the
+//! directory, [`ModuleDirectory`] lists its modules and provides index files for them:
 //!
-//! * the ones that came along, if they are [sound](ModuleDirectory::shipped): a look into five indexes takes
+//! * the shipped index files, if they are [valid](ModuleDirectory::shipped): checking five indexes takes
 //!   milliseconds;
-//! * else [computed](ModuleDirectory::computed) ones, for which every module is read.
+//! * otherwise [computed](ModuleDirectory::computed) index files, which requires reading every module.
 //!
-//! What is planned with them is the same, because planning reads nothing else.
+//! The load order is the same in both cases, because planning reads only the index files.
 //!
 //! ```
 //! use depmod_core::{Limits, MemorySource, Output};
@@ -45,12 +45,12 @@ use crate::{
     source::{IoError, Source},
 };
 
-/// Where index files come from.
+/// Origin of index files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// They came with the modules.
+    /// Shipped with the modules.
     Shipped,
-    /// They were made, because those that came were no good.
+    /// Computed, because the shipped index files were rejected.
     Computed(Stale),
 }
 
@@ -63,7 +63,8 @@ pub struct ModuleDirectory<'s, S> {
 }
 
 impl<'s, S: Source> ModuleDirectory<'s, S> {
-    /// Lists the modules. Of several with one name the one counts that kmod prefers without configuration.
+    /// Lists the modules. Of several modules with the same name, the one that kmod prefers without
+    /// configuration counts.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -74,7 +75,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         reporter: &mut impl Reporter,
     ) -> Result<Self, DirectoryError> {
         let options = location.options().limits(limits.clone());
-        let listed = heard_if_good(reporter, |said| run::list(&options, source, &mut ListOnly, said))?;
+        let listed = report_on_success(reporter, |said| run::list(&options, source, &mut ListOnly, said))?;
         Ok(Self { source, options, listed })
     }
 
@@ -84,28 +85,28 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         &self.listed.list
     }
 
-    /// Where the modules are.
+    /// The path of the directory.
     #[must_use]
     pub fn path(&self) -> &[u8] {
         &self.options.directory
     }
 
-    /// What holds them.
+    /// The source of the directory.
     #[must_use]
     pub fn source(&self) -> &'s S {
         self.source
     }
 
-    /// The ceilings that it was opened with.
+    /// The limits it was opened with.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.options.limits
     }
 
-    /// The index files that came along if they can be trusted, else computed ones.
+    /// The shipped index files if they are valid, otherwise computed ones.
     ///
     /// # Errors
-    /// As [`Self::computed`].
+    /// As for [`Self::computed`].
     pub fn index_files(
         &self,
         decoder: &mut dyn Decoder,
@@ -117,16 +118,16 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         }
     }
 
-    /// The index files that came along: all eleven, each sound in structure, and naming exactly the
-    /// modules that are there. That a module was exchanged for another with the same path does not show.
+    /// The shipped index files: all eleven, each structurally valid, and listing exactly the present modules.
+    /// A module replaced at the same path is not detected.
     ///
     /// # Errors
-    /// Why they cannot be trusted.
+    /// The reason for rejecting them.
     pub fn shipped(&self) -> Result<IndexFiles, Stale> {
         self.shipped_but_for(None)
     }
 
-    /// What such index files tell of the modules. Older kmods make no `modules.weakdep`.
+    /// Facts from shipped index files. Older releases of kmod do not write `modules.weakdep`.
     pub(crate) fn indexed_facts(&self) -> Option<IndexedFacts> {
         IndexedFacts::of(&self.shipped_but_for(Some(Output::Weakdep)).ok()?)
     }
@@ -147,11 +148,11 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         Ok(files)
     }
 
-    /// Index files for all modules, from the modules.
+    /// Index files computed from all modules.
     ///
     /// # Errors
-    /// When a module is broken, or modules need each other in a cycle: a plan made without them could
-    /// lack what others need.
+    /// When a module is unreadable, or there are dependency cycles: a load order without these modules could
+    /// lack dependencies of others.
     pub fn computed(
         &self,
         decoder: &mut dyn Decoder,
@@ -160,11 +161,11 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         compute(&self.options, self.source, &self.listed, Known::default(), decoder, reporter)
     }
 
-    /// Index files for exactly these modules, given by path below the directory or absolute, as `depmod`
-    /// makes them for a directory with no others.
+    /// Index files for exactly these modules, as `depmod` would generate them for a directory without others.
+    /// Paths are relative to the directory or absolute.
     ///
     /// # Errors
-    /// As [`Self::computed`].
+    /// As for [`Self::computed`].
     pub fn computed_for<'p>(
         &self,
         paths: impl Iterator<Item = &'p [u8]>,
@@ -175,7 +176,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         self.computed_from(self.source, files, Known::default(), decoder, reporter)
     }
 
-    /// The same for files of another source that has them at such absolute paths.
+    /// The same for files of another source with these absolute paths.
     pub(crate) fn computed_from<T: Source>(
         &self,
         source: &T,
@@ -189,8 +190,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         compute(&options, source, &listed, known, decoder, reporter)
     }
 
-    /// Reports every module that `modules.order` names and that is not there, as happens where a file
-    /// system folds case.
+    /// Reports every missing module of `modules.order`; case-insensitive file systems lose modules.
     pub fn report_missing(&self, reporter: &mut impl Reporter) {
         let path = self.options.path_of(Order::FILE_NAME);
         if let Ok(order) = self.source.read(&path, self.options.limits.text_size) {
@@ -198,7 +198,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         }
     }
 
-    /// A path as the outputs show it, made absolute.
+    /// The absolute form of a path in the outputs.
     #[must_use]
     pub fn absolute(&self, path: &[u8]) -> BString {
         if path.starts_with(b"/") {
@@ -209,11 +209,11 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
     }
 }
 
-/// An archive as it is stored, made plain: gzip, xz and zstd are told by their first bytes. The stored
-/// bytes are given back to the allocator as soon as they are not needed.
+/// Decompresses a stored archive; the first bytes determine the format: gzip, xz, zstd or plain. The stored
+/// bytes are freed as early as possible.
 ///
 /// # Errors
-/// When it is broken, or larger than [`Limits::archive_size`].
+/// When it is corrupt, or larger than [`Limits::archive_size`].
 pub fn open_archive(
     stored: Vec<u8>,
     decoder: &mut dyn Decoder,
@@ -226,7 +226,7 @@ pub fn open_archive(
     Ok(plain)
 }
 
-/// Modules that belong to existing initrds: absolute paths, and what the index files there tell of them.
+/// Modules of existing initrds: absolute paths, and facts from the index files there.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Known<'k> {
     pub(crate) paths: Option<&'k BTreeSet<BString>>,
@@ -239,7 +239,7 @@ impl Known<'_> {
     }
 }
 
-/// Loads nothing: for the list alone.
+/// Loads nothing; only for listing.
 struct ListOnly;
 
 impl Hooks for ListOnly {
@@ -248,8 +248,8 @@ impl Hooks for ListOnly {
     }
 }
 
-/// Loads modules of which a broken one is a failure, unless it belongs to an existing initrd. What is known
-/// of those is not read.
+/// Loads modules; an unreadable one is an error, unless it belongs to an existing initrd. Modules with known
+/// facts are not read.
 struct Strict<'h, S> {
     in_turn: InTurn<'h, S>,
     known: Known<'h>,
@@ -286,7 +286,8 @@ impl<S: Source> Hooks for Strict<'_, S> {
     }
 }
 
-/// The stages from reading on. What there is to say is heard only if all goes well; else the error says it.
+/// Runs the stages from reading on. Messages are reported only on success; otherwise the error contains the
+/// cause.
 fn compute<S: Source>(
     options: &Options,
     source: &S,
@@ -297,7 +298,7 @@ fn compute<S: Source>(
 ) -> Result<IndexFiles, DirectoryError> {
     let in_turn = InTurn::new(source, decoder, &options.limits);
     let mut hooks = Strict { in_turn, known, broken: None };
-    let indexed = heard_if_good(reporter, |said| run::index(options, listed, &mut hooks, said));
+    let indexed = report_on_success(reporter, |said| run::index(options, listed, &mut hooks, said));
     match (indexed, hooks.broken) {
         (Ok(indexed), _) => Ok(indexed.files),
         (Err(_), Some(broken)) => Err(broken),
@@ -305,8 +306,8 @@ fn compute<S: Source>(
     }
 }
 
-/// Hands on what was said if all went well.
-fn heard_if_good<T>(
+/// Forwards messages on success.
+fn report_on_success<T>(
     reporter: &mut impl Reporter,
     stage: impl FnOnce(&mut Vec<Diagnostic>) -> Result<T, Stopped>,
 ) -> Result<T, Stopped> {
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_module_is_a_failure() {
+    fn unreadable_modules_are_errors() {
         let mut source = modules();
         source.insert(b"/m/6.1/k/broken.ko", *b"#!/bin/sh\n");
         let (files, said) = index_files(&source);
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn each_call_can_fail() {
+    fn failed_calls_are_reported_or_harmless() {
         let mut source = modules();
         let (computed, provenance) = index_files(&source).0.unwrap();
         assert_eq!(provenance, Provenance::Computed(Stale::Missing(Output::Dep)));

@@ -1,4 +1,4 @@
-//! The entry that firmware boots: a Boot Loader Specification type 1 file with keys of our own.
+//! The boot entry: a Boot Loader Specification type 1 file with additional keys.
 //!
 //! ```text
 //! title             Debian 12
@@ -12,12 +12,12 @@
 //! x-depmod-on-error boot
 //! ```
 //!
-//! One key and its value a line, `#` begins a comment line. Keys of the specification that are not
-//! for us are ignored, as it asks (UAPI.1, "Type #1 Boot Loader Specification Entries"); a key of
-//! our own that we do not know is a [`Problem`], because ignoring it would lose what was asked for.
+//! One key and its value per line; `#` begins a comment line. Keys of the specification without meaning here
+//! are ignored, as it requires (UAPI.1, "Type #1 Boot Loader Specification Entries"); an unknown `x-depmod-`
+//! key is a [`Problem`], because ignoring it could lose a request.
 //!
-//! Whatever can be booted from a damaged entry is: a title in Latin-1 harms nobody, and only without the path
-//! of a kernel is there nothing to do.
+//! A damaged boot entry is booted if possible: a title in Latin-1 is harmless, and only a missing path of the
+//! kernel is an error.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
@@ -27,17 +27,17 @@ use bstr::BString;
 use crate::limits::Limits;
 use crate::name::module_name;
 
-/// What one entry says. Paths are `/`-separated, from the root of the entry's volume; the entry may have `\`.
+/// One boot entry. Paths are `/`-separated, from the root of the entry's volume; the file may use `\`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BootEntry {
-    /// `title`: for people.
+    /// `title`: shown to users.
     pub title: Option<String>,
-    /// `version`: the kernel's, and the name of its module directory.
+    /// `version`: the kernel version, and the name of its module directory.
     pub version: Option<String>,
     /// `linux`: the kernel.
     pub linux: String,
-    /// `initrd`, each of them, in order.
+    /// `initrd`, in order.
     pub initrds: Vec<String>,
     /// `options`, joined by spaces.
     pub options: String,
@@ -45,56 +45,56 @@ pub struct BootEntry {
     pub modules: Option<String>,
     /// `x-depmod-preload`: module names, modaliases and globs.
     pub preload: Vec<String>,
-    /// `x-depmod-hardware`: whether to look at the hardware.
+    /// `x-depmod-hardware`: whether to detect hardware.
     pub hardware: HardwareUse,
-    /// `x-depmod-on-error`: what follows a failure.
+    /// `x-depmod-on-error`: the reaction to a failure.
     pub on_error: OnError,
-    /// Lines that were not understood and ask for something. The entry can boot without them.
+    /// Invalid lines with possible requests. The entry can boot without them.
     pub problems: Vec<Problem>,
-    /// Lines without effect that are worth a word: nothing is lost with them.
+    /// Invalid lines without lost requests, worth a warning.
     pub warnings: Vec<Problem>,
-    /// Keys that mean nothing here, with their lines: the specification's, and misspelt ones.
+    /// Ignored keys, with their lines: keys of the specification, and misspelt ones.
     pub ignored: Vec<(usize, String)>,
 }
 
 /// Values of `x-depmod-hardware`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HardwareUse {
-    /// `auto`: what is found is preloaded.
+    /// `auto`: modules for detected hardware are preloaded.
     #[default]
     Auto,
-    /// `off`: only what the entry names.
+    /// `off`: only requests of the entry.
     Off,
 }
 
 /// Values of `x-depmod-on-error`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// `boot`: without preload.
+    /// `boot`: boot without preload.
     #[default]
     Boot,
-    /// `stop`: back to the firmware or boot loader.
+    /// `stop`: return to the firmware or boot loader.
     Stop,
 }
 
-/// A line that was not understood.
+/// An invalid line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Counted from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// Its fault.
+    /// The error.
     pub fault: Fault,
 }
 
-/// What is wrong with a line; bytes that are no text are replaced by U+FFFD.
+/// An error in a line; invalid UTF-8 is replaced by U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No key of ours has this name.
+    /// An unknown `x-depmod-` key.
     Key(String),
-    /// The key cannot have the value.
+    /// A key with an invalid value.
     Value(String, String),
-    /// It stands beyond this many bytes, as do those after it, and none of them was read.
+    /// This line and those after it are beyond this number of bytes, and were not read.
     Beyond(usize),
 }
 
@@ -111,11 +111,11 @@ impl fmt::Display for Problem {
 
 impl core::error::Error for Problem {}
 
-/// Why a file is no entry.
+/// The reason for rejecting a boot entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// The line, counted from 1, names the kernel, and is not UTF-8 or holds a NUL.
+    /// The line with the kernel, counted from 1, is not UTF-8 or contains a NUL.
     Text(usize),
     /// No `linux` key with a value.
     NoKernel,
@@ -132,12 +132,12 @@ impl fmt::Display for EntryError {
 
 impl core::error::Error for EntryError {}
 
-/// What keys begin with that no other boot loader knows.
+/// Prefix of the additional keys.
 const OUR_KEYS: &str = "x-depmod-";
 
 impl BootEntry {
-    /// Reads an entry file; line ends may be CR LF, and a byte order mark may come first. What goes beyond
-    /// [`Limits::entry_size`] is not read.
+    /// Parses a boot entry; line ends may be CR LF, and the file may begin with a byte order mark. Bytes
+    /// beyond [`Limits::entry_size`] are ignored.
     ///
     /// ```
     /// use depmod_core::{Limits, parts::boot::{BootEntry, OnError}};
@@ -147,7 +147,7 @@ impl BootEntry {
     /// ```
     ///
     /// # Errors
-    /// When nothing can be booted from it. What one can boot without is in [`Self::problems`].
+    /// When it cannot be booted. Other errors are in [`Self::problems`].
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, EntryError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let limit = usize::try_from(limits.entry_size).unwrap_or(usize::MAX);
@@ -177,8 +177,9 @@ impl BootEntry {
         if entry.linux.is_empty() { Err(EntryError::NoKernel) } else { Ok(entry) }
     }
 
-    /// Names of modules that the kernel's options forbid to load by alias: what `modprobe.blacklist=`,
-    /// `module_blacklist=` and dracut's `rd.driver.blacklist=` list between commas, normalised.
+    /// Normalised names of modules that the kernel's options exclude from loading by alias: the
+    /// comma-separated values of `modprobe.blacklist=`, `module_blacklist=` and dracut's
+    /// `rd.driver.blacklist=`.
     #[must_use]
     pub fn blacklist(&self) -> Vec<BString> {
         const KEYS: [&str; 3] = ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"];
@@ -193,11 +194,11 @@ impl BootEntry {
             .collect()
     }
 
-    /// A line that is not wholly text.
+    /// Processes a line with invalid UTF-8 or a NUL.
     fn set_damaged(&mut self, line: usize, key: &str, value: &str) -> Result<(), EntryError> {
         match key {
             "linux" => return Err(EntryError::Text(line)),
-            // The other options are worth having.
+            // The other options are still useful.
             "options" => self.set(line, key, value),
             "version" | "initrd" => {}
             _ if key.starts_with(OUR_KEYS) => {}
@@ -210,7 +211,8 @@ impl BootEntry {
         Ok(())
     }
 
-    /// A later line replaces an earlier one with the same key, except where values add up.
+    /// Processes a valid line. A later line replaces an earlier one with the same key, unless values
+    /// accumulate.
     fn set(&mut self, line: usize, key: &str, value: &str) {
         let path = || value.replace('\\', "/");
         let fault = match (key, value) {
@@ -227,7 +229,7 @@ impl BootEntry {
                 }
                 return self.options.push_str(value);
             }
-            // It becomes a directory's name.
+            // The version becomes a directory name.
             ("version", _)
                 if !value.is_empty() && !value.contains(['/', '\\']) && !value.starts_with('.') =>
             {
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key() {
+    fn all_keys_are_parsed() {
         let entry = BootEntry::parse(
             b"\xef\xbb\xbf# comment\r\n\r\ntitle   Debian 12 \r\nversion 6.1.0-50\r\nsort-key debian\r\n\
               linux /a/vmlinuz\r\ninitrd /ucode.img\r\n\tinitrd\t/initrd.img\r\noptions root=/dev/vda1  ro\r\n\
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_leave_an_entry_that_boots() {
+    fn entries_with_problems_are_bootable() {
         let text = b"linux /k\nx-depmod-preloads a\n\nx-depmod-hardware on\nx-depmod-modules\nversion ../x\nfoo bar\n";
         let entry = parse(text).unwrap();
         let texts: Vec<_> = entry.problems.iter().map(ToString::to_string).collect();
@@ -307,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_harms_only_its_line() {
+    fn invalid_utf8_affects_only_its_line() {
         let entry = parse(
             b"title D\xe9bian\n# caf\xe9\nsort-key \xff\ninitrd /\xe9.img\nlinux /k\noptions quiet \xe9 ro\n\
               x-depmod-preload \xe9\ninitrd /b\noptions a\0b\n",
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_a_value_are_passed_over() {
+    fn keys_without_a_value_are_ignored() {
         let entry = parse(b"linux /k\ninitrd\nlinux\ninitrd /i\n").unwrap();
         assert_eq!((&*entry.linux, &*entry.initrds), ("/k", &["/i".into()][..]));
         let texts: Vec<_> = entry.warnings.iter().map(ToString::to_string).collect();
@@ -337,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_with_backslashes() {
+    fn backslashes_in_paths_become_slashes() {
         let entry =
             parse(b"linux \\EFI\\k\ninitrd \\i\nx-depmod-modules \\m\\x.cpio\noptions a\\b\n").unwrap();
         assert_eq!((&*entry.linux, &*entry.initrds), ("/EFI/k", &["/i".into()][..]));
@@ -345,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_an_entry_is_read_as_far_as_it_may() {
+    fn long_entries_are_read_up_to_the_limit() {
         let limits = Limits { entry_size: 18, ..Limits::DEFAULT };
         let entry = BootEntry::parse(b"linux /k\ntitle abc\n", &limits).unwrap();
         assert_eq!((entry.title.as_deref(), &*entry.problems), (Some("abc"), &[][..]));
@@ -356,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_at_all() {
+    fn entries_without_a_kernel_are_errors() {
         assert_eq!(parse(b"title x\nlinux\n"), Err(EntryError::NoKernel));
         assert_eq!(parse(b"title x\nlinux /\xff\n"), Err(EntryError::Text(2)));
         assert_eq!(parse(b"linux /k\0\n"), Err(EntryError::Text(1)));
     }
 
     #[test]
-    fn forbidden_modules() {
+    fn blacklists_are_read_from_options() {
         let entry = parse(
             b"linux /k\noptions quiet modprobe.blacklist=nouveau,snd-pcsp module_blacklist=x blacklist=no\n\
               options rd.driver.blacklist=y,,z\n",
@@ -374,7 +376,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spaces_and_line_ends_do_not_matter(
+        fn spaces_and_line_ends_have_no_effect(
             end in "(\r)?\n", gap in "[ \t]{1,3}", value in "[!-~]([ -~]{0,8}[!-~])?"
         ) {
             let text = alloc::format!("{gap}linux{gap}/k{end}title{gap}{value}{gap}{end}");

@@ -1,4 +1,4 @@
-//! Why a module directory gives nothing.
+//! Errors of a module directory.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,30 +8,30 @@ use bstr::BString;
 use crate::diagnostic::Stopped;
 use crate::source::IoError;
 
-/// A failure that concerns the module directory as a whole.
+/// The reason for an unusable module directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// Nothing looks like the module directory of this version, or of any.
+    /// There is no module directory of this version, or of any version.
     NoModules {
-        /// Where it was looked for.
+        /// The searched directory.
         below: BString,
-        /// The version, where it is known.
+        /// The version, if known.
         version: Option<String>,
     },
-    /// Several versions, and nothing says which.
+    /// Several versions, and none was selected.
     WhichVersion {
-        /// Where they are.
+        /// Their parent directory.
         below: BString,
     },
-    /// A module that cannot be read or understood.
+    /// A module cannot be read or parsed.
     Module {
         /// Its path.
         path: BString,
-        /// Why.
+        /// The cause.
         cause: IoError,
     },
-    /// A run ended before its result.
+    /// A run ended without a result.
     Stopped(Stopped),
 }
 

@@ -1,7 +1,7 @@
-//! A module directory against its `modules.order`.
+//! Comparison of a module directory with its `modules.order`.
 //!
-//! FAT takes `xt_DSCP.ko` and `xt_dscp.ko` for one name, and whoever copies a kernel there gets one of
-//! the two and no error. The kernel build's own list tells what is lost.
+//! On FAT, `xt_DSCP.ko` and `xt_dscp.ko` are the same name, and copying a kernel there silently loses one of
+//! them. The kernel build's own list reveals the loss.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +13,8 @@ use crate::{
     list::{ModuleFile, ModuleList},
 };
 
-/// Says which modules of `order` are not in the list: a warning for each that another one stands in
-/// for, and one warning for all the others, which a directory may lack on purpose.
+/// Reports modules of `order` that are missing from the list: a warning for each module replaced by another,
+/// and one warning for all others, which a directory may omit on purpose.
 pub(super) fn report(order: &[u8], list: &ModuleList, reporter: &mut impl Reporter) {
     let paths: BTreeSet<&[u8]> = list.modules().iter().filter_map(ModuleFile::order_path).collect();
     let folded: BTreeMap<Vec<u8>, &[u8]> =
@@ -44,7 +44,7 @@ mod tests {
     use alloc::{string::ToString, vec::Vec};
 
     #[test]
-    fn names_that_a_file_system_has_folded() {
+    fn case_folded_modules_are_reported() {
         let mut source = MemorySource::new();
         for module in ["xt_DSCP.ko.xz", "a.ko.xz"] {
             source.insert(&[b"/m/6.1/kernel/", module.as_bytes()].concat(), *b"x");

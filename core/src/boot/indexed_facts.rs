@@ -1,15 +1,15 @@
-//! What index files tell of modules, as if these had been read.
+//! Facts of modules, reconstructed from index files.
 //!
-//! `modules.dep` tells that a module needs another, not for which symbol. Any that the other provides will
-//! do:
+//! `modules.dep` contains dependencies between modules, without symbols. Any symbol of the provider is
+//! sufficient:
 //!
 //! ```text
 //! kernel/md/dm-crypt.ko: kernel/md/dm-mod.ko      dm_crypt needs …
 //! alias symbol:dm_get_device dm_mod               … dm_get_device
 //! ```
 //!
-//! Index files made of this are right for any choice of these modules; only the order in a line of
-//! `modules.dep` may be another one that serves as well.
+//! Index files generated from these facts are correct for any selection of the modules; only the order in a
+//! line of `modules.dep` may be another valid one.
 
 use alloc::vec::Vec;
 
@@ -19,49 +19,49 @@ use crate::name::module_name;
 use crate::output::{IndexFiles, Output};
 use crate::parse::module::{Facts, FactsBuilder, ModinfoKey};
 
-/// Facts of modules by their names.
+/// Facts by module name.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexedFacts {
     by_name: HashMap<Vec<u8>, usize>,
     facts: Vec<Facts>,
 }
 
-/// What is told of one module.
+/// The collected facts of one module.
 #[derive(Default)]
-struct Told<'f> {
+struct ModuleText<'f> {
     needs: Vec<&'f [u8]>,
     exports: Vec<&'f [u8]>,
     modinfo: Vec<(ModinfoKey, &'f [u8])>,
 }
 
 impl IndexedFacts {
-    /// Takes what verified files tell; `None` if a module is needed for nothing that it provides.
+    /// Reads verified index files; `None` if a needed module has no symbols.
     pub(crate) fn of(files: &IndexFiles) -> Option<Self> {
         let lines = |output| files.get(output).split(|&b| b == b'\n');
         let name = |path: &[u8]| -> Vec<u8> { module_name(path).collect() };
         let mut by_name: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut told: Vec<Told<'_>> = Vec::new();
+        let mut modules: Vec<ModuleText<'_>> = Vec::new();
         for line in lines(Output::Dep) {
             let mut words = line.split(|&b| b == b' ');
             let Some(path) = words.next().and_then(|word| word.strip_suffix(b":")) else { continue };
-            by_name.insert(name(path), told.len());
-            told.push(Told { needs: words.collect(), ..Told::default() });
+            by_name.insert(name(path), modules.len());
+            modules.push(ModuleText { needs: words.collect(), ..ModuleText::default() });
         }
         for (output, key) in KEYS {
             for line in lines(output) {
                 let Some((module, value)) = parts(line, output) else { continue };
-                let Some(told) = by_name.get(module).and_then(|&at| told.get_mut(at)) else { continue };
+                let Some(entry) = by_name.get(module).and_then(|&at| modules.get_mut(at)) else { continue };
                 match key {
-                    Some(key) => told.modinfo.push((key, value)),
-                    None => told.exports.push(value),
+                    Some(key) => entry.modinfo.push((key, value)),
+                    None => entry.exports.push(value),
                 }
             }
         }
         let mut builder = FactsBuilder::default();
         let mut facts = Vec::new();
-        for module in &told {
+        for module in &modules {
             for path in &module.needs {
-                let needed = by_name.get(&name(path)).and_then(|&at| told.get(at))?;
+                let needed = by_name.get(&name(path)).and_then(|&at| modules.get(at))?;
                 builder.need(needed.exports.first()?, 0, false);
             }
             module.exports.iter().for_each(|symbol| builder.export(symbol, 0));
@@ -71,13 +71,13 @@ impl IndexedFacts {
         Some(Self { by_name, facts })
     }
 
-    /// What is known of the module of this name.
+    /// The facts of the module with this name.
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Facts> {
         self.by_name.get(name).and_then(|&at| self.facts.get(at))
     }
 }
 
-/// The text files besides `modules.dep`; symbols are no modinfo.
+/// The text files except `modules.dep`; symbols have no modinfo key.
 const KEYS: [(Output, Option<ModinfoKey>); 4] = [
     (Output::Alias, Some(ModinfoKey::Alias)),
     (Output::Softdep, Some(ModinfoKey::Softdep)),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_line() {
+    fn all_kinds_of_lines_are_read() {
         let known = IndexedFacts::of(&files(&[
             (Output::Dep, b"k/a-b.ko.xz: k/c.ko\nk/c.ko:\n"),
             (Output::Alias, b"# Aliases\nalias pci:v* d* a_b\nalias gone nobody\n"),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn needed_for_nothing() {
+    fn needed_modules_without_symbols_are_rejected() {
         assert!(IndexedFacts::of(&files(&[(Output::Dep, b"a.ko: b.ko\nb.ko:\n")])).is_none());
     }
 }

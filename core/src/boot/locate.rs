@@ -1,4 +1,4 @@
-//! Finding the module directory.
+//! Search for the module directory.
 
 use alloc::string::String;
 
@@ -11,10 +11,11 @@ use crate::{
     source::{FileKind, Source},
 };
 
-/// Below a root: a file system, the directory of all versions, or an archive of either.
+/// Parents of module directories below a root, which is a file system or a directory of all versions, on a
+/// volume or in an archive.
 const PARENTS: [&[u8]; 3] = [b"/lib/modules", b"/usr/lib/modules", b""];
-/// What a module directory of its own has, in an archive of nothing else.
-const SIGNS: [&[u8]; 3] = [b"/modules.order", b"/modules.dep", b"/kernel"];
+/// Files that identify the root itself as a module directory.
+const MARKERS: [&[u8]; 3] = [b"/modules.order", b"/modules.dep", b"/kernel"];
 
 /// The module directory of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +27,18 @@ pub struct Location {
 }
 
 impl Location {
-    /// A run over it, with no options.
+    /// The default options of a run in this directory.
     #[must_use]
     pub fn options(&self) -> Options {
         Options::new(self.directory.clone(), self.version.as_str())
     }
 }
 
-/// Finds the module directory of a version below `root`: as `lib/modules/VERSION`,
-/// `usr/lib/modules/VERSION`, `VERSION`, or `root` itself. Without a version, the only one that is there.
+/// Finds the module directory of a version below `root`: as `lib/modules/VERSION`, `usr/lib/modules/VERSION`,
+/// `VERSION`, or `root` itself. Without a version, the only present version.
 ///
 /// # Errors
-/// When there is none, or without a version more than one.
+/// When there is none, or several and no version is given.
 pub fn locate<S: Source>(source: &S, root: &[u8], version: Option<&str>) -> Result<Location, DirectoryError> {
     let end = root.iter().rposition(|&b| b != b'/').map_or(0, |last| last.saturating_add(1));
     let root = root.get(..end).unwrap_or(root);
@@ -58,7 +59,7 @@ pub fn locate<S: Source>(source: &S, root: &[u8], version: Option<&str>) -> Resu
         }
     }
     match version {
-        Some(version) if SIGNS.iter().any(|sign| source.stat(&[root, sign].concat()).is_ok()) => {
+        Some(version) if MARKERS.iter().any(|marker| source.stat(&[root, marker].concat()).is_ok()) => {
             let directory = if root.is_empty() { b"/" } else { root }.into();
             Ok(Location { directory, version: version.into() })
         }
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn places() {
+    fn module_directories_are_found_in_all_parents() {
         let ok = |directory: &str, version: &str| Ok((directory.to_string(), version.to_string()));
         let v = Some("6.1");
         assert_eq!(find(&["/lib/modules/6.1/a"], "", v), ok("/lib/modules/6.1", "6.1"));

@@ -1,13 +1,13 @@
-//! What only boot loaders need: from a boot entry and the hardware to an initrd with this machine's modules.
+//! Support for boot loaders: from a boot entry and the hardware to an initrd with this machine's modules.
 //!
 //! ```text
 //! boot entry ──► BootEntry ─╮
 //! hardware ──► modaliases ──┴► requests ──╮
 //! volume or archive ──► ModuleDirectory ──┼► load order ──► ModuleInitrd: one more initrd for the kernel
-//! the entry's own initrds ──► ExistingInitrds ╯
+//! existing initrds of the entry ──► ExistingInitrds ╯
 //! ```
 //!
-//! Without an allocator there is [`hardware`] alone.
+//! Without an allocator, only [`hardware`] is available.
 
 #[cfg(feature = "alloc")]
 mod archive;

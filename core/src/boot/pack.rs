@@ -1,15 +1,15 @@
-//! A module directory as one archive: what firmware reads best.
+//! A module directory as one archive, the preferred form for firmware.
 //!
-//! The archive is newc cpio, sorted, with zeros for times and owners: equal modules give equal bytes. With
-//! the modules, as they are stored, come their eleven index files and what lay beside them:
+//! The archive is newc cpio, sorted, with zeros for times and owners, so that equal modules produce equal
+//! bytes. It contains the modules as stored, their eleven index files and the side files:
 //!
 //! ```text
 //! lib/modules/6.1.0/kernel/drivers/virtio/virtio.ko.xz
-//! lib/modules/6.1.0/modules.alias  …  modules.weakdep     the eleven
+//! lib/modules/6.1.0/modules.alias  …  modules.weakdep     the eleven index files
 //! lib/modules/6.1.0/modules.builtin, modules.builtin.modinfo, modules.order
 //! ```
 //!
-//! A module outside of the module directory, which `depmod.d` may name, keeps its absolute path.
+//! A module outside of the module directory, from an `external` line of `depmod.d`, keeps its absolute path.
 
 use core::fmt;
 
@@ -23,10 +23,10 @@ use crate::{
     source::{IoError, IoErrorKind, Source},
 };
 
-/// What is only read by `depmod`, and taken along as it is.
+/// Files that `depmod` only reads, copied unchanged.
 pub(crate) const SIDE_FILES: [&str; 3] = ["modules.builtin", "modules.builtin.modinfo", "modules.order"];
 
-/// Why there is no archive.
+/// The reason for a missing archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PackError {
@@ -34,7 +34,7 @@ pub enum PackError {
     Read {
         /// Its path.
         path: BString,
-        /// Why.
+        /// The cause.
         cause: IoError,
     },
     /// The archive cannot be written.
@@ -65,7 +65,7 @@ impl From<BuildError> for PackError {
     }
 }
 
-/// Collects modules, index files and side files. `modules` are paths as the outputs show them: below the
+/// Collects modules, index files and side files. `modules` are paths as in the outputs: relative to the
 /// module directory, or absolute.
 ///
 /// # Errors
@@ -81,7 +81,7 @@ pub fn collect<'m, S: Source>(
     collect_below(&inside, source, location, modules, files, limits)
 }
 
-/// The same below another directory of the archive, which ends in a slash.
+/// The same below another directory of the archive, given with a trailing slash.
 pub(crate) fn collect_below<'m, S: Source>(
     inside: &[u8],
     source: &S,

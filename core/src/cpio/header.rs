@@ -1,6 +1,6 @@
-//! The header's fields, once for both directions.
+//! The fields of the header, shared by reader and writer.
 
-/// Every part of an archive starts at a multiple of this.
+/// Alignment of every part of an archive.
 pub const ALIGN: usize = 4;
 
 /// Mask of the file type in a mode.
@@ -9,16 +9,16 @@ pub const MODE_TYPE: u32 = 0o170_000;
 pub const MODE_FILE: u32 = 0o100_000;
 /// Type of a directory.
 pub const MODE_DIRECTORY: u32 = 0o040_000;
-/// Type of a symbolic link; its data are the target.
+/// Type of a symbolic link; its data is the target.
 pub const MODE_LINK: u32 = 0o120_000;
 
-/// Without checksums.
+/// Magic of members without checksums.
 pub(super) const MAGIC: [u8; 6] = *b"070701";
-/// With the sum of all data bytes in `check`.
+/// Magic of members with the sum of all data bytes in `check`.
 pub(super) const MAGIC_CHECKSUM: [u8; 6] = *b"070702";
-/// Name of the entry that ends an archive.
+/// Name of the last member of an archive.
 pub(crate) const TRAILER: &[u8] = b"TRAILER!!!";
-/// Longest name that Linux unpacks, its NUL included.
+/// Linux's limit on the length of a name, NUL included.
 pub(super) const NAME_MAX: usize = crate::name::PATH_MAX;
 
 const DIGITS: usize = 8;
@@ -39,7 +39,7 @@ macro_rules! header {
                 $( out.extend_from_slice(&to_hex(self.$field)); )+
             }
 
-            /// Reads the fields after a magic; `None` where a digit is none or bytes are missing.
+            /// Parses the fields after a magic; `None` if there are invalid digits or missing bytes.
             pub(super) fn read(fields: &[u8]) -> Option<Self> {
                 let mut chunks = fields.as_chunks::<DIGITS>().0.iter();
                 Some(Self { $($field: from_hex(chunks.next()?)?),+ })
@@ -49,7 +49,7 @@ macro_rules! header {
 }
 
 header! {
-    /// Inode number: ties hard links together.
+    /// Inode number: identifies hard links.
     ino,
     /// File type and permissions.
     mode,
@@ -84,7 +84,7 @@ fn from_hex(digits: &[u8; DIGITS]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |value, &b| Some(value.wrapping_shl(4) | char::from(b).to_digit(16)?))
 }
 
-/// Zeros needed after `len` bytes.
+/// Number of zeros after `len` bytes.
 pub(crate) fn padding(len: usize) -> usize {
     len.wrapping_neg() % ALIGN
 }
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_survive(words in any::<[u32; 13]>()) {
+        fn fields_round_trip(words in any::<[u32; 13]>()) {
             let mut bytes = alloc::vec::Vec::from(MAGIC);
             words.iter().for_each(|&word| bytes.extend(to_hex(word)));
             let header = Header::read(&bytes[6..]).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_is_no_digit() {
+    fn signs_are_invalid_digits() {
         assert_eq!(from_hex(b"0000001F"), Some(31));
         assert_eq!(from_hex(b"0000001f"), Some(31));
         assert_eq!(from_hex(b"+000001F"), None);

@@ -1,9 +1,8 @@
-//! newc cpio archives: what the kernel unpacks as an initrd, and what holds a module directory
-//! best where the file system folds case.
+//! newc cpio archives: the format of an initrd, and of a module directory on a case-insensitive file system.
 //!
-//! An archive is a row of entries, each a header of 110 ASCII bytes, a name with its NUL, and data;
-//! name and data are padded with zeros so that the next part starts at a multiple of four. The file
-//! `a` with the content `hi` is, up to the trailer:
+//! An archive is a sequence of members, each a header of 110 ASCII bytes, a name with its NUL, and data; name
+//! and data are padded with zeros so that the next part starts at a multiple of four. The file `a` with the
+//! content `hi`, up to the trailer:
 //!
 //! ```text
 //! 070701          magic
@@ -11,14 +10,14 @@
 //! 00000000        user             00000000  group
 //! 00000001        links            00000000  modification time
 //! 00000002        size of data     00000000 00000000  device of the file
-//! 00000000        00000000         device that a special file stands for
+//! 00000000        00000000         device number of a special file
 //! 00000002        size of name, its NUL included
 //! 00000000        checksum (magic 070702 only)
 //! a NUL           then hi NUL NUL
 //! ```
 //!
-//! The entry named `TRAILER!!!` ends an archive; zeros and further archives may follow it
-//! (Linux `Documentation/driver-api/early-userspace/buffer-format.rst`).
+//! The member `TRAILER!!!` ends an archive; zeros and further archives may follow (Linux
+//! `Documentation/driver-api/early-userspace/buffer-format.rst`).
 //!
 //! ```
 //! use depmod_core::parts::cpio::{Builder, Members};

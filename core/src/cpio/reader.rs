@@ -1,4 +1,4 @@
-//! Members of an archive, one after the other.
+//! Iteration over the members of archives.
 
 use core::fmt;
 
@@ -9,20 +9,20 @@ use super::header::{
     padding,
 };
 
-/// One entry. Name and data borrow from the archive.
+/// One archive member. Name and data borrow from the archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// The name as stored: a leading `./` or `/` is still there, its NUL is not.
+    /// The name as stored, with a leading `./` or `/`, without its NUL.
     pub name: &'a [u8],
     /// File type and permissions.
     pub mode: u32,
-    /// Content of a file, target of a link.
+    /// Content of a file or target of a link.
     pub data: &'a [u8],
     /// Position of the header in the archive.
     pub offset: usize,
-    /// Number of names that the file has; above 1 the data may stand at another of them.
+    /// Number of names of the file; above 1, another of them may have the data.
     pub links: u32,
-    /// What the names of one file have in common: device and inode.
+    /// Identity of the file, shared by all its names: device and inode.
     pub identity: [u32; 3],
 }
 
@@ -57,12 +57,12 @@ impl Member<'_> {
     }
 }
 
-/// What is wrong with an archive, and where.
+/// An error in an archive, with its location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpioError {
     /// The cause.
     pub kind: ErrorKind,
-    /// Offset of the entry's header in bytes.
+    /// Offset of the member's header in bytes.
     pub offset: usize,
 }
 
@@ -70,15 +70,15 @@ pub struct CpioError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No newc header stands here.
+    /// There is no newc header at this offset.
     Magic,
     /// A header field is not hexadecimal.
     Number,
-    /// The archive ends inside an entry or before its trailer.
+    /// The archive ends inside a member or before its trailer.
     Truncated,
-    /// A name that is empty, too long, or not ended by its only NUL.
+    /// A name that is empty, too long, unterminated, or contains another NUL.
     Name,
-    /// The data do not have the sum that the header gives.
+    /// The checksum of the data is wrong.
     Checksum,
 }
 
@@ -97,7 +97,7 @@ impl fmt::Display for CpioError {
 
 impl core::error::Error for CpioError {}
 
-/// Iterates over the entries of all archives in a row; trailers are not shown. Ends after an error.
+/// Iterates over the members of concatenated archives, without trailers. Ends after an error.
 ///
 /// ```
 /// use depmod_core::parts::cpio::{Builder, Members};
@@ -114,10 +114,10 @@ pub struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Starts at the beginning of `bytes`, which may be several archives back to back.
+    /// Starts at the beginning of `bytes`, which may be several concatenated archives.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        // An empty input is no archive.
+        // Empty input is not an archive.
         Self { bytes, at: 0, inside: true }
     }
 
@@ -168,7 +168,7 @@ impl<'a> Members<'a> {
         };
         cursor.align(offset);
         let data = cursor.take(data_size).ok_or(fail(ErrorKind::Truncated))?;
-        // The last padding may be cut off: nothing is lost with it.
+        // The last padding may be missing, without loss of data.
         cursor.align(offset);
 
         let sum = |data: &[u8]| data.iter().fold(0_u32, |sum, &b| sum.wrapping_add(u32::from(b)));
@@ -211,7 +211,7 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// Goes to the next multiple of four, counted from the entry's header.
+    /// Advances to the next multiple of four, counted from the member's header.
     fn align(&mut self, start: usize) {
         let padded = self.at.saturating_add(padding(self.at.saturating_sub(start)));
         self.at = padded.min(self.bytes.len());
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_in_a_row() {
+    fn concatenated_archives_are_read() {
         let mut bytes = raw("070701", "./a", b"hello", 0);
         bytes.extend(raw("070701", "TRAILER!!!", b"", 0));
         bytes.resize(bytes.len() + 512, 0);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_and_where() {
+    fn errors_are_reported_with_their_offset() {
         use ErrorKind::*;
         let a = raw("070701", "a", b"1", 0);
         let trailer = raw("070701", "TRAILER!!!", b"", 0);
@@ -292,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_change_is_survived(at in 0_usize..400, to: u8, cut in 0_usize..400) {
+        fn arbitrary_changes_do_not_panic(at in 0_usize..400, to: u8, cut in 0_usize..400) {
             let mut bytes = [raw("070701", "lib", b"abcdef", 0), raw("070702", "x/y", b"", 0),
                 raw("070701", "TRAILER!!!", b"", 0)].concat();
             let len = bytes.len();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_after_an_error() {
+    fn iteration_ends_after_an_error() {
         let bytes = vec![b'x'; 1000];
         assert_eq!(Members::new(&bytes).count(), 1);
     }

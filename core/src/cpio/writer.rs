@@ -1,28 +1,27 @@
-//! Archives that are the same bytes for the same files.
+//! Reproducible archives.
 
 use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 use core::fmt;
 
 use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, padding};
 
-/// Collects files, then writes them sorted: numbers count up, times and owners are zero, modes are
-/// 0644 and 0755, and every directory on the way to a file has an entry before it.
+/// Collects files, then writes them sorted: inode numbers are sequential, times and owners are zero, modes
+/// are 0644 and 0755, and all parent directories of a file precede it.
 ///
-/// A directory's entry is named with a slash at its end. Linux follows a link there: where an
-/// earlier archive made `lib` a link to `usr/lib`, an entry `lib` would replace the link, `lib/`
-/// leaves it alone.
+/// The name of a directory has a trailing slash, so that Linux follows links: if an earlier archive made
+/// `lib` a link to `usr/lib`, a member `lib` would replace the link, `lib/` preserves it.
 #[derive(Clone, Debug, Default)]
 pub struct Builder<'a> {
     /// Directories have no content.
     entries: BTreeMap<Vec<u8>, Option<Cow<'a, [u8]>>>,
 }
 
-/// Why an archive cannot be written.
+/// The reason for an archive that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A name that is empty, too long, has a NUL or `..`, is the trailer's, or is used both for a
-    /// file and for a directory.
+    /// An invalid name: empty, too long, with a NUL or `..`, equal to the trailer's, or used both for a file
+    /// and for a directory.
     Name(Vec<u8>),
     /// A file of 4 GiB or more.
     TooLarge(Vec<u8>),
@@ -33,7 +32,7 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) => write!(f, "no name for a cpio archive: {}", name.escape_ascii()),
+            Self::Name(name) => write!(f, "invalid name for a cpio archive: {}", name.escape_ascii()),
             Self::TooLarge(name) => write!(f, "too large for a cpio archive: {}", name.escape_ascii()),
             Self::Memory(size) => write!(f, "no memory for a cpio archive of {size} bytes"),
         }
@@ -42,7 +41,7 @@ impl fmt::Display for BuildError {
 
 impl core::error::Error for BuildError {}
 
-/// Name as written, and the content if it is a file.
+/// Stored name, and the content of a file.
 type Planned<'b> = (Cow<'b, [u8]>, Option<&'b [u8]>);
 
 impl<'a> Builder<'a> {
@@ -52,12 +51,12 @@ impl<'a> Builder<'a> {
         Self::default()
     }
 
-    /// Adds a file, or replaces one; slashes at the start and `.` components do not matter.
+    /// Adds a file, or replaces it; leading slashes and `.` components are ignored.
     pub fn file(&mut self, path: &[u8], content: impl Into<Cow<'a, [u8]>>) {
         self.entries.insert(clean(path), Some(content.into()));
     }
 
-    /// Adds a directory that need not hold anything.
+    /// Adds a directory, which may be empty.
     pub fn directory(&mut self, path: &[u8]) {
         self.entries.entry(clean(path)).or_insert(None);
     }
@@ -65,16 +64,16 @@ impl<'a> Builder<'a> {
     /// Writes the archive.
     ///
     /// # Errors
-    /// For a name or file that newc cannot hold, or too little memory.
+    /// When newc cannot store a name or file, or memory is exhausted.
     pub fn build(&self) -> Result<Vec<u8>, BuildError> {
         self.build_onto(&|_| false)
     }
 
-    /// Writes the archive for a place where directories are already: those for which `is_there` says so
-    /// get no entry, and so keep their modes and owners. It is asked for paths without a slash at the end.
+    /// Writes the archive for unpacking over existing directories: directories for which `is_there` is true
+    /// get no member, and so keep their modes and owners. Its argument is a path without a trailing slash.
     ///
     /// # Errors
-    /// As [`Self::build`].
+    /// As for [`Self::build`].
     pub fn build_onto(&self, is_there: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, BuildError> {
         let mut out = Vec::new();
         let mut plan = self.plan()?;
@@ -85,18 +84,18 @@ impl<'a> Builder<'a> {
         Ok(out)
     }
 
-    /// Appends the archive to others, from a multiple of four on. Leaves `out` alone on failure.
+    /// Appends the archive to others, at a multiple of four. `out` is unchanged on failure.
     ///
     /// # Errors
-    /// As [`Self::build`].
+    /// As for [`Self::build`].
     pub fn append_to(&self, out: &mut Vec<u8>) -> Result<(), BuildError> {
         write(&self.plan()?, out)
     }
 
-    /// Entries in order, parents made explicit.
+    /// Members in order, with explicit parents.
     fn plan(&self) -> Result<Vec<Planned<'_>>, BuildError> {
         let mut plan: Vec<Planned<'_>> = Vec::with_capacity(self.entries.len());
-        // The directories above the latest entry; sorting keeps what is below one together.
+        // The parents of the latest member; sorting keeps the members below a directory together.
         let mut open: Vec<&[u8]> = Vec::new();
         for (path, content) in &self.entries {
             let refused = || BuildError::Name(path.clone());
@@ -183,7 +182,7 @@ fn entry_size(name: usize, data: usize) -> Option<usize> {
 }
 
 fn write_entry(out: &mut Vec<u8>, name: &[u8], data: &[u8], header: Header) {
-    let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX); // the plan refused larger ones
+    let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX); // `plan` has rejected larger values
     Header { filesize: word(data.len()), namesize: word(name.len().saturating_add(1)), ..header }.write(out);
     out.extend_from_slice(name);
     out.push(0);
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_come_first_and_end_in_a_slash() {
+    fn directories_precede_files_and_end_in_a_slash() {
         let mut builder = Builder::new();
         builder.file(b"/lib/modules/6.1/a-b/x.ko", b"1");
         builder.file(b"./lib/modules/6.1/a/y.ko", b"2");
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_one_file() {
+    fn one_file_has_the_expected_bytes() {
         let mut builder = Builder::new();
         builder.file(b"a", b"hi");
         let expected: &[u8] = b"07070100000001000081A4000000000000000000000001000000000000000200000000\
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_names() {
+    fn invalid_names_are_errors() {
         for paths in [&[&b"a"[..], b"a/b"][..], &[b"/"], &[b"a/../b"], &[b"TRAILER!!!"], &[b"a\0"]] {
             let mut builder = Builder::new();
             paths.iter().for_each(|path| builder.file(path, b""));
@@ -259,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn order_of_addition_does_not_matter_and_all_comes_back(
+        fn archives_round_trip_in_any_order(
             files in prop::collection::btree_map("[ab]{1,2}(/[ab]{1,2}){0,2}\\.ko", prop::collection::vec(any::<u8>(), 0..9), 0..9)
         ) {
             let (mut forth, mut back) = (Builder::new(), Builder::new());

@@ -1,4 +1,4 @@
-//! Collecting what an index shall hold, and sorting it.
+//! Collecting and sorting of index entries.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,27 +10,27 @@ use super::{
 };
 use crate::limits::Limits;
 
-/// Collects keys with values and makes the file. Keys are copied, values borrowed.
+/// Collects keys with values and generates the file. Keys are copied, values borrowed.
 ///
-/// The shape of the trie depends on the set of keys alone. So nothing is built while collecting;
-/// the entries are sorted at the end, and the trie is written straight from the sorted list.
+/// The shape of the trie depends only on the set of keys, so the builder only collects entries, sorts them at
+/// the end, and writes the trie directly from the sorted list.
 #[derive(Debug, Default)]
 pub struct IndexBuilder<'v> {
-    /// All keys, back to back.
+    /// All keys, concatenated.
     keys: Vec<u8>,
     entries: Vec<Entry<'v>>,
-    /// The keys together exceed 4 GiB.
+    /// Whether all keys together exceed 4 GiB.
     is_too_large: bool,
 }
 
 impl<'v> IndexBuilder<'v> {
-    /// Without entries.
+    /// A builder without entries.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With room for `entries` entries whose keys have `key_bytes` bytes together.
+    /// A builder with capacity for `entries` entries and `key_bytes` bytes of keys.
     #[must_use]
     pub fn with_capacity(entries: usize, key_bytes: usize) -> Self {
         Self {
@@ -40,12 +40,11 @@ impl<'v> IndexBuilder<'v> {
         }
     }
 
-    /// Adds a value to a key, in front of those with the same or a higher priority. Nothing is
-    /// deduplicated.
+    /// Adds a value to a key, before values with the same or a higher priority. Duplicates stay.
     ///
     /// # Errors
     /// When key or value has a byte from `0x80` on
-    /// ([`reference::index_format`](crate::reference::index_format) §3.4), or a NUL, which would end it. The
+    /// ([`reference::index_format`](crate::reference::index_format) §3.4), or a NUL, the terminator. The
     /// entry is then not inserted.
     pub fn insert(
         &mut self,
@@ -91,8 +90,7 @@ impl<'v> IndexBuilder<'v> {
         self.entries.get(ordinal).map(|entry| (entry.key(&self.keys), entry.value))
     }
 
-    /// Which insertions repeated a key and value that were there already, whatever the priority:
-    /// ascending, counted from 0.
+    /// Insertions that repeated an earlier key and value, with any priority: ascending, counted from 0.
     #[must_use]
     pub fn duplicates(&self) -> Vec<usize> {
         let mut entries: Vec<_> =
@@ -113,7 +111,7 @@ impl<'v> IndexBuilder<'v> {
     /// ([`reference::index_format`](crate::reference::index_format) §2.3).
     ///
     /// # Errors
-    /// When it would be larger than [`Limits::index_size`] or than references can reach.
+    /// When the file exceeds [`Limits::index_size`] or the range of references.
     pub fn finish(mut self, limits: &Limits) -> Result<Vec<u8>, IndexTooLarge> {
         if self.is_too_large {
             return Err(IndexTooLarge { limit: limits.index_size });
@@ -125,7 +123,7 @@ impl<'v> IndexBuilder<'v> {
 
 fn check_text(text: &[u8]) -> Result<(), BadCharacter> {
     let is_bad = |&byte: &u8| byte == 0 || byte >= BYTE_END;
-    // Without an early end this is a loop that a compiler can vectorise.
+    // No early exit, so that the compiler can vectorise the loop.
     if !text.iter().fold(false, |bad, byte| bad | is_bad(byte)) {
         return Ok(());
     }
@@ -133,10 +131,10 @@ fn check_text(text: &[u8]) -> Result<(), BadCharacter> {
     Err(BadCharacter { byte, text: text.to_vec() })
 }
 
-/// A byte that no index can hold ([`reference::index_format`](crate::reference::index_format) §3.4).
+/// A byte that an index cannot store ([`reference::index_format`](crate::reference::index_format) §3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadCharacter {
-    /// The first one.
+    /// The first such byte.
     pub byte: u8,
     /// The whole key or value.
     pub text: Vec<u8>,
@@ -159,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn bad_characters() {
+    fn bad_characters_are_errors() {
         let mut builder = IndexBuilder::new();
         let bad = |byte, text: &[u8]| Err(BadCharacter { byte, text: text.to_vec() });
         assert_eq!(builder.insert(*b"caf\xc3\xa9", b"\xff", 0), bad(0xc3, b"caf\xc3\xa9"));
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_characters_as_an_error() {
+    fn bad_characters_are_displayed_in_hexadecimal() {
         let error = IndexBuilder::new().insert(*b"a\xe9", b"", 0).unwrap_err();
         assert_eq!(error.to_string(), "byte 0xe9 cannot be in an index: a\\xe9");
     }
@@ -191,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sorted_as_bytes_are(keys in prop::collection::vec(("[ab]{0,20}", 0..3_u32), 0..60)) {
+        fn entries_are_sorted_bytewise(keys in prop::collection::vec(("[ab]{0,20}", 0..3_u32), 0..60)) {
             let mut builder = IndexBuilder::new();
             for (key, priority) in &keys {
                 builder.insert(key.bytes(), b"", *priority).unwrap();

@@ -1,4 +1,4 @@
-//! Verifying a whole index before it is trusted.
+//! Verification of a whole index.
 
 use super::{
     error::{Flaw, IndexError, Steps},
@@ -7,16 +7,16 @@ use super::{
     walk::{Event, Scratch, Walk},
 };
 
-/// How the nodes of an index are ordered.
+/// Order of the nodes of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// A node in front of its children: kmod 34 and later, and [`IndexBuilder`](super::IndexBuilder).
+    /// A node before its children: kmod 34 and later, and [`IndexBuilder`](super::IndexBuilder).
     PreOrder,
     /// A node after its children: kmod 33 and earlier.
     PostOrder,
 }
 
-/// What a sound index holds.
+/// Contents of a valid index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Order of nodes.
@@ -30,15 +30,15 @@ pub struct Summary {
 }
 
 impl Index<'_> {
-    /// Reads all of the file and accepts only what kmod writes: every byte belongs to exactly one
-    /// node, nodes stand in one of the two known orders, the trie is folded as far as it can be,
-    /// values are in order, all text is ASCII. Takes time in proportion to the file's length.
+    /// Reads the whole file and accepts only the form that kmod writes: every byte belongs to exactly one
+    /// node, nodes are in one of the two known orders, chains are fully compressed, values are in order, all
+    /// text is ASCII. Takes time proportional to the file's length.
     ///
-    /// Of a file in [`Layout::PreOrder`] that passes, [`IndexBuilder`](super::IndexBuilder) makes the
-    /// same bytes again from its entries.
+    /// From the entries of a valid file in [`Layout::PreOrder`], [`IndexBuilder`](super::IndexBuilder)
+    /// generates the same bytes.
     ///
     /// # Errors
-    /// The first thing that is wrong, and where.
+    /// The first flaw and its offset.
     pub fn check(&self, scratch: &mut Scratch) -> Result<Summary, IndexError> {
         let root = self.root().ok_or(corrupt(ROOT_SLOT, Flaw::Reference))?;
         let layout = if root.offset() == HEADER_LEN { Layout::PreOrder } else { Layout::PostOrder };
@@ -48,7 +48,7 @@ impl Index<'_> {
         let mut summary = Summary { layout, nodes: 0, keys: 0, values: 0 };
         let mut steps = Steps::new(self.bytes().len());
         let mut walk = Walk::all(*self, scratch);
-        // Where the next node of the file must stand.
+        // Offset of the next node.
         let mut expected = HEADER_LEN;
         while let Some(event) = walk.next(&mut steps)? {
             let placed = match (&event, layout) {
@@ -82,7 +82,7 @@ fn corrupt(offset: usize, flaw: Flaw) -> IndexError {
     IndexError::Corrupt { offset, flaw }
 }
 
-/// Whether a word is as a writer makes it: no unused bit, no flags without an offset.
+/// Whether a word is canonical: no unused bit, no flags without an offset.
 fn is_plain(word: u32) -> bool {
     NodeRef::unpack(word).map_or(word == 0, |reference| !reference.has_unused_bit())
 }
@@ -97,7 +97,7 @@ fn check_parts(node: &Node<'_>, is_root: bool) -> Result<(), IndexError> {
     if parts.children && (words().next() == Some(0) || words().next_back() == Some(0)) {
         return Err(corrupt(node.rest.offset(), Flaw::ChildTable));
     }
-    // No key holds a NUL: it would end the key.
+    // Keys contain no NUL, the terminator.
     if node.children.get(0)?.is_some() {
         return Err(corrupt(node.rest.offset(), Flaw::ChildTable));
     }
@@ -131,7 +131,7 @@ fn check_values(node: &Node<'_>, steps: &mut Steps) -> Result<usize, IndexError>
     }
 }
 
-/// Offset of what follows a node.
+/// Offset of the end of a node.
 fn node_end(node: &Node<'_>) -> Result<usize, IndexError> {
     let mut end = node.start.saturating_add(node.head_len());
     for value in node.values {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worked_examples_are_sound() {
+    fn worked_examples_are_valid() {
         let summary = |layout, nodes, keys, values| Ok(Summary { layout, nodes, keys, values });
         assert_eq!(check(&ALIASES), summary(Layout::PreOrder, 6, 4, 6));
         assert_eq!(check(&ALIASES_POST_ORDER), summary(Layout::PostOrder, 6, 4, 6));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn flaws_are_named() {
+    fn flaws_are_reported_with_their_offset() {
         let patched = |bytes: &[(usize, u8)]| {
             let mut file = ALIASES;
             bytes.iter().for_each(|&(at, byte)| file[at] = byte);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn cycles_end() {
+    fn cycles_are_errors() {
         // The root's children 'a' and 'b' are the root.
         let root = [0x20, 0, 0, 0x0e];
         let file = [&EMPTY[..8], &root, b"..ab", &root, &root].concat();

@@ -3,12 +3,11 @@
 use super::{error::IndexError, reader::Index, walk::Scratch};
 
 impl Index<'_> {
-    /// Writes `key value` for each value, one a line, in the order of a dump
-    /// ([`reference::index_format`](crate::reference::index_format) §4.4); `out` takes the text piece by
-    /// piece.
+    /// Writes `key value` for each value, one per line, in the order of a dump
+    /// ([`reference::index_format`](crate::reference::index_format) §4.4); `out` receives the text in pieces.
     ///
     /// # Errors
-    /// When the file is corrupt; what came before is then already given.
+    /// When the file is corrupt; `out` has then received the text before the corrupt part.
     pub fn dump(&self, scratch: &mut Scratch, mut out: impl FnMut(&[u8])) -> Result<(), IndexError> {
         let mut entries = self.entries(scratch);
         while let Some((key, value)) = entries.next_entry()? {
@@ -29,7 +28,7 @@ mod tests {
     };
 
     #[test]
-    fn the_worked_examples() {
+    fn worked_examples_are_dumped() {
         let dump = |file| {
             let mut text = alloc::vec::Vec::new();
             let mut scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! All entries of an index, in the order of a dump
+//! Iteration over all index entries, in the order of a dump
 //! ([`reference::index_format`](crate::reference::index_format) §4.4).
 
 use super::{
@@ -16,12 +16,12 @@ pub struct Entries<'a, 's> {
 }
 
 impl<'a> Index<'a> {
-    /// All entries: keys in ascending order, values of one key in theirs.
+    /// All index entries: keys in ascending order, values of a key in their order.
     pub fn entries<'s>(&self, scratch: &'s mut Scratch) -> Entries<'a, 's> {
         Entries {
             walk: Walk::all(*self, scratch),
             values: None,
-            // An empty root is entered, too.
+            // Enough for an empty root, too.
             steps: Steps::new(self.bytes().len()),
             done: false,
         }
@@ -32,8 +32,8 @@ impl<'a> Entries<'a, '_> {
     /// The next key and one of its values; `None` after the last one, or after an error.
     ///
     /// # Errors
-    /// When the file is corrupt. Nodes that are shared or refer to each other in a circle show by
-    /// more bytes being read than the file has.
+    /// When the file is corrupt. Shared or cyclic nodes are detected because the walk reads more bytes than
+    /// the file has.
     pub fn next_entry(&mut self) -> Result<Option<(&[u8], Value<'a>)>, IndexError> {
         if self.done {
             return Ok(None);

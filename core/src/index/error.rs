@@ -1,14 +1,14 @@
-//! What can be wrong with an index that is read.
+//! Errors in index files.
 
 use core::fmt;
 
-/// Why an index cannot be used, or a search in it cannot be finished.
+/// The reason for an unusable index or an unfinished search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexError {
     /// Shorter than a header.
     TooShort {
-        /// Bytes that are there.
+        /// Size of the file in bytes.
         len: usize,
     },
     /// Another kind of file.
@@ -16,54 +16,55 @@ pub enum IndexError {
         /// The word at offset 0.
         found: u32,
     },
-    /// A format of another major version.
+    /// A format with another major version.
     Version {
         /// The word at offset 4.
         found: u32,
     },
-    /// Something at an offset of the file is not as it must be.
+    /// A flaw at an offset of the file.
     Corrupt {
-        /// Where, in bytes from the start of the file.
+        /// Location, in bytes from the start of the file.
         offset: usize,
-        /// What.
+        /// The kind of flaw.
         flaw: Flaw,
     },
-    /// A key is longer than [`MAX_KEY`](super::MAX_KEY). Also what a cycle ends in.
+    /// A key is longer than [`MAX_KEY`](super::MAX_KEY). Cycles also end here.
     KeyTooLong {
-        /// The node where it became too long.
+        /// The node at which the key exceeded the limit.
         offset: usize,
     },
-    /// More work than the caller granted; also what shared nodes end in.
+    /// More steps than allowed. Searches of shared nodes also end here.
     TooManySteps {
-        /// The number granted.
+        /// The allowed number.
         limit: usize,
     },
-    /// More results than the caller has room for.
+    /// More results than the caller's capacity.
     TooManyResults {
-        /// The room.
+        /// The capacity.
         limit: usize,
     },
 }
 
-/// What is wrong at one place. The last ones are found by [`Index::check`](super::Index::check) only.
+/// A kind of flaw. Only [`Index::check`](super::Index::check) finds the last ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// A reference leads beyond the end of the file.
+    /// A reference beyond the end of the file.
     Reference,
-    /// A node goes beyond the end of the file.
+    /// A node extends beyond the end of the file.
     Truncated,
-    /// A string has no end.
+    /// An unterminated string.
     Unterminated,
-    /// A child table is in disorder or holds bytes from `0x80` on.
+    /// A child table with unordered bounds or with bytes from `0x80` on.
     ChildTable,
-    /// A node that is not where the order of nodes wants it: shared, moved, or after a gap.
+    /// A node that violates the order of nodes: shared, moved, or after a gap.
     Misplaced,
     /// Bytes after the last node.
     Trailing,
-    /// A node that no writer makes: nothing in it, or foldable into its child, or an empty part.
+    /// A redundant node or part: an empty node, an empty part, or a node that should be merged with its
+    /// child.
     Pointless,
-    /// Values in disorder.
+    /// Values out of order.
     Priority,
     /// A byte from `0x80` on in a string.
     Character,
@@ -73,13 +74,13 @@ impl fmt::Display for IndexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort { len } => write!(f, "{len} bytes are too short for an index"),
-            Self::Magic { found } => write!(f, "no index: it starts with {found:#010x}"),
+            Self::Magic { found } => write!(f, "not an index: it starts with {found:#010x}"),
             Self::Version { found } => {
                 write!(f, "index of unsupported version {}.{}", found >> 16, found & 0xffff)
             }
             Self::Corrupt { offset, flaw } => write!(f, "corrupt index: {flaw} at offset {offset:#x}"),
             Self::KeyTooLong { offset } => write!(f, "key too long at offset {offset:#x} of the index"),
-            Self::TooManySteps { limit } => write!(f, "not done in {limit} steps through the index"),
+            Self::TooManySteps { limit } => write!(f, "more than {limit} steps in the index"),
             Self::TooManyResults { limit } => write!(f, "more than {limit} results in the index"),
         }
     }
@@ -90,7 +91,7 @@ impl fmt::Display for Flaw {
         f.write_str(match self {
             Self::Reference => "reference beyond the end",
             Self::Truncated => "node beyond the end",
-            Self::Unterminated => "string without end",
+            Self::Unterminated => "unterminated string",
             Self::ChildTable => "bad child table",
             Self::Misplaced => "node out of place",
             Self::Trailing => "bytes after the last node",
@@ -103,7 +104,7 @@ impl fmt::Display for Flaw {
 
 impl core::error::Error for IndexError {}
 
-/// How much work is left.
+/// Number of remaining steps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steps {
     left: usize,

@@ -1,15 +1,15 @@
-//! Shell patterns, as `fnmatch(3)` with flags 0 in the C locale takes them.
+//! Shell patterns, as in `fnmatch(3)` with flags 0 in the C locale.
 //!
-//! `*` and `?` match any byte, `/` and a leading `.` included. `[…]` knows ranges, `!` or `^` in
-//! front, `[:alpha:]` and its kind, `[=a=]`, `[.-.]`. A backslash quotes, in brackets too. A `[`
-//! that is never closed is an ordinary byte. Where the standard leaves a malformed bracket
-//! undefined, the GNU C library is followed, but for a class at the end of a range or alike.
+//! `*` and `?` match any byte, including `/` and a leading `.`. `[…]` supports ranges, negation with `!` or
+//! `^`, classes such as `[:alpha:]`, `[=a=]`, `[.-.]`. A backslash quotes, also in brackets. A `[` without a
+//! `]` is an ordinary byte. Malformed brackets, undefined in the standard, behave as in the GNU C library,
+//! except for classes at the end of a range and similar cases.
 
 use super::error::{IndexError, Steps};
 use crate::text::character_class;
 
-/// Whether all of `subject` matches `pattern`. Takes time in proportion to the product of their
-/// lengths at worst, and more only if the pattern has brackets that are never closed.
+/// Whether all of `subject` matches `pattern`. Worst-case time is proportional to the product of their
+/// lengths; it is higher only for patterns with unclosed brackets.
 ///
 /// ```
 /// use depmod_core::parts::index::fnmatch;
@@ -21,11 +21,11 @@ pub fn fnmatch(pattern: &[u8], subject: &[u8]) -> bool {
     matches(pattern, subject, &mut Steps::new(usize::MAX)).unwrap_or(false)
 }
 
-/// [`fnmatch`] that pays a step for each byte of the pattern that it looks at.
+/// [`fnmatch`] that spends a step for each byte read from the pattern.
 pub(super) fn matches(pattern: &[u8], subject: &[u8], steps: &mut Steps) -> Result<bool, IndexError> {
     let (mut pattern, mut subject) = (pattern, subject);
-    // Behind the last `*`, and the longest rest of the subject not yet tried on that. Earlier
-    // ones need no second try: what a later `*` cannot make up for, they cannot either.
+    // The pattern after the last `*`, and the longest untried rest of the subject. Backtracking to the last
+    // `*` is enough: an earlier `*` cannot match more than a later one.
     let mut star: Option<(&[u8], &[u8])> = None;
     loop {
         steps.spend(1)?;
@@ -49,7 +49,7 @@ pub(super) fn matches(pattern: &[u8], subject: &[u8], steps: &mut Steps) -> Resu
     }
 }
 
-/// Takes what stands for one byte off the pattern and tells whether it matches.
+/// Consumes the pattern of one byte and returns whether it matches.
 fn one(pattern: &mut &[u8], byte: u8, steps: &mut Steps) -> Result<bool, IndexError> {
     Ok(match take(pattern) {
         Some(b'?') => true,
@@ -72,7 +72,7 @@ fn one(pattern: &mut &[u8], byte: u8, steps: &mut Steps) -> Result<bool, IndexEr
 
 enum Bracket {
     Closed(bool),
-    /// Matches nothing, whatever follows.
+    /// Never matches.
     Invalid,
     Unclosed,
 }
@@ -118,7 +118,7 @@ fn bracket(pattern: &mut &[u8], byte: u8) -> Bracket {
     }
 }
 
-/// Takes one member off the pattern; `None` at its end.
+/// Consumes one member of the pattern; `None` at its end.
 fn member(pattern: &mut &[u8], is_decided: bool) -> Option<Member> {
     match **pattern {
         [b'[', b':', ref name @ ..] => {
@@ -137,7 +137,7 @@ fn member(pattern: &mut &[u8], is_decided: bool) -> Option<Member> {
     }
 }
 
-/// Takes one byte as it may end a range off the pattern; `None` at its end.
+/// Consumes one byte, possibly the end of a range; `None` at the end of the pattern.
 fn single(pattern: &mut &[u8]) -> Option<Member> {
     let (byte, after) = match **pattern {
         [b'[', b'.', byte, b'.', b']', ref after @ ..] | [b'\\', byte, ref after @ ..] => (byte, after),
@@ -159,9 +159,9 @@ fn take(bytes: &mut &[u8]) -> Option<u8> {
 mod tests {
     use super::fnmatch;
 
-    /// Each was compared with the C library.
+    /// Each case was compared with the C library.
     #[test]
-    fn cases() {
+    fn patterns_match_as_in_glibc() {
         for (pattern, matching, other) in [
             ("", &[""][..], &["a"][..]),
             ("abc", &["abc"], &["", "ab", "abcd", "abd"]),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_are_not_slow() {
+    fn many_stars_take_polynomial_time() {
         let pattern = b"a*".repeat(1000);
         assert!(!fnmatch(&[&pattern[..], b"b"].concat(), &[b'a'; 3000]));
         assert!(fnmatch(&pattern, &[b'a'; 3000]));

@@ -1,4 +1,4 @@
-//! What reader and writer must agree on: header words and node references.
+//! Header words and node references, shared by reader and writer.
 
 /// First word of an index.
 pub const MAGIC: u32 = 0xb007_f457;
@@ -9,7 +9,7 @@ pub const VERSION: u32 = 0x0002_0001;
 /// Magic, version, reference to the root.
 pub const HEADER_LEN: usize = 12;
 
-/// Where the reference to the root stands.
+/// Offset of the reference to the root.
 pub(super) const ROOT_SLOT: usize = 8;
 
 /// Bytes of a node reference, and of every other word.
@@ -18,7 +18,7 @@ pub(super) const WORD: usize = 4;
 static_assertions::const_assert_eq!(ROOT_SLOT + WORD, HEADER_LEN);
 static_assertions::const_assert_eq!(size_of::<NodeRef>(), WORD);
 
-/// First word beyond the bytes that may label an edge or stand in a string.
+/// First byte that is invalid in edges and strings.
 pub(super) const BYTE_END: u8 = 0x80;
 
 /// The major version of a version word.
@@ -34,12 +34,12 @@ const OFFSET: u32 = UNUSED - 1;
 
 static_assertions::const_assert_eq!(PREFIX | VALUES | CHILDREN | UNUSED | OFFSET, u32::MAX);
 
-/// Reference to a node: its file offset and which parts it has
+/// Reference to a node: its file offset and flags for its parts
 /// ([`reference::index_format`](crate::reference::index_format) §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeRef(u32);
 
-/// Which parts a node has; they stand in this order.
+/// The parts of a node, in file order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) prefix: bool,
@@ -48,7 +48,7 @@ pub(super) struct Parts {
 }
 
 impl NodeRef {
-    /// The reference as stored, of the node at `offset`; `None` beyond 28 bits.
+    /// The stored reference to the node at `offset`; `None` beyond 28 bits.
     pub(super) fn pack(offset: usize, parts: Parts) -> Option<Self> {
         let offset = u32::try_from(offset).ok().filter(|&offset| offset <= OFFSET)?;
         let flag = |set: bool, flag| if set { flag } else { 0 };
@@ -57,7 +57,7 @@ impl NodeRef {
         ))
     }
 
-    /// The word of a file; `None` if it refers to no node.
+    /// Decodes a word of a file; `None` if there is no node.
     pub(super) fn unpack(word: u32) -> Option<Self> {
         (word & OFFSET != 0).then_some(Self(word))
     }
@@ -78,7 +78,7 @@ impl NodeRef {
         Parts { prefix: self.0 & PREFIX != 0, children: self.0 & CHILDREN != 0, values: self.0 & VALUES != 0 }
     }
 
-    /// Whether the bit that means nothing is set.
+    /// Whether the unused bit is set.
     pub(super) fn has_unused_bit(self) -> bool {
         self.0 & UNUSED != 0
     }
@@ -90,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn words_of_the_worked_example() {
+    fn words_match_the_worked_example() {
         let parts = |prefix, children, values| Parts { prefix, children, values };
         for (word, offset, expected) in [
             (0x2000_000c, 0x0c, parts(false, true, false)),
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pack_undoes_unpack(word: u32) {
+        fn references_round_trip(word: u32) {
             if let Some(reference) = NodeRef::unpack(word) {
                 let packed = NodeRef::pack(reference.offset(), reference.parts()).unwrap();
                 prop_assert_eq!(packed.word(), word & !UNUSED);

@@ -1,10 +1,9 @@
 //! The binary index: the `modules.*.bin` files, written and read
 //! ([`reference::index_format`](crate::reference::index_format)).
 //!
-//! An index maps a key to values, each with a priority. Physically it is a trie whose chains are
-//! folded: an edge carries one byte, and the bytes after it up to the next fork are the *prefix* of
-//! the node it leads to. Values with one key stand in ascending priority; of equal priorities, the
-//! one inserted last comes first. Nothing is deduplicated.
+//! An index maps a key to values, each with a priority. The file is a trie with compressed chains: an edge
+//! has one byte, and the bytes after it up to the next branch are the *prefix* of the child node. Values of a
+//! key are in ascending priority; of equal priorities, the latest insertion comes first. Duplicates stay.
 //!
 //! # The file, by example
 //!
@@ -27,10 +26,10 @@
 //! 2e  61 62 00          "ab"
 //! ```
 //!
-//! All words are big-endian. Four bits of a reference say which parts a node has (prefix, child
-//! table, values, in this order); a node cannot be understood without the reference to it. A table
-//! slot without child is 0. [`IndexBuilder`] writes a node in front of its children, as kmod does
-//! since release 34; older ones wrote the children first, and [`Index`] reads both.
+//! All words are big-endian. Four bits of a reference are flags for the parts of a node (prefix, child table,
+//! values, in this order); a node cannot be parsed without its reference. A table slot without a child is 0.
+//! [`IndexBuilder`] writes a node before its children, like kmod since release 34; older releases wrote the
+//! children first, and [`Index`] reads both.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
@@ -50,7 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The reader needs no allocator: whoever searches or walks brings a [`Scratch`].
+//! The reader needs no allocator: callers of searches and walks provide a [`Scratch`].
 
 #[cfg(feature = "alloc")]
 mod builder;

@@ -1,11 +1,11 @@
-//! For tests: the plainest possible trie, to compare with.
+//! For tests: a simple trie as a reference implementation.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{examples::EMPTY, fnmatch};
 
 /// A node of the trie of [`reference::index_format`](crate::reference::index_format) §3, built as described
-/// there.
+/// on that page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trie {
     prefix: Vec<u8>,
@@ -105,7 +105,7 @@ impl Trie {
         }
     }
 
-    /// What a query finds, in the order of results (§4.3).
+    /// The results of a query, in result order (§4.3).
     pub(super) fn search(&self, query: &[u8]) -> Vec<(u32, Vec<u8>)> {
         let mut found = Vec::new();
         let (mut node, mut rest) = (self, query);
@@ -146,7 +146,7 @@ impl Trie {
     }
 }
 
-/// In front of the first value with the same or a higher priority (§3.3).
+/// Inserts before the first value with the same or a higher priority (§3.3).
 fn add_value(values: &mut Vec<(u32, Vec<u8>)>, value: &[u8], priority: u32) {
     let place = values.iter().position(|(other, _)| *other >= priority).unwrap_or(values.len());
     values.insert(place, (priority, value.to_vec()));

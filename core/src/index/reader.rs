@@ -1,6 +1,6 @@
-//! Looking at nodes and finding a key.
+//! Parsing of nodes and lookup of keys.
 //!
-//! This file does all reading at offsets; nothing in it trusts the file.
+//! All reads at offsets are in this file; none of them trusts the index.
 
 use core::fmt;
 
@@ -12,8 +12,7 @@ use super::{
 };
 use crate::limits::Limits;
 
-/// An index in memory. Checks nothing but the header at first; whatever a later look comes across
-/// is checked then.
+/// An index in memory. Only the header is checked at first; other parts are checked when they are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Index<'a> {
     data: &'a [u8],
@@ -24,7 +23,7 @@ pub struct Index<'a> {
 /// A value and its priority.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
-    /// Lower comes first. In kmod's files the module's place in the module order.
+    /// Lower values come first. In kmod's files, the module's position in the module list.
     pub priority: u32,
     /// The value without its terminator.
     pub bytes: &'a [u8],
@@ -36,7 +35,7 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// The value, with what is not printable escaped.
+/// The value, with non-printable bytes escaped.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bytes.escape_ascii().fmt(f)
@@ -64,8 +63,7 @@ impl<'a> Index<'a> {
         Ok(Self { data, root, steps: Limits::DEFAULT.steps })
     }
 
-    /// Bounds the work of a search: about one step for each byte looked at. The default is
-    /// [`Limits::steps`].
+    /// Limits a search: about one step for each byte read. The default is [`Limits::steps`].
     #[must_use]
     pub fn steps(self, steps: usize) -> Self {
         Self { steps, ..self }
@@ -78,7 +76,7 @@ impl<'a> Index<'a> {
     /// The values of `key`, lowest priority first; the key is taken literally.
     ///
     /// # Errors
-    /// When the file is corrupt on the way to the key.
+    /// When the path to the key is corrupt.
     pub fn values(&self, key: &[u8]) -> Result<Values<'a>, IndexError> {
         let mut rest = key;
         let mut next = self.root;
@@ -96,7 +94,7 @@ impl<'a> Index<'a> {
     /// ([`reference::index_format`](crate::reference::index_format) §4.2).
     ///
     /// # Errors
-    /// When the file is corrupt on the way to the key.
+    /// When the path to the key is corrupt.
     pub fn get(&self, key: &[u8]) -> Result<Option<&'a [u8]>, IndexError> {
         Ok(self.values(key)?.next().transpose()?.map(|value| value.bytes))
     }
@@ -111,7 +109,7 @@ impl<'a> Index<'a> {
         self.root
     }
 
-    /// The parts of a node, in constant time but for the length of its prefix.
+    /// The parts of a node, in constant time apart from the length of its prefix.
     pub(super) fn node(&self, reference: NodeRef) -> Result<Node<'a>, IndexError> {
         let parts = reference.parts();
         let start = reference.offset();
@@ -145,14 +143,14 @@ impl<'a> Index<'a> {
 pub(super) struct Node<'a> {
     pub(super) start: usize,
     pub(super) prefix: &'a [u8],
-    /// The same node, thought without its prefix.
+    /// Reference to the same node, without its prefix.
     pub(super) rest: NodeRef,
     pub(super) children: Children<'a>,
     pub(super) values: Values<'a>,
 }
 
 impl Node<'_> {
-    /// Bytes of prefix, child table, and number of values: all that is read to see the node.
+    /// Bytes of prefix, child table and number of values: the bytes read to parse the node.
     pub(super) fn head_len(&self) -> usize {
         let end = if self.rest.parts().values { self.values.at } else { self.children.end() };
         end.saturating_sub(self.start)
@@ -184,7 +182,7 @@ impl<'a> Children<'a> {
         Ok(Self { first, slots, at })
     }
 
-    /// Offset of what follows the table.
+    /// Offset of the end of the table.
     fn end(&self) -> usize {
         self.at.saturating_add(self.slots.len())
     }
@@ -224,7 +222,7 @@ impl Values<'_> {
         Self { data: &[], at: 0, left: 0 }
     }
 
-    /// Offset of the next value, or of what follows the last.
+    /// Offset of the next value, or of the end of the values.
     pub(super) fn offset(&self) -> usize {
         self.at
     }
@@ -251,7 +249,7 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// Bytes that a value takes: priority, value, terminator.
+/// Stored size of a value: priority, value, terminator.
 pub(super) fn value_len(value: &[u8]) -> usize {
     value.len().saturating_add(WORD).saturating_add(1)
 }
@@ -279,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_the_worked_example_in_both_orders_of_nodes() {
+    fn values_are_found_in_both_node_orders() {
         for file in [&ALIASES[..], &ALIASES_POST_ORDER] {
             assert_eq!(values(file, "pci:v1*"), [(0, "ab"), (1, "cd"), (1, "cd")]);
             assert_eq!(values(file, "p"), [(1, "cd")]);
@@ -291,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn first_value() {
+    fn get_returns_the_first_value() {
         let index = Index::parse(&DEPENDENCIES).unwrap();
         assert_eq!(index.get(b"snd_hda"), Ok(Some(&b"snd-hda.ko: snd.ko"[..])));
         assert_eq!(index.get(b"snd_"), Ok(None));
@@ -299,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn headers() {
+    fn invalid_headers_are_errors() {
         let error = |bytes: &[u8]| Index::parse(bytes).map(|_| ()).unwrap_err();
         assert_eq!(error(&EMPTY[..11]), IndexError::TooShort { len: 11 });
         let mut other = EMPTY;
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn corrupt_places_are_named() {
+    fn corrupt_offsets_are_reported() {
         let patched = |at: usize, byte: u8| {
             let mut file = ALIASES;
             file[at] = byte;
@@ -324,7 +322,7 @@ mod tests {
         assert_eq!(patched(0x0b, 0xf0), corrupt(0xf0, Flaw::Reference));
         assert_eq!(patched(0x0c, 0x71), corrupt(0x0c, Flaw::ChildTable));
         assert_eq!(patched(0x0d, 0x80), corrupt(0x0c, Flaw::ChildTable));
-        assert_eq!(patched(0x13, 0x7f), Ok(true), "a wider table has room in this file");
+        assert_eq!(patched(0x13, 0x7f), Ok(true), "the wider table fits into this file");
         assert_eq!(patched(0x68, 0x7f), corrupt(0x67, Flaw::Truncated));
         let cut = Index::parse(&ALIASES[..0x96]).unwrap().get(b"pci:v2");
         assert_eq!(cut.map(|found| found.is_some()), corrupt(0x94, Flaw::Unterminated));

@@ -1,4 +1,4 @@
-//! Keys with values, and their order in the trie.
+//! Index entries and their order in the trie.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -6,14 +6,14 @@ use core::cmp::Reverse;
 /// A key with a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'v> {
-    /// The eight bytes of the key that are being sorted by; 0 until then.
+    /// The eight bytes of the key to sort by; initially 0.
     pub(super) head: u64,
     pub(super) value: &'v [u8],
-    /// Where the key begins in the text of all keys.
+    /// Offset of the key in the text of all keys.
     pub(super) start: u32,
     pub(super) len: u32,
     pub(super) priority: u32,
-    /// Number of entries inserted before.
+    /// Number of entries inserted earlier.
     pub(super) ordinal: u32,
 }
 
@@ -27,8 +27,8 @@ impl Entry<'_> {
 
 /// Sorts by key, priority, and latest insertion.
 ///
-/// Keys share long beginnings (`pci:v00008086d0000…`). So they are sorted by eight bytes, as one
-/// number, and what is equal then by the next eight: no byte is looked at twice.
+/// Keys have long common prefixes (`pci:v00008086d0000…`), so they are sorted by eight bytes as one number,
+/// and equal ones by the next eight bytes: no byte is compared twice.
 pub(super) fn sort(entries: &mut [Entry<'_>], keys: &[u8]) {
     // Ranges of entries that are equal up to a depth.
     let mut equal = Vec::from([(entries, 0_usize)]);
@@ -39,7 +39,7 @@ pub(super) fn sort(entries: &mut [Entry<'_>], keys: &[u8]) {
         entries.sort_unstable_by_key(|entry| entry.head);
         for range in entries.chunk_by_mut(|a, b| a.head == b.head) {
             let [first, _, ..] = range else { continue };
-            // No key contains a NUL: here it is what stands behind the end.
+            // Keys contain no NUL, so a NUL here marks the end of the key.
             if first.head.to_be_bytes().ends_with(&[0]) {
                 range.sort_unstable_by_key(|entry| (entry.priority, Reverse(entry.ordinal)));
             } else {
@@ -49,7 +49,7 @@ pub(super) fn sort(entries: &mut [Entry<'_>], keys: &[u8]) {
     }
 }
 
-/// Eight bytes of `key` from `depth` on, ordered as the bytes are; what the key lacks is 0.
+/// Eight bytes of `key` from `depth` on, as a number in byte order; missing bytes are 0.
 fn head(key: &[u8], depth: usize) -> u64 {
     let rest = key.get(depth..).unwrap_or_default();
     let bytes = rest.first_chunk().copied().unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! Visiting all nodes below one, with their keys, without recursion.
+//! Walk over all nodes of a subtree, with their keys, without recursion.
 
 use super::{
     error::{IndexError, Steps},
@@ -6,25 +6,25 @@ use super::{
     reader::{Index, Node},
 };
 
-/// Longest key that can be walked over, in bytes. kmod cuts module names and aliases to 4095.
+/// Limit on the length of keys in walks, in bytes. kmod cuts module names and aliases to 4095.
 pub const MAX_KEY: usize = 4096;
 
 /// Bytes of a key.
 pub(super) type Key = heapless::Vec<u8, MAX_KEY>;
 
-/// Memory that searches and walks work in; about 36 KiB. Put it in a static or on the heap where
-/// the stack is small, and use it again.
+/// Working memory of searches and walks, about 36 KiB. Put it in a static or on the heap if the stack is
+/// small, and reuse it.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Key of the current node.
     key: Key,
-    /// The current node and those above it. Each has a longer key than the one above, hence
-    /// there are at most as many as a key has bytes, and the first may have none.
+    /// The current node and its ancestors. Each has a longer key than its parent, so there are at most as
+    /// many as the bytes of a key, plus the first with an empty key.
     frames: heapless::Vec<Frame, { MAX_KEY + 1 }>,
 }
 
 impl Scratch {
-    /// Empty.
+    /// Empty working memory.
     #[must_use]
     pub const fn new() -> Self {
         Self { key: heapless::Vec::new(), frames: heapless::Vec::new() }
@@ -33,7 +33,7 @@ impl Scratch {
 
 #[derive(Debug)]
 struct Frame {
-    /// The node, thought without its prefix: what is left to do with it.
+    /// The node without its prefix.
     node: NodeRef,
     key_len: u16,
     prefix_len: u16,
@@ -45,20 +45,20 @@ static_assertions::const_assert!(MAX_KEY < u16::MAX as usize);
 pub(super) struct Walk<'a, 's> {
     index: Index<'a>,
     scratch: &'s mut Scratch,
-    /// The node to begin with, and how much of its prefix the keys leave out.
+    /// The first node, and the length of the part of its prefix that keys omit.
     start: Option<(NodeRef, usize)>,
 }
 
-/// What a walk comes across. [`Walk::key`] is the node's at that moment.
+/// An event of a walk. [`Walk::key`] is then the key of the node.
 pub(super) enum Event<'a> {
-    /// A node in front of its children.
+    /// A node, before its children.
     Enter(Node<'a>),
-    /// The same node after its children, without its prefix, which began at this offset.
+    /// The same node, after its children, without its prefix, which began at this offset.
     Leave(Node<'a>, usize),
 }
 
 impl<'a, 's> Walk<'a, 's> {
-    /// All of an index.
+    /// A walk over the whole index.
     pub(super) fn all(index: Index<'a>, scratch: &'s mut Scratch) -> Self {
         let mut walk = Self { index, scratch, start: None };
         walk.start = index.root().map(|root| (root, 0));
@@ -66,7 +66,7 @@ impl<'a, 's> Walk<'a, 's> {
         walk
     }
 
-    /// What is below `node`. Keys begin with `edge`, then the node's prefix from `skip` on.
+    /// A walk over the subtree of `node`. Keys begin with `edge` and the node's prefix from `skip` on.
     pub(super) fn below(
         index: Index<'a>,
         scratch: &'s mut Scratch,
@@ -85,13 +85,13 @@ impl<'a, 's> Walk<'a, 's> {
         self.scratch.frames.clear();
     }
 
-    /// Key of the node that the last event was about.
+    /// Key of the last event's node.
     pub(super) fn key(&self) -> &[u8] {
         &self.scratch.key
     }
 
-    /// The next event. Spends a step for each byte of a node that is entered, but for its values,
-    /// so that a file's length is enough to walk over all of it, unless nodes are shared.
+    /// The next event. Spends a step for each byte of an entered node, apart from its values, so that the
+    /// length of the file is enough steps for all of it, unless nodes are shared.
     pub(super) fn next(&mut self, steps: &mut Steps) -> Result<Option<Event<'a>>, IndexError> {
         if let Some((node, skip)) = self.start.take() {
             return self.enter(node, skip, steps).map(Some);
@@ -100,7 +100,7 @@ impl<'a, 's> Walk<'a, 's> {
         let Some(frame) = frames.last() else { return Ok(None) };
         let node = self.index.node(frame.node)?;
         let key_len = usize::from(frame.key_len);
-        // The key still holds the edge that was taken last.
+        // The key still contains the last visited edge.
         let from = key.get(key_len).map_or(0, |&edge| edge.saturating_add(1));
         key.truncate(key_len);
         if let Some((edge, child)) = node.children.from(from) {

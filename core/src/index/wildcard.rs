@@ -1,10 +1,9 @@
-//! Searching an index whose keys are patterns ([`reference::index_format`](crate::reference::index_format)
+//! Search in an index whose keys are patterns ([`reference::index_format`](crate::reference::index_format)
 //! §4.3).
 //!
-//! What stands in a key before its first `*`, `?` or `[` leads through the trie; the rest is a
-//! pattern for the rest of the query. A module with aliases `pci:v8086d*` and `pci:v*` is found
-//! by descending to `pci:v`, where everything below the edge `*` is tried on `8086d100E`, and then
-//! further down the same way.
+//! The part of a key before its first `*`, `?` or `[` is a path in the trie; the rest is a pattern for the
+//! rest of the query. With the aliases `pci:v8086d*` and `pci:v*`, the search descends to `pci:v`, matches
+//! all patterns below the edge `*` with `8086d100E`, and continues the descent in the same way.
 
 use super::{
     error::{IndexError, Steps},
@@ -15,19 +14,19 @@ use super::{
 };
 use crate::name::{is_normal_alias, normalize_alias};
 
-/// The bytes that turn the rest of a key into a pattern, in the order of the search.
+/// The bytes that start the pattern of a key, in search order.
 const WILDCARDS: [u8; 3] = *b"*?[";
 
 impl<'a> Index<'a> {
-    /// Calls `found` for each value that `query` leads to, **in the order of finding**. The order
-    /// of results is ascending priority, and of equal priorities the one found later first;
-    /// [`find`](Self::find) and `find_all` give it. A value may be found more than once.
+    /// Calls `found` for each value that matches `query`, **in search order**. The order of results is
+    /// ascending priority, and of equal priorities the one found later first; [`find`](Self::find) and
+    /// `find_all` sort this way. A value may be found more than once.
     ///
-    /// The query is normalised as the keys are: `crypto-aes` finds `crypto_aes`. One with an unmatched
-    /// bracket finds nothing, as there is no such key. The work is bounded by [`Self::steps`].
+    /// The query is normalised like the keys: `crypto-aes` finds `crypto_aes`. A query with an unmatched
+    /// bracket finds nothing, because no key has one. [`Self::steps`] limits the search.
     ///
     /// # Errors
-    /// When the file is corrupt on the way, or the work is too much.
+    /// When the search meets a corrupt part of the file, or exceeds its steps.
     pub fn search(
         &self,
         query: impl AsRef<[u8]>,
@@ -40,17 +39,17 @@ impl<'a> Index<'a> {
             query
         } else {
             let Ok(bytes) = normalize_alias(query) else { return Ok(()) };
-            // What is normalised is shorter than the longest key.
+            // A normalised query is shorter than the longest key.
             normal = bytes.take(Key::new().capacity()).collect();
             &normal
         };
         Search { index: *self, steps: Steps::new(self.ceiling()), scratch, found }.run(query)
     }
 
-    /// The results of [`search`](Self::search) in their order, at most `N`.
+    /// The results of [`search`](Self::search) in result order, at most `N`.
     ///
     /// # Errors
-    /// As [`search`](Self::search), and when there are more than `N`.
+    /// As for [`search`](Self::search), and when there are more than `N` results.
     pub fn find<const N: usize>(
         &self,
         query: impl AsRef<[u8]>,
@@ -65,10 +64,10 @@ impl<'a> Index<'a> {
         if all_fit { Ok(results) } else { Err(IndexError::TooManyResults { limit: N }) }
     }
 
-    /// The results of [`search`](Self::search) in their order.
+    /// The results of [`search`](Self::search) in result order.
     ///
     /// # Errors
-    /// As [`search`](Self::search).
+    /// As for [`search`](Self::search).
     #[cfg(feature = "alloc")]
     pub fn find_all(&self, query: impl AsRef<[u8]>) -> Result<alloc::vec::Vec<Value<'a>>, IndexError> {
         let mut scratch = alloc::boxed::Box::new(Scratch::new());
@@ -112,8 +111,8 @@ impl<'a, F: FnMut(Value<'a>)> Search<'a, '_, F> {
         Ok(())
     }
 
-    /// Tries everything below `node` on `subject`, as a pattern that begins with `edge` and the
-    /// node's prefix from `skip` on. The values of a node come after those of its children.
+    /// Matches `subject` with all patterns below `node`. Patterns begin with `edge` and the node's prefix
+    /// from `skip` on. The values of a node come after those of its children.
     fn patterns(
         &mut self,
         node: NodeRef,
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verified_example() {
+    fn example_of_the_format_page_is_found() {
         let file = example();
         let index = Index::parse(&file).unwrap();
         for (query, expected) in [
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_normalised() {
+    fn queries_are_normalised() {
         let file = example();
         let index = Index::parse(&file).unwrap();
         assert_eq!(index.find_all("x-y"), index.find_all("x_y"));
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn too_much_is_refused() {
+    fn exceeding_steps_or_results_is_an_error() {
         let file = example();
         let index = Index::parse(&file).unwrap();
         let found = index.find::<9>("pci:v1d2s4", &mut Scratch::new());
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn cycles_and_shared_nodes_end() {
+    fn searches_terminate_on_cycles_and_shared_nodes() {
         // The root's children '*' and '+' are the root: 2^n paths of length n.
         let file =
             [0xb0, 7, 0xf4, 0x57, 0, 2, 0, 1, 0x20, 0, 0, 12, b'*', b'+', 0x20, 0, 0, 12, 0x20, 0, 0, 12];
@@ -249,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_a_scan_of_all_keys_finds(
+        fn search_equals_a_scan_of_all_keys(
             keys in prop::collection::vec(r"[ab]{0,2}([ab]|[?]|[*]|\[!?[ab]\]){0,4}", 0..30),
             query in "[ab]{0,6}",
         ) {
@@ -264,7 +263,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_in_a_file_makes_reading_fail_badly(
+        fn arbitrary_changes_to_a_file_do_not_panic(
             start in 0..3_usize,
             patches in prop::collection::vec((prop::sample::Index::arbitrary(), any::<u8>()), 0..20),
             cut in prop::sample::Index::arbitrary(),

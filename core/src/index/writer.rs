@@ -1,8 +1,8 @@
-//! Writing the trie from sorted entries.
+//! Writes the trie from sorted entries.
 //!
-//! Entries that share a beginning stand side by side, so a node is a range of entries and a depth:
-//! what its first and last key have in common from there on is its prefix, keys that end there are
-//! its values, and the next byte splits the others into its children.
+//! Entries with a common prefix are adjacent, so a node is a range of entries and a depth: the common bytes
+//! of its first and last key from that depth on are its prefix, keys that end there are its values, and the
+//! next byte splits the others into children.
 
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::limits::Limits;
 
-/// An index would be larger than allowed, or than references can reach.
+/// The index exceeds the limit, or the range of references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexTooLarge {
-    /// The ceiling in bytes.
+    /// The limit in bytes.
     pub limit: u64,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for IndexTooLarge {
 
 impl core::error::Error for IndexTooLarge {}
 
-/// The file. `entries` are sorted by key, priority, and latest insertion.
+/// Generates the file. `entries` are sorted by key, priority, and latest insertion.
 pub(super) fn write(entries: &[Entry<'_>], keys: &[u8], limits: &Limits) -> Result<Vec<u8>, IndexTooLarge> {
     Writer { entries, keys, limit: limits.index_size, out: Vec::new() }.write()
 }
@@ -41,12 +41,12 @@ struct Writer<'a> {
     out: Vec<u8>,
 }
 
-/// A node that is not written yet.
+/// A node to be written.
 struct Pending {
     entries: Range<usize>,
-    /// Bytes of the keys that stand above this node, its edge included.
+    /// Bytes of the keys above this node, its edge included.
     depth: usize,
-    /// Where the reference to it belongs.
+    /// Offset of the reference to it.
     slot: usize,
 }
 
@@ -137,7 +137,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Makes sure that `more` bytes are allowed.
+    /// Ensures that `more` bytes are within the limit.
     fn reserve(&mut self, more: usize) -> Result<(), IndexTooLarge> {
         let len = self.out.len().saturating_add(more);
         if len as u64 > self.limit {
@@ -184,7 +184,7 @@ mod tests {
     const SMALL: [(&str, &str, u32); 2] = [("ps_2", "ab", 0), ("p", "cd", 1)];
 
     #[test]
-    fn the_worked_examples() {
+    fn worked_examples_are_written() {
         let aliases = [
             ("pci:v1*", "ab", 0),
             ("ps_2", "ab", 0),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_module_documentation() {
+    fn example_of_the_module_documentation_is_written() {
         let documented = [
             0xb0, 0x07, 0xf4, 0x57, 0, 2, 0, 1, 0x20, 0, 0, 0x0c, b'p', b'p', 0x60, 0, 0, 0x12, b's', b's',
             0xc0, 0, 0, 0x23, 0, 0, 0, 1, 0, 0, 0, 1, b'c', b'd', 0, b'_', b'2', 0, 0, 0, 0, 1, 0, 0, 0, 0,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_is_exact() {
+    fn limit_is_exact() {
         let len = file(&SMALL).unwrap().len() as u64;
         assert!(limited(&SMALL, len).is_ok());
         for limit in 0..len {
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(build(200), Err(IndexTooLarge { limit: 1 << 30 }));
     }
 
-    /// Keys that share beginnings, lists of them that repeat keys.
+    /// Lists of repeated keys with common prefixes.
     fn entries() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>, u32)>> {
         let key = prop_oneof![
             prop::collection::vec(prop::sample::select(&b"ab*"[..]), 0..6),
@@ -278,7 +278,7 @@ mod tests {
         all
     }
 
-    /// Inserting them gives this order again.
+    /// Rebuilds an index from entries in reading order.
     fn rebuild(mut entries: Vec<(Vec<u8>, Vec<u8>, u32)>) -> Vec<u8> {
         entries.reverse();
         build(&entries)
@@ -286,12 +286,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_trie_of_the_format_page(entries in entries()) {
+        fn files_equal_the_reference_trie(entries in entries()) {
             prop_assert_eq!(build(&entries), Trie::of(&entries).file());
         }
 
         #[test]
-        fn reading_undoes_writing(entries in entries()) {
+        fn entries_round_trip(entries in entries()) {
             let file = build(&entries);
             let mut expected = entries.clone();
             expected.reverse();
@@ -309,7 +309,7 @@ mod tests {
         }
 
         #[test]
-        fn finds_what_the_format_page_finds(entries in entries(), noise in "[ab*?\\[]{0,5}", pick: prop::sample::Index) {
+        fn search_equals_the_reference_trie(entries in entries(), noise in "[ab*?\\[]{0,5}", pick: prop::sample::Index) {
             let file = build(&entries);
             let index = Index::parse(&file).unwrap();
             let mut queries = Vec::from([noise.into_bytes(), Vec::new()]);
@@ -321,7 +321,7 @@ mod tests {
             for query in queries {
                 let found = index.steps(usize::MAX).find_all(&query).unwrap();
                 let found: Vec<_> = found.iter().map(|v| (v.priority, v.bytes.to_vec())).collect();
-                // The search normalises; a query with an unmatched bracket finds nothing.
+                // The search normalises queries; a query with an unmatched bracket finds nothing.
                 let normal = normalize_alias(&query).map(Iterator::collect::<Vec<u8>>);
                 let expected = normal.map_or(Vec::new(), |query| Trie::of(&entries).search(&query));
                 prop_assert_eq!(&found, &expected);
@@ -335,7 +335,7 @@ mod tests {
         }
 
         #[test]
-        fn what_passes_the_check_is_what_is_written(
+        fn checked_files_equal_written_files(
             entries in entries(),
             patches in prop::collection::vec((prop::sample::Index::arbitrary(), any::<u8>()), 0..4),
         ) {

@@ -274,7 +274,7 @@ impl ModuleList {
         modules.sort_by_cached_key(|file| (superfast(&file.name) % BUCKETS, file.name.clone()));
         let path = options.path_of(Order::FILE_NAME);
         match source.read(&path, options.limits.text_size) {
-            // `fopen` opens a directory, and reading it gives no line.
+            // `fopen` opens a directory, and reading it returns no line.
             Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
             Err(cause) if cause.is_fault() => {
                 return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));

@@ -1,5 +1,5 @@
-//! `modules.dep`: each module's path with all that it needs
-//! ([`reference::outputs`](crate::reference::outputs) §3.1).
+//! `modules.dep`: each module's path with its dependencies ([`reference::outputs`](crate::reference::outputs)
+//! §3.1).
 //!
 //! ```text
 //! kernel/sound/snd-hda.ko: kernel/sound/snd-pcm.ko kernel/sound/snd.ko
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DependencyLines {
     text: Vec<u8>,
-    /// Where each module's line ends, its newline included.
+    /// End of each module's line, newline included.
     ends: Vec<usize>,
 }
 
@@ -43,7 +43,7 @@ impl DependencyLines {
         self.text
     }
 
-    /// Each module's line, without its newline.
+    /// Each module's line, without newline.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0usize;
         self.ends.iter().map(move |&end| {

@@ -1,7 +1,7 @@
-//! `modules.devname`: device nodes that load a module when they are opened
+//! `modules.devname`: device nodes that load a module on open
 //! ([`reference::outputs`](crate::reference::outputs) §3.6).
 //!
-//! A module with the aliases `devname:fuse` and `char-major-10-229` gives `fuse fuse c10:229`.
+//! A module `fuse` with the aliases `devname:fuse` and `char-major-10-229` has the line `fuse fuse c10:229`.
 
 use alloc::{format, vec::Vec};
 
@@ -22,7 +22,7 @@ struct Numbers {
     minor: u32,
 }
 
-/// `modules.devname`; empty without any line.
+/// `modules.devname`; empty if there are no lines.
 pub(crate) fn devname(list: &ModuleList, facts: &[Option<Facts>], reporter: &mut impl Reporter) -> Vec<u8> {
     let mut out = Vec::new();
     for (file, facts) in list.modules().iter().zip(facts) {
@@ -58,7 +58,7 @@ pub(crate) fn devname(list: &ModuleList, facts: &[Option<Facts>], reporter: &mut
 }
 
 impl Numbers {
-    /// As C's `sscanf(alias, "char-major-%u-%u")` reads it, or the same for `block`.
+    /// Parses like C's `sscanf(alias, "char-major-%u-%u")`, or the same for `block`.
     fn parse(alias: &[u8]) -> Option<Self> {
         let (kind, rest) = match alias.strip_prefix(b"char-major-") {
             Some(rest) => ('c', rest),
@@ -70,7 +70,7 @@ impl Numbers {
     }
 }
 
-/// `%u` of C: leading white space and a sign are accepted; the value wraps modulo 2^32.
+/// C's `%u`: accepts leading white space and a sign; the value wraps modulo 2^32.
 fn scan_unsigned(text: &[u8]) -> Option<(u32, &[u8])> {
     let text = text.get(text.iter().take_while(|b| is_space(b)).count()..)?;
     let (negative, text) = match text {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_as_sscanf_reads_them() {
+    fn numbers_are_parsed_as_by_sscanf() {
         let parse = |alias: &str| Numbers::parse(alias.as_bytes()).map(|n| (n.kind, n.major, n.minor));
         assert_eq!(parse("char-major-10-229"), Some(('c', 10, 229)));
         assert_eq!(parse("block-major- 7-+0rest"), Some(('b', 7, 0)));

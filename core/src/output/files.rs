@@ -1,23 +1,23 @@
-//! The eleven files, in memory.
+//! The eleven index files, in memory.
 
 use alloc::vec::Vec;
 
 use super::Output;
 
-/// Index files, whether they were read or made. A file that is not among them counts as empty.
+/// Index files, read or generated. An absent file counts as empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexFiles {
     files: Vec<(Output, Vec<u8>)>,
 }
 
 impl IndexFiles {
-    /// Takes files, in the order of [`Output::ALL`].
+    /// A set of files, in the order of [`Output::ALL`].
     #[must_use]
     pub fn new(files: Vec<(Output, Vec<u8>)>) -> Self {
         Self { files }
     }
 
-    /// One file; one that is not there is empty.
+    /// One file; empty if absent.
     #[must_use]
     pub fn get(&self, output: Output) -> &[u8] {
         self.files.iter().find(|(other, _)| *other == output).map_or(&[], |(_, bytes)| bytes)

@@ -41,7 +41,7 @@ pub(crate) fn alias_index(
     reporter: &mut impl Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
-    // Aliases without an entry, each with the number of entries before it.
+    // Aliases without an index entry, each with the number of entries before it.
     let mut unmatched: Vec<(usize, &[u8])> = Vec::new();
     let mut bad = None;
     'modules: for (priority, (file, facts)) in (0..).zip(list.modules().iter().zip(facts)) {
@@ -81,7 +81,7 @@ pub(crate) fn alias_index(
     }
 }
 
-/// `modules.symbols.bin`: `symbol:` and a symbol's name → the module that provides it.
+/// `modules.symbols.bin`: `symbol:` and a symbol's name → its provider.
 pub(crate) fn symbol_index(
     list: &ModuleList,
     table: &SymbolTable<'_>,
@@ -93,7 +93,7 @@ pub(crate) fn symbol_index(
         let key = b"symbol:".iter().chain(symbol).copied();
         builder.insert(key, name_of(list, owner), owner)
     };
-    // Keys are unique, so their order decides nothing but which bad one is reported.
+    // Keys are unique, so their order affects only which bad character is reported.
     if table.owned_unordered().try_for_each(&mut insert).is_err() {
         let first = table.owned().into_iter().try_for_each(insert);
         return first.map(|()| Vec::new()).map_err(|bad| bad_character(bad, reporter));
@@ -101,7 +101,7 @@ pub(crate) fn symbol_index(
     finish(builder, Output::SymbolsIndex, limits, reporter)
 }
 
-/// `modules.builtin.bin`: name of a built-in module → nothing. Empty, even of a header, when the
+/// `modules.builtin.bin`: name of a built-in module → empty value. An empty file without a header if the
 /// kernel's list is missing.
 pub(crate) fn builtin_index(
     options: &Options,
@@ -121,7 +121,7 @@ pub(crate) fn builtin_index(
                 }
             }
         }
-        // `fopen` opens a directory, and reading it gives no line.
+        // `fopen` opens a directory, and reading it returns no line.
         Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
         Err(error) => {
             report_missing("modules.builtin", options, error, reporter);
@@ -131,8 +131,8 @@ pub(crate) fn builtin_index(
     finish(builder, Output::BuiltinIndex, &options.limits, reporter)
 }
 
-/// `modules.builtin.alias.bin`: normalised alias → name of a built-in module. Empty, even of a header,
-/// when the kernel's list is missing.
+/// `modules.builtin.alias.bin`: normalised alias → name of a built-in module. An empty file without a header
+/// if the kernel's list is missing.
 pub(crate) fn builtin_alias_index(
     options: &Options,
     modinfo: &Result<Vec<u8>, IoError>,
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_characters_in_the_words_of_kmod() {
+    fn bad_characters_are_reported_as_in_kmod() {
         let mut messages = Vec::new();
         let bad = IndexBuilder::new().insert(*b"a\xe9", b"", 0).unwrap_err();
         let stopped = bad_character(bad, &mut messages);

@@ -1,7 +1,7 @@
-//! The eleven files ([`reference::outputs`](crate::reference::outputs)).
+//! The eleven index files ([`reference::outputs`](crate::reference::outputs)).
 //!
-//! Each is built as bytes in memory; none depends on another, so a host may build them side by side.
-//! [`run`](crate::run()) gives them as [`IndexFiles`].
+//! Each file is built in memory, independently of the others, so a host may build them in parallel.
+//! [`run`](crate::run()) returns them as [`IndexFiles`].
 
 mod dependencies;
 mod devname;
@@ -15,7 +15,7 @@ pub use files::{Files, IndexFiles};
 pub(crate) use index::{alias_index, builtin_alias_index, builtin_index, dependency_index, symbol_index};
 pub(crate) use text::{alias, softdep, symbols, weakdep};
 
-/// One of the files that a run writes.
+/// One of the output files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Output {
     /// `modules.dep`
@@ -43,7 +43,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// All of them, in the order in which kmod makes them.
+    /// All outputs, in kmod's order.
     pub const ALL: [Self; 11] = [
         Self::Dep,
         Self::DepIndex,
@@ -82,7 +82,7 @@ impl Output {
         Self::ALL.into_iter().find(|output| output.file_name().as_bytes() == name)
     }
 
-    /// Whether it is a binary index; `-n` leaves those out.
+    /// Whether it is a binary index; `-n` omits these.
     #[must_use]
     pub const fn is_index(self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! The text files that list modinfo entries and symbols ([`reference::outputs`](crate::reference::outputs)
+//! The text files with modinfo entries and symbols ([`reference::outputs`](crate::reference::outputs)
 //! §§3.2–3.5).
 
 use alloc::vec::Vec;
@@ -45,7 +45,7 @@ pub(crate) fn symbols(list: &ModuleList, table: &SymbolTable<'_>) -> Vec<u8> {
     out
 }
 
-/// Name of the module at a position of the list.
+/// Name of the module at a position of the module list.
 pub(super) fn name_of(list: &ModuleList, module: ModuleIndex) -> &[u8] {
     list.get(module).map(ModuleFile::name).unwrap_or_default()
 }

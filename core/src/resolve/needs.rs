@@ -87,13 +87,13 @@ impl Resolver<'_> {
                 let (path, symbol) = (self.path(module).into(), need.name.into());
                 reporter.report(Diagnostic::SymbolVersion { path, symbol });
             }
-            let Some(owner) = provider.owner else { continue };
-            let seen = usize::try_from(owner).ok().and_then(|at| self.seen_by.get_mut(at));
+            let Some(target) = provider.owner else { continue };
+            let seen = usize::try_from(target).ok().and_then(|at| self.seen_by.get_mut(at));
             if let Some(seen) = seen.filter(|seen| **seen != Some(module)) {
                 *seen = Some(module);
-                dependencies.push(owner);
+                dependencies.push(target);
                 if self.options.trace_links {
-                    self.trace(module, symbol, owner);
+                    self.trace(module, symbol, target);
                 }
             }
         }
@@ -109,10 +109,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn trace(&mut self, module: ModuleIndex, symbol: &[u8], owner: ModuleIndex) {
+    fn trace(&mut self, module: ModuleIndex, symbol: &[u8], target: ModuleIndex) {
         let list = self.list;
         let path = |module| list.get(module).map(ModuleFile::path).unwrap_or_default();
-        for part in [path(module), b" needs \"", symbol, b"\": ", path(owner), b"\n"] {
+        for part in [path(module), b" needs \"", symbol, b"\": ", path(target), b"\n"] {
             self.links.extend_from_slice(part);
         }
     }

@@ -1,19 +1,19 @@
-//! What stands above a device that firmware sees: drivers that no PCI alias reaches.
+//! Child devices of the devices that firmware sees; PCI aliases do not reach their drivers.
 
 use core::fmt::Write;
 
 use super::{Modalias, PciFunction, UsbInterface};
 
-/// A device that appears once the driver of the one below is there.
+/// A child device, which appears after the driver of its parent is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
-    /// To be looked up like any modalias.
+    /// Its modalias.
     pub modalias: Modalias,
-    /// Why it is expected, for the report.
+    /// The reason for expecting it, for the report.
     pub why: &'static str,
 }
 
-/// Room for every rule's children.
+/// The children of a device, with capacity for every rule.
 pub type Children = heapless::Vec<Child, 8>;
 
 type Upper = (&'static str, &'static str);
@@ -30,7 +30,7 @@ const USB_KEYBOARD: Upper =
     ("usb:v0000p0000d0000dc00dsc00dp00ic03isc01ip01in00", "USB keyboard, for pass phrases");
 const HID: Upper = ("hid:b0003g0001v00000000p00000000", "USB keyboard, the part above usbhid");
 
-/// Children by class, `None` standing for any. The first row that fits counts.
+/// Children by class and subclass; `None` matches any subclass. The first matching row counts.
 #[rustfmt::skip]
 const BY_CLASS: &[(u8, Option<u8>, &[Upper])] = &[
     // Mass storage: SCSI, IDE, ATA, SATA (AHCI) and SAS disks all go through the SCSI layer.
@@ -39,33 +39,33 @@ const BY_CLASS: &[(u8, Option<u8>, &[Upper])] = &[
     (0x01, Some(0x05), &[SCSI_DISK, SCSI_CD]),
     (0x01, Some(0x06), &[SCSI_DISK, SCSI_CD]),
     (0x01, Some(0x07), &[SCSI_DISK, SCSI_CD]),
-    // RAID: SCSI disks, or NVMe disks that only the controller's driver shows (Intel VMD).
+    // RAID: SCSI disks, or NVMe disks visible only through the controller's driver (Intel VMD).
     (0x01, Some(0x04), &[SCSI_DISK, SCSI_CD, NVME]),
-    // NVMe makes its block devices itself.
+    // The NVMe driver creates block devices itself.
     (0x01, Some(0x08), &[]),
     (0x01, None,       &[SCSI_DISK, SCSI_CD]),
     // SD host controllers.
     (0x08, Some(0x05), &[MMC]),
-    // USB host controllers, whatever their interface.
+    // USB host controllers with any interface.
     (0x0c, Some(0x03), &[USB_STORAGE, USB_UAS, SCSI_DISK, SCSI_CD, USB_KEYBOARD, HID]),
 ];
 
 const VIRTIO_VENDOR: u16 = 0x1af4;
-/// PCI device IDs that are virtio's.
+/// PCI device IDs of virtio.
 const VIRTIO_DEVICES: core::ops::RangeInclusive<u16> = 0x1000..=0x107f;
-/// From here on the ID is this plus the device type; below, the type is the subsystem ID.
+/// From this ID on, the ID is this value plus the device type; below it, the type is the subsystem ID.
 const VIRTIO_MODERN: u16 = 0x1040;
 const VIRTIO_SCSI: u16 = 8;
 
-/// What to expect above a PCI function.
+/// The expected children of a PCI function.
 ///
-/// Virtio: Linux `drivers/virtio/virtio_pci_{modern,legacy}*.c` name the device type so.
+/// Virtio: device types as in Linux `drivers/virtio/virtio_pci_{modern,legacy}*.c`.
 #[must_use]
 pub fn children(function: &PciFunction) -> Children {
     let mut out = Children::new();
     let [base, sub, _] = function.class;
     if function.vendor == VIRTIO_VENDOR && VIRTIO_DEVICES.contains(&function.device) {
-        // Storage classes mean nothing here: what type it is decides.
+        // The virtio device type decides, not the class.
         let kind = function.device.checked_sub(VIRTIO_MODERN).unwrap_or(function.subsystem_device);
         let mut modalias = Modalias::new();
         let fits = write!(modalias, "virtio:d{kind:08X}v{:08X}", function.subsystem_vendor);
@@ -83,7 +83,7 @@ pub fn children(function: &PciFunction) -> Children {
     out
 }
 
-/// What to expect above a USB interface that firmware lists.
+/// The expected children of a USB interface.
 #[must_use]
 pub fn usb_children(interface: &UsbInterface) -> Children {
     let mut out = Children::new();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn virtio_types() {
+    fn virtio_types_determine_children() {
         let modern = function(0x1af4, 0x1042, 0x1100, [1, 0, 0]);
         assert_eq!(above(modern), ["virtio:d00000002v00001AF4"]);
         let transitional = function(0x1af4, 0x1001, 2, [1, 0, 0]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn classes() {
+    fn classes_determine_children() {
         let of = |class| above(function(0x8086, 1, 0, class));
         assert_eq!(of([1, 6, 1]), ["scsi:t-0x00", "scsi:t-0x05"]);
         assert_eq!(of([1, 8, 2]), [""; 0]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_fits() {
+    fn children_of_every_rule_fit() {
         for &(base, sub, uppers) in BY_CLASS {
             let children = children(&function(1, 1, 1, [base, sub.unwrap_or(0x55), 0]));
             let texts: Vec<_> = children.iter().map(|child| child.modalias.as_str()).collect();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn usb() {
+    fn usb_interfaces_have_children() {
         let of =
             |class| usb_children(&UsbInterface { interface_class: class, ..UsbInterface::default() }).len();
         assert_eq!((of([8, 6, 80]), of([3, 1, 1]), of([9, 0, 0])), (2, 1, 0));

@@ -1,18 +1,18 @@
-//! From hardware to modaliases: the strings by which Linux finds a driver for a device.
+//! From hardware to modaliases: the strings that Linux uses to find the driver of a device.
 //!
-//! Linux names a device by what its bus tells of it and looks the name up among the patterns that
-//! modules carry. For PCI the name comes from the configuration space:
+//! Linux builds a device's modalias from the bus's data and matches it against the alias patterns of modules.
+//! For PCI, the data is in the configuration space:
 //!
 //! ```text
 //! pci:v00001AF4d00001042sv00001AF4sd00001100bc01sc00i00
 //!     vendor   device   subsystem's v. and d. class, subclass, interface
 //! ```
 //!
-//! matches virtio_pci's `pci:v00001AF4d*sv*sd*bc*sc*i*`. That alone gives no disk: virtio_pci makes a
-//! second device, `virtio:d00000002v00001AF4`, which virtio_blk drives. Firmware sees the PCI
-//! function only, so [`children`] tells what stands above a function.
+//! matches virtio_pci's `pci:v00001AF4d*sv*sd*bc*sc*i*`. This driver alone provides no disk: virtio_pci
+//! creates a child device, `virtio:d00000002v00001AF4`, whose driver is virtio_blk. Firmware sees only the
+//! PCI function, so [`children`] predicts its child devices.
 //!
-//! Nothing here needs an allocator.
+//! This room needs no allocator.
 //!
 //! ```
 //! use depmod_core::parts::boot::hardware::{PciFunction, children};
@@ -34,5 +34,5 @@ pub use above::{Child, Children, children, usb_children};
 pub use pci::{CONFIG_LEN, PciFunction};
 pub use usb::UsbInterface;
 
-/// A modalias. Every form built here fits.
+/// A modalias, with capacity for every form built here.
 pub type Modalias = heapless::String<80>;

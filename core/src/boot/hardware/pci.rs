@@ -6,20 +6,20 @@ use scroll::{LE, Pread};
 
 use super::Modalias;
 
-/// Bytes of configuration space that [`PciFunction::parse`] can use; the first 64 are the header,
-/// the rest holds the capabilities of bridges.
+/// Bytes of configuration space used by [`PciFunction::parse`]: a header of 64 bytes, then the capabilities
+/// of bridges.
 pub const CONFIG_LEN: usize = 256;
 
-/// What identifies a PCI function to drivers.
+/// The identification of a PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PciFunction {
     /// Vendor ID.
     pub vendor: u16,
     /// Device ID.
     pub device: u16,
-    /// Subsystem vendor ID, zero where there is none.
+    /// Subsystem vendor ID, zero if there is none.
     pub subsystem_vendor: u16,
-    /// Subsystem ID, zero where there is none.
+    /// Subsystem ID, zero if there is none.
     pub subsystem_device: u16,
     /// Base class, subclass, programming interface.
     pub class: [u8; 3],
@@ -42,16 +42,16 @@ mod field {
 
 const HEADER_LEN: usize = 64;
 const STATUS_HAS_CAPABILITIES: u16 = 1 << 4;
-/// The top bit says that the device has several functions.
+/// The top bit marks a device with several functions.
 const HEADER_TYPE_MASK: u8 = 0x7f;
 /// Subsystem vendor and device of a bridge, four bytes into the capability.
 const CAPABILITY_SUBSYSTEM: u8 = 0x0d;
-/// More cannot fit: a capability has at least four bytes.
+/// Maximal number of capabilities, of at least four bytes each.
 const CAPABILITIES_MAX: usize = (CONFIG_LEN - HEADER_LEN) / 4;
 
 impl PciFunction {
-    /// Reads a configuration space, of which 64 bytes at least are needed. `None` where no function
-    /// answers: all its bits then read as ones.
+    /// Parses a configuration space of at least 64 bytes. `None` if there is no function: all bits then read
+    /// as ones.
     #[must_use]
     pub fn parse(config: &[u8]) -> Option<Self> {
         let config = config.get(..config.len().min(CONFIG_LEN))?;
@@ -79,7 +79,7 @@ impl PciFunction {
         })
     }
 
-    /// As Linux shows it in `/sys/bus/pci/devices/*/modalias`.
+    /// The modalias as in Linux's `/sys/bus/pci/devices/*/modalias`.
     #[must_use]
     pub fn modalias(&self) -> Modalias {
         let Self { vendor, device, subsystem_vendor, subsystem_device, class: [base, sub, interface] } = self;
@@ -94,13 +94,13 @@ impl PciFunction {
     }
 }
 
-/// Where a bridge's subsystem IDs stand.
+/// Offset of a bridge's subsystem IDs.
 fn bridge_subsystem(config: &[u8]) -> Option<usize> {
     if config.pread_with::<u16>(field::STATUS, LE).ok()? & STATUS_HAS_CAPABILITIES == 0 {
         return None;
     }
     let mut next = *config.get(field::BRIDGE_CAPABILITIES)?;
-    // A broken list may be a loop.
+    // A corrupt list may contain a loop.
     for _ in 0..CAPABILITIES_MAX {
         let at = usize::from(next & !3);
         if at < HEADER_LEN {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn header_types() {
+    fn subsystem_ids_depend_on_the_header_type() {
         let function = PciFunction::parse(&config(0x80)).unwrap();
         assert_eq!(function.modalias(), "pci:v00001B36d0000000Csv00001111sd00002222bc06sc04i02");
         assert_eq!(subsystem(&config(0)[..64]), (0x1111, 0x2222));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bridge_has_it_in_a_capability() {
+    fn subsystem_ids_of_bridges_are_in_a_capability() {
         let mut config = config(1);
         assert_eq!(subsystem(&config), (0, 0), "list ends in a loop");
         config[0x40..0x42].copy_from_slice(b"\x05\x50");
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers() {
+    fn absent_functions_are_none() {
         assert_eq!(PciFunction::parse(&[0xff; 256]), None);
         assert_eq!(PciFunction::parse(&[0; 63]), None);
     }
 
     proptest! {
         #[test]
-        fn any_bytes(config in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_do_not_panic(config in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Some(function) = PciFunction::parse(&config) {
                 prop_assert_eq!(function.modalias().len(), 53);
             }

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use super::Modalias;
 
-/// What identifies an interface of a USB device to drivers (USB 2.0 §9.6.1, §9.6.5).
+/// The identification of a USB interface (USB 2.0 §9.6.1, §9.6.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UsbInterface {
     /// `idVendor`.
@@ -22,7 +22,7 @@ pub struct UsbInterface {
 }
 
 impl UsbInterface {
-    /// As Linux shows it in `/sys/bus/usb/devices/*/modalias`.
+    /// The modalias as in Linux's `/sys/bus/usb/devices/*/modalias`.
     ///
     /// ```
     /// use depmod_core::parts::boot::hardware::UsbInterface;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_has_its_place() {
+    fn modaliases_contain_every_field() {
         let all = UsbInterface {
             vendor: 0x1d6b,
             product: 0x0002,

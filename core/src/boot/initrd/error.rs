@@ -1,28 +1,28 @@
-//! Why an existing initrd cannot be looked into.
+//! Errors in existing initrds.
 
 use core::fmt;
 
 use crate::boot::ArchiveError;
 use crate::decompress::DecodeError;
 
-/// What stands in the way.
+/// The reason for an unreadable initrd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingError {
-    /// It is compressed in a way that Linux knows and this crate does not.
+    /// A compression format that Linux supports and this crate does not.
     Unsupported(&'static str),
-    /// Neither an archive nor something that Linux could decompress begins at this offset.
+    /// The data at this offset is neither an archive nor in a format that Linux can decompress.
     Unknown(usize),
-    /// Something compressed is broken or too large.
+    /// Compressed data is corrupt or too large.
     Decode(DecodeError),
-    /// The same, of a format that modules do not come in.
+    /// The same, in a format not used for modules.
     Stream {
-        /// Its name.
+        /// Name of the format.
         format: &'static str,
-        /// What is wrong.
+        /// The cause.
         cause: &'static str,
     },
-    /// An archive is broken.
+    /// An archive is corrupt.
     Cpio(ArchiveError),
 }
 

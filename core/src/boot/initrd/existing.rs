@@ -1,8 +1,8 @@
-//! Existing initrds: what Linux finds beside the archive that comes on top.
+//! Existing initrds: those of the boot entry, which Linux unpacks before the generated one.
 //!
-//! An initrd is a row of newc archives with zeros between them, each plain or compressed in one of the ways
-//! that Linux knows (`Documentation/driver-api/early-userspace/buffer-format.rst`, `lib/decompress.c`).
-//! Debian's with microcode in it:
+//! An initrd is a sequence of newc archives with zeros between them, each plain or compressed in a format
+//! that Linux supports (`Documentation/driver-api/early-userspace/buffer-format.rst`, `lib/decompress.c`).
+//! Debian's initrd with microcode:
 //!
 //! ```text
 //! 30 37 30 37 30 31 …   070701: plain; kernel/x86/microcode/…, up to its TRAILER!!!
@@ -10,10 +10,11 @@
 //! 28 b5 2f fd …         zstd: usr/, lib -> usr/lib, init, …
 //! ```
 //!
-//! [`UnpackedInitrd`] is such an initrd without compression, [`ExistingInitrds`] what stands where when all
-//! are unpacked. Later archives replace files of earlier ones, so what comes on top has to know what is
-//! there: index files are for the modules of both, lists go on, directories stay as they are. If their own
-//! index files fit their modules, they tell what is to be known of these; else the modules are read.
+//! [`UnpackedInitrd`] is such an initrd without compression, [`ExistingInitrds`] the file system after
+//! unpacking all of them. Later archives replace files of earlier ones, so the generated archive depends on
+//! the existing files: its index files include existing modules, lists are extended, directories stay
+//! unchanged. If the existing index files match the existing modules, their facts are used; otherwise the
+//! modules are read.
 //!
 //! ```
 //! use depmod_core::{Limits, parts::{cpio::Builder, decompress::PureDecoder}};
@@ -39,10 +40,10 @@ use crate::boot::{Archive, Location, ModuleDirectory, indexed_facts::IndexedFact
 use crate::limits::Limits;
 use crate::source::{AnySource, FileKind, Source};
 
-/// Where modules of all versions can be.
+/// Parents of module directories.
 const PARENTS: [&str; 2] = ["/lib/modules/", "/usr/lib/modules/"];
 
-/// All existing initrds, unpacked one over the other.
+/// All existing initrds, unpacked in order.
 #[derive(Clone, Debug)]
 pub struct ExistingInitrds<'p> {
     files: Archive<'p>,
@@ -51,11 +52,11 @@ pub struct ExistingInitrds<'p> {
 /// The modules of one version in existing initrds.
 #[derive(Clone, Debug)]
 pub struct ExistingModules {
-    /// Their directory, absolute. Where there is none, the usual one.
+    /// Their directory, absolute; the default directory if there is none.
     pub directory: BString,
-    /// Paths below it, in order; of several modules with one name the one that kmod prefers.
+    /// Paths below it, in order; of several modules with the same name, the one that kmod prefers.
     pub paths: Vec<BString>,
-    /// What their index files tell, if these fit.
+    /// Facts from their index files, if these match.
     pub(crate) facts: Option<IndexedFacts>,
 }
 
@@ -66,10 +67,10 @@ impl Default for ExistingInitrds<'_> {
 }
 
 impl<'p> ExistingInitrds<'p> {
-    /// Unpacks an initrd over those before.
+    /// Unpacks an initrd over the earlier ones.
     ///
     /// # Errors
-    /// When it has links that take too long to follow.
+    /// When its links take too many steps.
     pub fn add(&mut self, initrd: &'p UnpackedInitrd<'_>, limits: &Limits) -> Result<(), ExistingError> {
         initrd
             .archives()
@@ -77,19 +78,19 @@ impl<'p> ExistingInitrds<'p> {
             .map_err(ExistingError::Cpio)
     }
 
-    /// Whether a directory stands at this path, links followed.
+    /// Whether there is a directory at this path, with links followed.
     #[must_use]
     pub fn has_directory(&self, path: &[u8]) -> bool {
         self.files.stat(path).is_ok_and(|stat| stat.kind == FileKind::Directory)
     }
 
-    /// A file's content, links followed; `None` if there is none of at most `limit` bytes.
+    /// The content of a file, with links followed; `None` if it is missing or larger than `limit` bytes.
     #[must_use]
     pub fn file(&self, path: &[u8], limit: u64) -> Option<Vec<u8>> {
         self.files.read(path, limit).ok()
     }
 
-    /// The files.
+    /// The files as a source.
     #[must_use]
     pub fn source(&self) -> AnySource<'_> {
         AnySource::new(&self.files)
@@ -101,7 +102,7 @@ impl<'p> ExistingInitrds<'p> {
         let [usual, other] = PARENTS.map(|parent| BString::from([parent, version].concat()));
         let directory = if self.has_directory(&other) && !self.has_directory(&usual) { other } else { usual };
         let location = Location { directory, version: version.into() };
-        // What is odd there was said when the initrd was made.
+        // Warnings about these modules were reported when the initrd was built.
         let files = self.source();
         let opened = ModuleDirectory::open(&files, &location, limits, &mut ());
         let (paths, facts) = opened.map_or_else(
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_of_the_version_wherever_they_are() {
+    fn modules_of_the_version_are_found_in_all_parents() {
         let usual = BString::from("/lib/modules/6.1");
         assert_eq!(modules(&[]), (usual.clone(), Vec::new()));
         assert_eq!(modules(&[initrd(&[b"lib/modules/6.2/a.ko"])]), (usual.clone(), Vec::new()));

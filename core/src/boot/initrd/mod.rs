@@ -1,24 +1,26 @@
-//! From requests to an initrd that holds their modules.
+//! From requests to an initrd with their modules.
 //!
-//! What firmware adds to a kernel's initrds. For a request that only `virtio_blk` answers to:
+//! The firmware program adds this initrd to those of the boot entry. For a request that matches only
+//! `virtio_blk`:
 //!
 //! ```text
-//! conf/modules                         names in loading order, for initramfs-tools
+//! conf/modules                         names in load order, for initramfs-tools
 //! etc/modules-load.d/depmod.conf       the same for systemd
-//! lib/modules/6.1.0/kernel/…           the modules of the load order as they are stored
-//! lib/modules/6.1.0/modules.*          the eleven index files for exactly these; modules.order,
-//!                                      modules.builtin and modules.builtin.modinfo as given
-//! lib/modules/6.1.0/modules.load       paths in loading order, one a line, as Android has it
-//! lib/modules/6.1.0/depmod-report.txt  what was chosen and why
+//! lib/modules/6.1.0/kernel/…           the modules of the load order, as stored
+//! lib/modules/6.1.0/modules.*          the eleven index files for these modules; modules.order,
+//!                                      modules.builtin and modules.builtin.modinfo unchanged
+//! lib/modules/6.1.0/modules.load       paths in load order, one per line, as on Android
+//! lib/modules/6.1.0/depmod-report.txt  the modules and their reasons
 //! ```
 //!
-//! It goes on top of the [existing initrds](ExistingInitrds) and leaves them whole, although Linux lets a
-//! later archive's files replace an earlier one's. Modules of this version in them are in the index files,
-//! too; their `conf/modules` goes on with our names; directories that they have get no entry, and so keep
-//! their modes; and if the module directory comes without `modules.order` or `modules.builtin`, theirs stay.
+//! It is unpacked over the [existing initrds](ExistingInitrds) and preserves their contents, although in
+//! Linux files of a later archive replace those of an earlier one. The index files include modules of this
+//! version from existing initrds; new names are appended to an existing `conf/modules`; existing directories
+//! get no member, and so keep their modes; and if the module directory has no `modules.order` or
+//! `modules.builtin`, the existing files stay.
 //!
-//! The archive is a function of the module directory, the requests and the existing initrds: what measures it
-//! at boot sees the same bytes each time.
+//! The archive is a function of the module directory, the requests and the existing initrds, so that measured
+//! boot sees the same bytes each time.
 
 mod error;
 mod existing;
@@ -51,17 +53,17 @@ use crate::{
 };
 use overlay::Overlay;
 
-/// What is wanted.
+/// The modules to load.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Names, aliases and globs to find modules for.
+    /// Names, aliases and globs of modules.
     pub requests: Vec<Request>,
-    /// Modules that aliases and globs must not bring in, as
-    /// [`BootEntry::blacklist`](super::BootEntry::blacklist) gives them.
+    /// Modules excluded from matches of aliases and globs, from
+    /// [`BootEntry::blacklist`](super::BootEntry::blacklist).
     pub blacklist: Vec<BString>,
 }
 
-/// An initrd, and how it came about.
+/// An initrd, with its load order and report.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ModuleInitrd {
@@ -69,23 +71,23 @@ pub struct ModuleInitrd {
     pub archive: Vec<u8>,
     /// The modules in it.
     pub order: LoadOrder,
-    /// What was chosen and why, as in the archive.
+    /// The modules and their reasons, as in the archive.
     pub report: String,
-    /// What told the dependencies.
+    /// Origin of the dependencies.
     pub provenance: Provenance,
-    /// How many modules the existing initrds have.
+    /// Number of modules in the existing initrds.
     pub existing_modules: usize,
 }
 
-/// Why there is no initrd.
+/// The reason for a missing initrd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InitrdError {
-    /// The module directory gives nothing.
+    /// The module directory is unusable.
     Directory(DirectoryError),
-    /// An index cannot be searched.
+    /// A search in an index failed.
     Index(IndexError),
-    /// The archive cannot be made.
+    /// The archive cannot be built.
     Pack(PackError),
 }
 
@@ -127,7 +129,7 @@ impl From<PackError> for InitrdError {
     }
 }
 
-/// Makes initrds from a module directory, to go on top of existing ones.
+/// Builds initrds from a module directory, to be unpacked over existing initrds.
 #[derive(Clone, Copy, Debug)]
 pub struct InitrdBuilder<'b, S> {
     source: &'b S,
@@ -137,7 +139,7 @@ pub struct InitrdBuilder<'b, S> {
 }
 
 impl<'b, S: Source> InitrdBuilder<'b, S> {
-    /// Takes modules from this directory.
+    /// A builder with the modules of this directory.
     #[must_use]
     pub fn new(
         source: &'b S,
@@ -148,13 +150,12 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         Self { source, location, existing, limits }
     }
 
-    /// Plans, and packs what is planned. Requests without a module are no failure;
-    /// [`LoadOrder::unplanned`] and the report name them.
+    /// Plans the load order and packs its modules. Requests without a module are not errors; they are in
+    /// [`LoadOrder::unplanned`] and in the report.
     ///
     /// # Errors
-    /// When the directory cannot be read, or a module that counts is broken: one of the load order's in any
-    /// case, any at all where the index files have to be computed. Broken ones in existing initrds do not
-    /// matter.
+    /// When the directory cannot be read, or a relevant module is unreadable: a module of the load order, or
+    /// any module if the index files have to be computed. Unreadable modules in existing initrds are ignored.
     pub fn build(
         &self,
         wanted: &Wanted,
@@ -174,22 +175,22 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         Ok(ModuleInitrd { archive, order, report, provenance, existing_modules })
     }
 
-    /// The index files of our modules and the existing ones together. Of two modules with one name ours
-    /// counts: at the same path it takes the other's place, and at another it is the one that is known to be
-    /// needed.
+    /// The index files of new and existing modules. Of two modules with the same name, the new one takes
+    /// precedence: at the same path it replaces the existing one, and at another path it is the one in the
+    /// load order.
     fn index_files(
         &self,
         directory: &AnyDirectory<'_, '_>,
         order: &LoadOrder,
-        theirs: &ExistingModules,
+        present: &ExistingModules,
         decoder: &mut dyn Decoder,
     ) -> Result<IndexFiles, DirectoryError> {
         let names: BTreeSet<&[u8]> = order.modules.iter().map(|module| module.name.as_slice()).collect();
         let mut files: Vec<BString> =
             order.modules.iter().map(|module| directory.absolute(&module.path)).collect();
         let source = AnySource::new(directory.source());
-        let mut overlay = Overlay::new(source, directory.path(), self.existing, &theirs.directory);
-        for path in &theirs.paths {
+        let mut overlay = Overlay::new(source, directory.path(), self.existing, &present.directory);
+        for path in &present.paths {
             let name: Vec<u8> = module_name(path).collect();
             if !names.contains(&*name) {
                 files.push(directory.absolute(path));
@@ -202,8 +203,8 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
                 overlay.take_from_existing(path);
             }
         }
-        // What there is to warn about has been said of the whole directory.
-        let known = Known { paths: Some(overlay.existing_paths()), facts: theirs.facts.as_ref() };
+        // Warnings have already been reported for the whole directory.
+        let known = Known { paths: Some(overlay.existing_paths()), facts: present.facts.as_ref() };
         directory.computed_from(&AnySource::new(&overlay), files, known, decoder, &mut ())
     }
 
@@ -215,10 +216,10 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         decoder: &mut dyn Decoder,
     ) -> Result<(Vec<u8>, usize), InitrdError> {
         let Self { location, existing, limits, .. } = self;
-        let theirs = existing.modules(&location.version, limits);
-        let files = self.index_files(directory, order, &theirs, decoder)?;
+        let present = existing.modules(&location.version, limits);
+        let files = self.index_files(directory, order, &present, decoder)?;
         let paths = order.modules.iter().map(|module| module.path.as_slice());
-        let inside = |name: &[u8]| [theirs.directory.as_slice(), b"/", name].concat();
+        let inside = |name: &[u8]| [present.directory.as_slice(), b"/", name].concat();
         let mut builder = collect_below(&inside(b""), directory.source(), location, paths, &files, limits)?;
         let names: Vec<&[u8]> = order.to_load().map(|module| module.name.as_slice()).collect();
         let mut load = Vec::new();
@@ -229,17 +230,17 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         builder.file(&inside(b"depmod-report.txt"), report.as_bytes().to_vec());
         builder.file(b"etc/modules-load.d/depmod.conf", list);
         let listed = existing.file(b"/conf/modules", limits.text_size).unwrap_or_default();
-        builder.file(b"conf/modules", continued(listed, &names));
+        builder.file(b"conf/modules", with_missing_names(listed, &names));
         let archive = builder.build_onto(&|path| existing.has_directory(path)).map_err(PackError::from)?;
-        Ok((archive, theirs.paths.len()))
+        Ok((archive, present.paths.len()))
     }
 }
 
-/// A module directory of any source.
+/// A module directory with a type-erased source.
 type AnyDirectory<'t, 's> = ModuleDirectory<'t, AnySource<'s>>;
 
-/// A list of modules, one a line with its parameters behind it, and those names that it lacks.
-fn continued(list: Vec<u8>, names: &[&[u8]]) -> Vec<u8> {
+/// Appends missing names to a list of modules, which has one module per line, with parameters.
+fn with_missing_names(list: Vec<u8>, names: &[&[u8]]) -> Vec<u8> {
     let first_word = |line: &[u8]| -> Vec<u8> {
         let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty());
         module_name(word.unwrap_or_default()).collect()
@@ -260,14 +261,14 @@ fn push_line(text: &mut Vec<u8>, line: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::continued;
+    use super::with_missing_names;
 
     #[test]
-    fn a_list_goes_on() {
+    fn missing_names_are_appended() {
         let list = b"# first\ndm-mod\n  loop max_loop=8\nlast".to_vec();
         let names: [&[u8]; 4] = [b"dm_mod", b"virtio_blk", b"loop", b"max_loop"];
         let expected = b"# first\ndm-mod\n  loop max_loop=8\nlast\nvirtio_blk\nmax_loop\n";
-        assert_eq!(continued(list, &names), expected);
-        assert_eq!(continued(b"".to_vec(), &names[..1]), b"dm_mod\n");
+        assert_eq!(with_missing_names(list, &names), expected);
+        assert_eq!(with_missing_names(b"".to_vec(), &names[..1]), b"dm_mod\n");
     }
 }

@@ -1,4 +1,4 @@
-//! A module directory with files of existing initrds in it.
+//! A module directory with files of existing initrds.
 
 use alloc::{borrow::Cow, boxed::Box, collections::BTreeSet, vec::Vec};
 
@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 use super::ExistingInitrds;
 use crate::source::{AnySource, DirEntry, IoError, ReadAt, Source, Stat};
 
-/// A source where some files of a directory are those that stand at the same place in the existing initrds'.
+/// A source that replaces some files of a module directory with those of the existing initrds.
 #[derive(Debug)]
 pub(crate) struct Overlay<'m> {
     source: AnySource<'m>,
@@ -19,7 +19,7 @@ pub(crate) struct Overlay<'m> {
 }
 
 impl<'m> Overlay<'m> {
-    /// Both directories are paths without a slash at the end.
+    /// Both directories are paths without a trailing slash.
     pub(crate) fn new(
         source: AnySource<'m>,
         directory: &'m [u8],
@@ -35,12 +35,12 @@ impl<'m> Overlay<'m> {
         }
     }
 
-    /// From now on this path below the directory is the existing initrds'.
+    /// Takes the file at this path below the directory from the existing initrds.
     pub(crate) fn take_from_existing(&mut self, path: BString) {
         self.existing_paths.insert(path);
     }
 
-    /// The paths that are the existing initrds'.
+    /// The paths taken from the existing initrds.
     pub(crate) fn existing_paths(&self) -> &BTreeSet<BString> {
         &self.existing_paths
     }
@@ -56,7 +56,7 @@ impl<'m> Overlay<'m> {
 impl<'m> Source for Overlay<'m> {
     type File = Box<dyn ReadAt + 'm>;
 
-    /// Without the existing initrds'.
+    /// Lists only the module directory.
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         self.source.list(dir)
     }

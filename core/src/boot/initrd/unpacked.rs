@@ -1,4 +1,4 @@
-//! An initrd without compression.
+//! Decompression of initrds.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -10,14 +10,14 @@ use crate::decompress::lz4;
 use crate::decompress::{Compression, PureDecoder};
 use crate::limits::Limits;
 
-/// The archives of an initrd, decompressed where necessary.
+/// The archives of an initrd, decompressed if necessary.
 #[derive(Clone, Debug, Default)]
 pub struct UnpackedInitrd<'a> {
     archives: Vec<Cow<'a, [u8]>>,
 }
 
-/// First bytes of what Linux decompresses, beside those that [`Compression::detect`] knows
-/// (`lib/decompress.c`).
+/// First bytes of further formats that Linux decompresses (`lib/decompress.c`), in addition to those of
+/// [`Compression::detect`].
 const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"BZh", "bzip2"),
     (b"\x5d\0", "lzma"),
@@ -27,10 +27,10 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
 ];
 
 impl<'a> UnpackedInitrd<'a> {
-    /// Decompresses what is compressed; all of it together may have [`Limits::archive_size`] bytes.
+    /// Decompresses the compressed parts; the sum of all parts is limited to [`Limits::archive_size`] bytes.
     ///
     /// # Errors
-    /// When something in it cannot be decompressed, is no archive, or is broken.
+    /// When a part cannot be decompressed, is not an archive, or is corrupt.
     pub fn read(initrd: &'a [u8], decoder: &mut PureDecoder, limits: &Limits) -> Result<Self, ExistingError> {
         let mut archives = Vec::new();
         let mut room = Limits { module_size: limits.archive_size, ..limits.clone() };
@@ -56,17 +56,17 @@ impl<'a> UnpackedInitrd<'a> {
         }
     }
 
-    /// Rows of archives, in order.
+    /// Sequences of archives, in order.
     pub fn archives(&self) -> impl Iterator<Item = &[u8]> {
         self.archives.iter().map(|archive| &**archive)
     }
 }
 
-/// The plain archives at the beginning, and what is behind them.
+/// The plain archives at the beginning, and the bytes after them.
 fn split_archives(bytes: &[u8]) -> Result<(&[u8], &[u8]), ExistingError> {
     match Members::new(bytes).find_map(Result::err) {
         None => Ok((bytes, &[])),
-        // What begins behind a trailer, unless it is in the middle of an archive: then it is nothing known.
+        // Other data may begin after a trailer, but in the middle of an archive it is an unknown format.
         Some(error) if error.kind == ErrorKind::Magic && error.offset > 0 => {
             bytes.split_at_checked(error.offset).ok_or(ExistingError::Unknown(error.offset))
         }
@@ -74,7 +74,7 @@ fn split_archives(bytes: &[u8]) -> Result<(&[u8], &[u8]), ExistingError> {
     }
 }
 
-/// Decompresses what begins here, and gives what is behind it.
+/// Decompresses the part at the beginning, and returns the bytes after it.
 fn first<'a>(
     input: &'a [u8],
     offset: usize,
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_archives_of_every_kind() {
+    fn archives_in_every_format_are_read() {
         let [a, b, c] = [archive(b"a"), archive(b"b"), archive(b"c")];
         let early = [&*a, &[0; 500], &*b, &[0; 8]].concat();
         let row = [&*early, &*zstd(&b), &[0; 3], &*gzip(&c), &*zstd(&a), &[0; 8], &*c].concat();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read() {
+    fn invalid_initrds_are_errors() {
         let text = |initrd: &[u8]| read(initrd).unwrap_err().to_string();
         let a = archive(b"a");
         assert_eq!(text(b"BZh91AY&SY"), "bzip2 is not supported");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn all_together_has_a_ceiling() {
+    fn sum_of_all_parts_is_limited() {
         let limits = Limits { archive_size: 600, ..Limits::DEFAULT };
         let bomb = gzip(&vec![0; 400]);
         let twice = [&*bomb, &bomb].concat();
