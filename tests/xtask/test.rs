@@ -76,7 +76,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         bail!("no step `{unknown}`; `cargo xtask test --list` names them");
     }
     // What the tests call beside the base system.
-    apt::install(&["gzip", "xz-utils", "zstd", "g++"])?;
+    apt::install(&["cpio", "g++", "gzip", "lz4", "xz-utils", "zstd"])?;
     let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut failed = Vec::new();
     let mut passed = 0;
