@@ -33,7 +33,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// kmod's word for it: `FATAL`, `ERROR`, `WARNING`, `INFO`.
+    /// kmod's name of the level: `FATAL`, `ERROR`, `WARNING`, `INFO`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -61,14 +61,14 @@ pub trait Reporter {
     }
 }
 
-/// Collects them.
+/// Collects the diagnostics.
 impl Reporter for Vec<Diagnostic> {
     fn report(&mut self, diagnostic: Diagnostic) {
         self.push(diagnostic);
     }
 }
 
-/// Drops them.
+/// Drops the diagnostics.
 impl Reporter for () {
     fn report(&mut self, _: Diagnostic) {}
 }
@@ -194,7 +194,7 @@ impl Part for FileLine {
     }
 }
 
-/// A file type, as C's `%o` shows it.
+/// A file type in C's `%o` format.
 struct Octal(u32);
 
 impl Part for Octal {
@@ -203,7 +203,7 @@ impl Part for Octal {
     }
 }
 
-/// A byte, as C's `%x` shows it.
+/// A byte in C's `%x` format.
 struct Hexadecimal(u8);
 
 impl Part for Hexadecimal {
@@ -212,7 +212,7 @@ impl Part for Hexadecimal {
     }
 }
 
-/// Names with arrows between them.
+/// Names separated by arrows.
 struct Joined<'n>(&'n [BString]);
 
 impl Part for Joined<'_> {
@@ -377,7 +377,7 @@ diagnostics! {
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
     Warning BuiltinFieldTooLong { partial: BString } => b"Could not flush stream: 28. Partial content: ", partial;
 
-    // A module directory against its `modules.order`.
+    // Comparison of a module directory with its `modules.order`.
     /// A case-insensitive file system kept only one of two modules.
     Warning CaseFolded { path: BString, other: BString } => b"no ", path, b", only ", other, b": names differ in case alone";
     /// Other missing modules.

@@ -55,7 +55,7 @@ pub enum Selection {
     Files(Vec<BString>),
 }
 
-/// A file that lists the kernel's own symbols, by its path.
+/// The path of a file with the kernel's own symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelSymbols {
     /// `-E`: `Module.symvers`; turns the comparison of versions on.

@@ -47,7 +47,7 @@ pub trait Hooks {
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic>;
 
     /// With [`Options::trace_links`]: the symbol that links each pair of modules, one line per pair. Called
-    /// once, also when there is a cycle.
+    /// once, even if there are dependency cycles.
     ///
     /// # Errors
     /// The reason for ending the run.
@@ -68,7 +68,7 @@ pub trait Hooks {
     }
 }
 
-/// Loads one module after the other.
+/// Hooks that load one module after the other.
 pub struct InTurn<'h, S> {
     source: &'h S,
     loader: Loader<'h>,
@@ -750,7 +750,7 @@ mod tests {
         let mut limits = Limits::DEFAULT;
         limits.index_size = 100;
         let mut source = kernel();
-        // Each with the number of messages that follow the cause.
+        // `more` is the number of messages after the cause.
         let check = |source: &MemorySource, options: Options, text: &str, more: usize| {
             let mut messages = Vec::new();
             let stopped = run(&options, source, &mut messages).unwrap_err();

@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn later_entries_replace_earlier_ones() {
+    fn later_members_replace_earlier_members() {
         let mut bytes = archive(&[("a", MODE_FILE, "1", 0), ("lib", MODE_LINK, "usr", 0)]);
         let mut builder = Builder::new();
         builder.file(b"a", b"2");

@@ -46,7 +46,7 @@ impl<'a> Index<'a> {
     /// Reads the header ([`reference::index_format`](crate::reference::index_format) §4.1).
     ///
     /// # Errors
-    /// When the header is short or not that of an index of major version 2.
+    /// When the header is truncated, or is not that of an index with major version 2.
     pub fn parse(data: &'a [u8]) -> Result<Self, IndexError> {
         if data.len() < HEADER_LEN {
             return Err(IndexError::TooShort { len: data.len() });

@@ -1,7 +1,6 @@
 //! The modules of a run, in their final order ([`reference::modules`](crate::reference::modules) §§4–5).
 //!
-//! First come the modules that `modules.order` names, in its order, then the others in the order of kmod's
-//! hash table.
+//! Modules in `modules.order` come first, in its order, then the others in the order of kmod's hash table.
 
 use alloc::vec::Vec;
 

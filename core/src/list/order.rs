@@ -41,7 +41,7 @@ impl<'a> Order<'a> {
     /// Parses a whole `modules.order`. Lines are used unchanged: no trimming, no removal of CR.
     ///
     /// # Errors
-    /// When a line misses its newline.
+    /// When a line has no newline.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, CorruptLine> {
         let mut positions = HashMap::new();
         for line in Lines::new(bytes, LINE) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_4095_bytes_with_its_newline() {
+    fn lines_have_at_most_4095_bytes_with_their_newline() {
         assert_eq!(Order::parse(&long_line(4094)).unwrap().position(b"k/a.ko"), Some(1));
         assert_eq!(Order::parse(&long_line(4095)).unwrap_err().line, 1);
         assert_eq!(Order::parse(&long_line(4096)).unwrap_err().line, 1);

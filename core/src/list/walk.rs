@@ -101,7 +101,7 @@ impl<'s, S: Source> Walk<'s, S> {
     /// Starts at a directory.
     ///
     /// # Errors
-    /// When it cannot be listed.
+    /// When the directory cannot be listed.
     pub fn new(root: &[u8], source: &'s S, limits: &'s Limits) -> Result<Self, WalkError> {
         let entries = source.list(root).map_err(|cause| WalkError { path: root.into(), cause })?;
         let levels = vec![Level::new(entries, root.len(), None)];

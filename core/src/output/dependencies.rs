@@ -13,7 +13,7 @@ use crate::{
     resolve::{DependencyGraph, ModuleIndex, TopologicalOrder},
 };
 
-/// The lines of `modules.dep`, which are also the values of `modules.dep.bin`.
+/// The lines of `modules.dep`, also the values of `modules.dep.bin`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DependencyLines {
     text: Vec<u8>,

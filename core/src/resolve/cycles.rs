@@ -4,7 +4,7 @@
 //! ([`reference::resolution`](crate::reference::resolution) §5.1). That walk does not terminate if it can
 //! enter a cycle from outside, fails on dense graphs, and takes exponential time on large ones
 //! ([`reference::known_bugs`](crate::reference::known_bugs) A3, A4, A12). In these cases each strongly
-//! connected component is reported by shortest cycles, as many as it takes to name every counted module.
+//! connected component is reported as shortest cycles that cover all its modules.
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
 
@@ -105,20 +105,20 @@ fn remove(candidates: &mut VecDeque<ModuleIndex>, module: ModuleIndex) -> usize 
     position.unwrap_or(candidates.len())
 }
 
-/// Shortest cycles of each strongly connected component, so many that each of its modules is in one of them.
-/// Ends above `most` cycles; all modules are counted in any case.
+/// Reports shortest cycles that cover all modules of each strongly connected component. Stops above `most`
+/// cycles, but counts all modules.
 fn report_components(graph: &DependencyGraph, unnumbered: &[ModuleIndex], most: usize) -> CycleReport {
     let mut report = CycleReport::default();
     let component = components(graph, unnumbered);
     let mut size = PerModule::<usize>::new(graph);
-    for knot in unnumbered.iter().filter_map(|&module| component.get(module)) {
-        size.set(knot, size.get(knot).saturating_add(1));
+    for id in unnumbered.iter().filter_map(|&module| component.get(module)) {
+        size.set(id, size.get(id).saturating_add(1));
     }
     let mut reported = PerModule::<bool>::new(graph);
     let mut search = CycleSearch { reached_from: PerModule::new(graph), reached: Vec::new() };
     for &first in unnumbered {
-        let Some(knot) = component.get(first) else { continue };
-        if size.get(knot) < 2 && !graph.dependencies(first).contains(&first) {
+        let Some(id) = component.get(first) else { continue };
+        if size.get(id) < 2 && !graph.dependencies(first).contains(&first) {
             continue;
         }
         report.modules = report.modules.saturating_add(1);
@@ -132,14 +132,14 @@ fn report_components(graph: &DependencyGraph, unnumbered: &[ModuleIndex], most: 
     report
 }
 
-/// Breadth-first search for cycles; the table is kept from search to search.
+/// Breadth-first search for cycles, with a reused table.
 struct CycleSearch {
     reached_from: PerModule<Option<ModuleIndex>>,
     reached: Vec<ModuleIndex>,
 }
 
 impl CycleSearch {
-    /// A shortest cycle through `first`, which is in one, from `first` back to it.
+    /// A shortest cycle from `first` back to `first`, which must be in a cycle.
     fn shortest(
         &mut self,
         graph: &DependencyGraph,
@@ -280,7 +280,7 @@ mod tests {
             text += &std::format!("a{n}:b{n},c{n} b{n}:a{next} c{n}:a{next} ");
         }
         let lines = report(text.trim_end());
-        // One cycle through each b and through each c: every module stands in a line.
+        // One cycle through each b and each c, so that every module is reported.
         assert_eq!(lines.len(), 42);
         assert_eq!(lines[41], "120");
     }

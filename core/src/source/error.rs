@@ -5,7 +5,7 @@ use core::fmt;
 
 /// An error of the operating system: its number (`errno`), if any, its kind, and its text.
 ///
-/// `Display` is the system's own text (`strerror`), which kmod's messages quote.
+/// `Display` is the operating system's text (`strerror`), as quoted in kmod's messages.
 ///
 /// ```
 /// use depmod_core::{IoError, IoErrorKind};

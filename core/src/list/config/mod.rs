@@ -3,8 +3,8 @@
 //! ```text
 //! # /etc/depmod.d/site.conf
 //! search updates extra built-in              # directories, highest priority first
-//! override e1000e 6.1.* extra                # for kernel 6.1, extra/e1000e.ko wins over any other
-//! external * /opt/modules                    # one more directory to walk
+//! override e1000e 6.1.* extra                # for kernel 6.1, extra/e1000e.ko takes precedence
+//! external * /opt/modules                    # additional directory to walk
 //! exclude drafts                             # skip files and directories with this name
 //! ```
 //!

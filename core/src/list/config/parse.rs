@@ -11,7 +11,7 @@ use crate::{
     source::Source,
 };
 
-/// Reads configuration files one after the other into a [`Config`].
+/// Parses configuration files in order into a [`Config`].
 pub(super) struct Parser<'a, R> {
     version: &'a [u8],
     limits: &'a Limits,

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_follows_the_second_space() {
+    fn names_follow_the_second_space() {
         let text = b"00 T __ksymtab_s1\n00 T s2\n00  __ksymtab_s3\n  __ksymtab_s4\n00 T  __ksymtab_s5\n0 T __ksymtab_s6";
         assert_eq!(read(text, None), ok(&["s1", "s3", "s4", "s6"]));
         let text = b"00 T __ksymtab_a b\n00 T __ksymtab_c\r\n00 T __ksymtab_d\t[m]\n00 T __ksymtab_\n";

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn elements() {
+    fn elements_are_sets_of_bytes() {
         assert_eq!(members(b"b-da]z"), b"abcd");
         assert_eq!(members(b"]a]z"), b"]a");
         assert_eq!(members(b"-a]z"), b"-a");
@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn complement() {
+    fn leading_carets_complement_the_set() {
         let rest: Vec<u8> = members(b"^]a]z");
         assert_eq!(rest.len(), 254);
         assert!(!rest.contains(&b']') && !rest.contains(&b'a') && rest.contains(&b'^'));
     }
 
     #[test]
-    fn errors() {
+    fn invalid_brackets_are_errors() {
         for (bracket, error) in [
             (&b"z-a]"[..], PatternError::Range),
             (b"a-z-9]", PatternError::Range),

@@ -37,7 +37,7 @@ use spans::Budget;
 /// ```
 /// use depmod_core::parts::list::config::pattern_occurs;
 /// assert_eq!(pattern_occurs(br"^6\.(1|12)\.[0-9]+-.*amd64$", b"6.12.9-cloud-amd64", 1_000_000), Ok(true));
-/// assert_eq!(pattern_occurs(b"5.1", b"5-10", 1_000_000), Ok(true), "patterns are unanchored, and . is any byte");
+/// assert_eq!(pattern_occurs(b"5.1", b"5-10", 1_000_000), Ok(true), "unanchored; . matches any byte");
 /// assert!(pattern_occurs(b"6.1(", b"6.1", 1_000_000).is_err());
 /// ```
 ///
@@ -71,7 +71,7 @@ pub enum PatternError {
     Collation,
     /// A `\` at the end.
     TrailingBackslash,
-    /// `\1` to `\9`, which are not supported.
+    /// `\1` to `\9`: unsupported.
     BackReference,
     /// The step limit was exceeded.
     TooCostly,

@@ -13,7 +13,7 @@ fn occurs(pattern: &str, text: &str) -> Result<bool, PatternError> {
 }
 
 #[test]
-fn version_patterns() {
+fn version_patterns_match_as_in_glibc() {
     for (pattern, text, expected) in [
         ("6.1.0-13-amd64", "6.1.0-13-amd64", true),
         ("6.1", "6.12.9", true),
@@ -31,7 +31,7 @@ fn version_patterns() {
 }
 
 #[test]
-fn operators() {
+fn operators_match_as_in_glibc() {
     for (pattern, text, expected) in [
         // Anchors are special everywhere in a pattern.
         ("a^b", "a^b", false),
@@ -93,7 +93,7 @@ fn operators() {
 }
 
 #[test]
-fn invalid_patterns() {
+fn invalid_patterns_are_errors() {
     for (pattern, error) in [
         ("*", NothingToRepeat),
         ("+a", NothingToRepeat),
