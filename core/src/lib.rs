@@ -40,7 +40,7 @@
 //! | Stage | Room | From → to |
 //! |---|---|---|
 //! | list | [`parts::list`] | directories and configuration → module files in their final order |
-//! | read | [`parts::source`] | the interface to an operating system; [`MemorySource`] keeps files in memory |
+//! | read | [`parts::source`] | the interface to an operating system; [`MemorySource`] is in memory |
 //! | decompress | [`parts::decompress`] | gzip, xz, zstd → ELF |
 //! | parse | [`parts::parse`] | a module → its [`Facts`](parts::parse::module::Facts) |
 //! | resolve | [`parts::resolve`] | facts → dependencies |
