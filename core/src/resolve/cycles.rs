@@ -105,8 +105,9 @@ fn remove(candidates: &mut VecDeque<ModuleIndex>, module: ModuleIndex) -> usize 
     position.unwrap_or(candidates.len())
 }
 
-/// One shortest cycle for each strongly connected component.
-fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleReport {
+/// One shortest cycle for each knot of modules that need each other.
+#[must_use]
+pub fn report_knots(graph: &DependencyGraph, unnumbered: &[ModuleIndex]) -> CycleReport {
     let mut report = CycleReport::default();
     let component = components(graph, unnumbered);
     let mut size = PerModule::<usize>::new(graph);
