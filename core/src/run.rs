@@ -80,6 +80,13 @@ impl<'h, S: Source> InTurn<'h, S> {
         Self { source, loader: Loader::new(limits, decoder) }
     }
 
+    /// Sets how much is kept of each module.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn detail(self, detail: crate::parse::module::Detail) -> Self {
+        Self { loader: self.loader.detail(detail), ..self }
+    }
+
     /// Loads one module.
     ///
     /// # Errors

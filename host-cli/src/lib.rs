@@ -38,4 +38,6 @@ mod run;
 pub mod source;
 pub mod threads;
 
+#[cfg(feature = "answers")]
+pub use run::Inspect;
 pub use run::{Outcome, Progress, Run};

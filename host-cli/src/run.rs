@@ -3,6 +3,8 @@
 use core::num::NonZero;
 use std::thread;
 
+#[cfg(feature = "answers")]
+use depmod_core::parts::parse::module::Detail;
 use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
     run::{self, Hooks, Indexed, Listed, Load},
@@ -31,6 +33,12 @@ impl Progress for () {
     fn end(&self) {}
 }
 
+/// Told what was found and loaded, before anything is made of it: the list, every file that was found (also those
+/// that another one of their name keeps out of the list), and what loading the modules of the list gave, with
+/// details.
+#[cfg(feature = "answers")]
+pub type Inspect<'i> = dyn Fn(&ModuleList, &[ModuleFile], &[Load]) + 'i;
+
 /// One run over a module directory on disk. Everything but the options has a default.
 #[derive(Clone, Copy)]
 pub struct Run<'r> {
@@ -40,6 +48,8 @@ pub struct Run<'r> {
     cache: Option<&'r [u8]>,
     progress: &'r dyn Progress,
     links: &'r dyn Fn(&[u8]) -> Result<(), Diagnostic>,
+    #[cfg(feature = "answers")]
+    inspect: Option<&'r Inspect<'r>>,
 }
 
 /// What a run found and made.
@@ -58,7 +68,23 @@ impl<'r> Run<'r> {
     #[must_use]
     pub fn new(options: &'r Options) -> Self {
         let jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        Self { options, output: &options.directory, jobs, cache: None, progress: &(), links: &|_| Ok(()) }
+        Self {
+            options,
+            output: &options.directory,
+            jobs,
+            cache: None,
+            progress: &(),
+            links: &|_| Ok(()),
+            #[cfg(feature = "answers")]
+            inspect: None,
+        }
+    }
+
+    /// Has what was loaded looked at. Every module is then read, whatever the cache knows.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn inspect(self, inspect: &'r Inspect<'r>) -> Self {
+        Self { inspect: Some(inspect), cache: None, ..self }
     }
 
     /// Writes into another directory, which is made if it is missing.
@@ -205,18 +231,36 @@ struct OnDisk<'r> {
     cache: Option<Cache>,
     /// There were links to tell of.
     linked: bool,
+    /// Every file that was found, where somebody wants to know.
+    #[cfg(feature = "answers")]
+    found: Vec<ModuleFile>,
 }
 
 impl<'r> OnDisk<'r> {
     fn new(run: &Run<'r>, early: bool) -> Self {
         let threads = Threads::new(&DiskSource, &run.options.limits, run.jobs);
-        Self { run: *run, threads, early, cache: None, linked: false }
+        #[cfg(feature = "answers")]
+        let threads = if run.inspect.is_some() { threads.detail(Detail::Full) } else { threads };
+        Self {
+            run: *run,
+            threads,
+            early,
+            cache: None,
+            linked: false,
+            #[cfg(feature = "answers")]
+            found: Vec::new(),
+        }
     }
 }
 
 impl Hooks for OnDisk<'_> {
     fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
-        if self.early { self.threads.find(walk) } else { walk.collect() }
+        let found: Vec<ModuleFile> = if self.early { self.threads.find(walk) } else { walk.collect() };
+        #[cfg(feature = "answers")]
+        if self.run.inspect.is_some() {
+            self.found.clone_from(&found);
+        }
+        found
     }
 
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
@@ -227,6 +271,10 @@ impl Hooks for OnDisk<'_> {
             None => self.threads.load_all(list, step),
         };
         progress.end();
+        #[cfg(feature = "answers")]
+        if let Some(inspect) = self.run.inspect {
+            inspect(list, &self.found, &loads);
+        }
         Ok(loads)
     }
 

@@ -53,13 +53,30 @@ pub struct Threads<'t, S, D = HostDecoder> {
     decoder: fn() -> D,
     /// Modules that were loaded while others were still being found, by their paths.
     early: HashMap<BString, Load>,
+    #[cfg(feature = "answers")]
+    detail: depmod_core::parts::parse::module::Detail,
 }
 
 impl<'t, S: Source + Sync> Threads<'t, S> {
     /// Reads from this source with so many threads, this one included, each with a decoder of this build.
     pub fn new(source: &'t S, limits: &'t Limits, jobs: NonZero<usize>) -> Self {
         let decoder = HostDecoder::default;
-        Self { source, limits, jobs, decoder, early: HashMap::new() }
+        Self {
+            source,
+            limits,
+            jobs,
+            decoder,
+            early: HashMap::new(),
+            #[cfg(feature = "answers")]
+            detail: depmod_core::parts::parse::module::Detail::Classic,
+        }
+    }
+
+    /// Sets how much is kept of each module.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn detail(self, detail: depmod_core::parts::parse::module::Detail) -> Self {
+        Self { detail, ..self }
     }
 }
 
@@ -76,7 +93,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
         let order = self.schedule(modules, left);
         let loads = on_threads(modules.len(), &order, self.jobs, |queue| {
             let mut decoder = (self.decoder)();
-            let mut loader = Loader::new(self.limits, &mut decoder);
+            let mut loader = self.loader(&mut decoder);
             let mut load = |at: usize| {
                 let load = self.load_one(&mut loader, modules[at].path());
                 loaded();
@@ -88,6 +105,13 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
             *result = result.take().or(load);
         }
         results.into_iter().flatten().collect()
+    }
+
+    fn loader<'l>(&'l self, decoder: &'l mut D) -> Loader<'l> {
+        let loader = Loader::new(self.limits, decoder);
+        #[cfg(feature = "answers")]
+        let loader = loader.detail(self.detail);
+        loader
     }
 
     fn load_one(&self, loader: &mut Loader<'_>, path: &[u8]) -> Load {
@@ -115,7 +139,7 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
         let early = Mutex::new(HashMap::new());
         let work = || {
             let mut decoder = (self.decoder)();
-            let mut loader = Loader::new(self.limits, &mut decoder);
+            let mut loader = self.loader(&mut decoder);
             let mut path = Vec::new();
             while queue.next(&mut path) {
                 let load = self.load_one(&mut loader, &path);

@@ -23,13 +23,23 @@
 //! Equal index files produce equal load orders, whether shipped or computed.
 
 mod fit;
+#[cfg(feature = "answers")]
+mod kernel_exports;
 mod load_order;
 mod lookup;
 mod plan;
 mod report;
 mod soft_dependencies;
+#[cfg(feature = "answers")]
+mod strict;
 
 pub use fit::{Stale, ensure_fit};
+#[cfg(feature = "answers")]
+pub use kernel_exports::{ExportsFile, FoundExports, KernelPlace, find_kernel_exports};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};
 pub use lookup::{Found, Lookup};
 pub use plan::plan;
+#[cfg(feature = "answers")]
+pub use strict::{
+    Cause, Check, Explanation, Fault, Finding, Gap, Modules, NotChecked, Provider, Verdict, strict,
+};

@@ -107,7 +107,12 @@ fn remove(candidates: &mut VecDeque<ModuleIndex>, module: ModuleIndex) -> usize 
 
 /// Reports shortest cycles that cover all modules of each strongly connected component. Stops above `most`
 /// cycles, but counts all modules.
-fn report_components(graph: &DependencyGraph, unnumbered: &[ModuleIndex], most: usize) -> CycleReport {
+#[must_use]
+pub(crate) fn report_components(
+    graph: &DependencyGraph,
+    unnumbered: &[ModuleIndex],
+    most: usize,
+) -> CycleReport {
     let mut report = CycleReport::default();
     let component = components(graph, unnumbered);
     let mut size = PerModule::<usize>::new(graph);

@@ -13,6 +13,8 @@ mod needs;
 mod order;
 mod symbols;
 
+#[cfg(feature = "answers")]
+pub(crate) use cycles::report_components;
 pub use cycles::{CycleReport, report_cycles};
 pub use graph::DependencyGraph;
 pub use needs::{Resolution, resolve};

@@ -23,6 +23,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use depmod_core::Diagnostic;
 
+#[cfg(feature = "answers")]
+use super::answers::{Checks, Format};
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
@@ -113,6 +116,34 @@ pub(super) struct Args {
           help = "Leave out this character where a symbol begins with it")]
     pub(super) symbol_prefix: Option<u8>,
 
+    /// `--strict`
+    #[cfg(feature = "answers")]
+    #[arg(long, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "",
+          conflicts_with = "quick", value_parser = Checks::parse, help_heading = CHECKS,
+          help = "Tell what keeps modules from loading: all, or only the named ones of unresolved, crc, gpl, \
+                  namespace, vermagic, duplicate, cycle, corrupt; exit status 3 if there is anything")]
+    pub(super) strict: Option<Checks>,
+    /// `-k`
+    #[cfg(feature = "answers")]
+    #[arg(short = 'k', long, value_name = "VERSION", allow_hyphen_values = true, requires = "strict",
+          help_heading = CHECKS,
+          help = "With --strict: ask whether the FILEs load on this kernel, and write nothing")]
+    pub(super) kernel: Option<OsString>,
+    /// `--no-write`
+    #[cfg(feature = "answers")]
+    #[arg(long, requires = "strict", help_heading = CHECKS, help = "With --strict: write no index files")]
+    pub(super) no_write: bool,
+    /// `--format`
+    #[cfg(feature = "answers")]
+    #[arg(long, value_enum, value_name = "FORM", requires = "strict", conflicts_with = "show",
+          hide_possible_values = true, help_heading = CHECKS,
+          help = "With --strict: findings as text or json")]
+    pub(super) format: Option<Format>,
+    /// `--long`
+    #[cfg(feature = "answers")]
+    #[arg(long, requires = "strict", help_heading = CHECKS, help = "With --strict: every finding, not only causes")]
+    pub(super) long: bool,
+
     /// `-v`
     #[arg(short = 'v', long, action = ArgAction::Count, help_heading = OUTPUT,
           help = "Say which module needs which; twice: and why configuration was passed over")]
@@ -180,8 +211,12 @@ Examples:
   depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
                                       report symbols that nobody provides
   depmod pack --help                  make one archive of a kernel's modules
+  depmod --strict --no-write          would all modules of the running kernel load?
+  depmod --strict -k 6.1.0-50-amd64 /tmp/zfs.ko
+                                      would this module load there?
 
-Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing.";
+Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing;
+3 --strict has findings.";
 
 /// The long options that kmod has too ([`reference::cli`](depmod_core::reference::cli) §2).
 const KMOD: &[&str] = &[
@@ -249,7 +284,7 @@ impl Args {
 }
 
 /// Short options that take an argument.
-const WITH_ARGUMENT: &[u8] = b"bmoCEFP";
+const WITH_ARGUMENT: &[u8] = if cfg!(feature = "answers") { b"bmoCEFPk" } else { b"bmoCEFP" };
 
 /// `-b=x` names the directory `=x`, as for getopt: what clap takes off is doubled first.
 fn with_equals_kept(words: &[OsString]) -> Vec<OsString> {
@@ -459,6 +494,12 @@ mod tests {
         assert_eq!(args.symvers.unwrap(), "E");
         assert_eq!(args.filesyms.unwrap(), "F");
         assert_eq!(args.operands, ["5.0", "/f"]);
+        #[cfg(feature = "answers")]
+        {
+            let strict = parse("--strict=crc,cycle -k 5.0 --no-write --format json --long /f").unwrap();
+            assert_eq!(strict.kernel.as_deref(), Some(OsStr::new("5.0")));
+            assert!(strict.strict.is_some() && strict.no_write && strict.long && strict.format.is_some());
+        }
         let own = parse("--map --root-owned-only --color=never --progress --jobs 3").unwrap();
         assert!(own.map && own.root_owned_only && own.progress);
         assert_eq!((own.color, own.jobs), (Color::Never, NonZeroUsize::new(3)));
@@ -496,6 +537,19 @@ mod tests {
         assert!(args.show && !args.all);
         assert_eq!(args.operands, ["5.0", "-a", "--bogus"]);
         assert!(Args::parse_words(&["-x".into(), "5.0".into()], true).is_err());
+    }
+
+    #[cfg(feature = "answers")]
+    #[test]
+    fn what_belongs_to_strict_is_refused_without_it() {
+        for line in
+            ["--no-write", "--format json", "--long", "-k 5.0", "--strict -A", "--strict -n --format json"]
+        {
+            assert_eq!(parse(line).unwrap_err().status(), 1, "{line}");
+        }
+        assert_eq!(parse("--strict 5.0").unwrap().operands, ["5.0"], "the version is no list");
+        assert!(told("--strict=crc,magic").contains("vermagic"));
+        assert_eq!(parse("--strict -k=5.0 /f").unwrap().kernel.unwrap(), "=5.0");
     }
 
     #[test]

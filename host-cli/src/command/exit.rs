@@ -75,16 +75,26 @@ fn obey(args: Args) -> u8 {
     report.follow(&settings);
     let progress = Arc::new(Progress::new(settings.progress));
     report.attach(Arc::clone(&progress));
+    #[cfg(feature = "answers")]
+    if let Some(strict) = &settings.strict {
+        return match strict.run(&settings, &mut report, &*progress) {
+            Ok(status) => status,
+            Err(_) => hint(&settings, &args, &mut report),
+        };
+    }
     match run(&settings, &mut report, &*progress) {
         Ok(0) => DONE,
         Ok(_) => FAILED,
-        Err(_) => {
-            for line in hints::missing_directory(&DiskSource, &settings.target, &args) {
-                report.hint(&line);
-            }
-            FAILED
-        }
+        Err(_) => hint(&settings, &args, &mut report),
     }
+}
+
+/// Says what may help after a failure.
+fn hint(settings: &Settings, args: &Args, report: &mut Report) -> u8 {
+    for line in hints::missing_directory(&DiskSource, &settings.target, args) {
+        report.hint(&line);
+    }
+    FAILED
 }
 
 /// Indexes a module directory. Returns how many symbols `-u` found missing.
@@ -94,14 +104,26 @@ fn run(
     progress: &dyn crate::run::Progress,
 ) -> Result<usize, Stopped> {
     let options = settings.options();
-    let links = |lines: &[u8]| print(&[lines]);
     let run = Run::new(&options)
         .output(&settings.target.outdirname)
         .jobs(settings.jobs)
         .cache(settings.cache.as_deref())
-        .progress(progress)
-        .links(&links);
-    let (listed, indexed) = if settings.show {
+        .progress(progress);
+    index(run, settings, report)
+}
+
+/// Does a run, and says what it found missing.
+pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<usize, Stopped> {
+    let links = |lines: &[u8]| print(&[lines]);
+    let run = run.links(&links);
+    #[cfg(feature = "answers")]
+    let no_write = settings.strict.as_ref().is_some_and(|strict| strict.no_write);
+    #[cfg(not(feature = "answers"))]
+    let no_write = false;
+    let (listed, indexed) = if no_write && !settings.show {
+        let (listed, indexed) = run.make(report)?;
+        (listed, Some(indexed))
+    } else if settings.show {
         let (listed, indexed) = run.make(report)?;
         let texts: Vec<_> = indexed.files.iter().map(|(_, text)| text).collect();
         print(&texts).map_err(|diagnostic| report.stop(diagnostic))?;
@@ -110,6 +132,15 @@ fn run(
         let outcome = run.publish(report)?;
         (outcome.listed, outcome.indexed)
     };
+    if let (Some(path), Some(map)) = (&settings.filesyms, &listed.kernel_symbols)
+        && settings.errsyms
+        && settings.symvers.is_none()
+        && hints::is_placeholder(map)
+    {
+        report.hint(
+            &[path.as_slice(), b" names no exported symbol; it is a placeholder for the real one"].concat(),
+        );
+    }
     let unresolved = indexed.as_ref().map_or(0, |indexed| indexed.unresolved);
     if unresolved > 0 {
         report.report(Diagnostic::UnresolvedCount { count: unresolved });

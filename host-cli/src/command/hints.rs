@@ -40,6 +40,13 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
     vec![first, [b"to index them: depmod ".as_slice(), &options(args), newest.as_bytes()].concat()]
 }
 
+/// Whether a `System.map` is the line that Debian's packages have in its place.
+#[must_use]
+pub(super) fn is_placeholder(map: &[u8]) -> bool {
+    let lines = map.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.take(2).count() == 1 && !map.windows(10).any(|window| window == b"__ksymtab_")
+}
+
 /// A word as a shell takes it.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
@@ -114,6 +121,14 @@ mod tests {
     fn is_silent_where_kmods_words_are_compared_or_nothing_is_missing() {
         assert!(lines(&["6.9-run"], &[]).is_empty());
         assert!(lines(&[], &["/lib/modules/6.9-run/modules.order"]).is_empty());
+    }
+
+    #[test]
+    fn a_placeholder_is_one_line_without_exports() {
+        assert!(is_placeholder(b"ffffffffffffffff B The real System.map is in the -dbg package\n"));
+        for map in [&b""[..], b"\n", b"0 T a\n0 T b\n", b"0 r __ksymtab_a\n"] {
+            assert!(!is_placeholder(map));
+        }
     }
 
     #[test]

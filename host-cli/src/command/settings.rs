@@ -18,6 +18,8 @@ use depmod_core::parts::list::config::Config;
 use depmod_core::parts::name::PATH_MAX;
 use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
 
+#[cfg(feature = "answers")]
+use super::answers::Strict;
 use super::args::{Args, Color, Place};
 use crate::cache;
 
@@ -65,6 +67,9 @@ pub(super) struct Target {
     pub(super) version_given: bool,
     /// Where versions are: `dirname` without its last component.
     pub(super) module_root: Vec<u8>,
+    /// The base directory, absolute; empty for the root.
+    #[cfg(feature = "answers")]
+    pub(super) base: Vec<u8>,
     /// The module directory, absolute: kmod's *dirname*.
     pub(super) dirname: Vec<u8>,
     /// Where the output goes, absolute: kmod's *outdirname*.
@@ -113,6 +118,9 @@ pub(super) struct Settings {
     pub(super) jobs: NonZeroUsize,
     /// The directory of the cache, if it is used.
     pub(super) cache: Option<Vec<u8>>,
+    /// `--strict` and what belongs to it.
+    #[cfg(feature = "answers")]
+    pub(super) strict: Option<Strict>,
 }
 
 impl Settings {
@@ -123,8 +131,20 @@ impl Settings {
     pub(super) fn new(args: Args, environment: &Environment) -> Result<Self, Diagnostic> {
         let is_default = args.place.basedir.is_none() && args.outdir.is_none();
         let mut operands = args.operands.into_iter();
-        let target = Target::new(args.place, args.outdir, operands.next(), environment)?;
+        #[cfg(feature = "answers")]
+        let kernel = args.kernel;
+        #[cfg(not(feature = "answers"))]
+        let kernel = None;
+        let version = kernel.or_else(|| operands.next());
+        let target = Target::new(args.place, args.outdir, version, environment)?;
         let files: Vec<Vec<u8>> = operands.map(OsString::into_vec).collect();
+        #[cfg(feature = "answers")]
+        let strict = args.strict.map(|checks| Strict {
+            checks,
+            no_write: args.no_write,
+            format: args.format.unwrap_or_default(),
+            long: args.long,
+        });
         let mode = match () {
             () if args.quick => Mode::Quick,
             () if args.all || files.is_empty() => Mode::All,
@@ -160,6 +180,8 @@ impl Settings {
             progress: args.progress,
             jobs: jobs.unwrap_or(NonZeroUsize::MIN),
             cache,
+            #[cfg(feature = "answers")]
+            strict,
         })
     }
 }
@@ -187,6 +209,14 @@ impl Settings {
             .warn_duplicates(self.warn)
             .trace_links(self.verbosity > 0)
             .text_only(self.show)
+    }
+}
+
+#[cfg(feature = "answers")]
+impl Settings {
+    /// Whether a file of the kernel's symbols was named.
+    pub(super) fn has_named_symbols(&self) -> bool {
+        self.symvers.is_some() || self.filesyms.is_some()
     }
 }
 
@@ -240,7 +270,16 @@ impl Target {
         } else {
             place.config.into_iter().map(OsString::into_vec).collect()
         };
-        Ok(Self { version, version_given, module_root, dirname, outdirname, config })
+        Ok(Self {
+            version,
+            version_given,
+            module_root,
+            #[cfg(feature = "answers")]
+            base,
+            dirname,
+            outdirname,
+            config,
+        })
     }
 
     /// A run over the directory, with nothing else asked for.

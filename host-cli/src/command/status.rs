@@ -9,3 +9,6 @@ pub(super) type Named = (&'static str, fn(&[OsString]) -> u8);
 pub const DONE: u8 = 0;
 /// A run that failed.
 pub const FAILED: u8 = 1;
+/// A question that was answered, and something is wrong.
+#[cfg(feature = "answers")]
+pub(super) const FINDINGS: u8 = 3;

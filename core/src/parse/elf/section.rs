@@ -60,6 +60,19 @@ impl<'data> SectionTable<'data> {
         Section::parse(self.header.class, self.header.byte_order, bytes)
     }
 
+    /// `sh_addr`: where the section of this index is meant to lie in memory.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn address(&self, index: u16) -> Option<u64> {
+        let size = usize::try_from(self.header.class.section_header_size()).ok()?;
+        let bytes = self.bytes.get(usize::from(index).checked_mul(size)?..)?.get(..size)?;
+        let order = self.header.byte_order;
+        match self.header.class {
+            Class::Elf32 => bytes.get(12..).and_then(|at| order.u32(at)).map(u64::from),
+            Class::Elf64 => bytes.get(16..).and_then(|at| order.u64(at)),
+        }
+    }
+
     /// The range of the section names.
     ///
     /// # Errors

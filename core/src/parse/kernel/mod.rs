@@ -27,11 +27,19 @@
 
 mod builtin;
 mod builtin_modinfo;
+#[cfg(feature = "answers")]
+mod exports;
+#[cfg(feature = "answers")]
+mod image;
 mod symvers;
 mod system_map;
 
 pub use builtin::builtin_paths;
 pub use builtin_modinfo::{BuiltinAlias, builtin_aliases};
+#[cfg(feature = "answers")]
+pub use exports::{KernelExport, KernelExports};
+#[cfg(feature = "answers")]
+pub use image::{ImageError, image_exports};
 pub use symvers::symvers;
 pub use system_map::system_map;
 

@@ -4,13 +4,18 @@
 //! needs no allocation. All words are little-endian:
 //!
 //! ```text
-//! 0   flags: u32          bit 0: exports unusable; bit 1: unterminated symbol name; bits 8..16: NeedsLost
+//! 0   flags: u32          bit 0: exports unusable; bit 1: unterminated symbol name; bit 2: with details;
+//!                         bits 8..16: NeedsLost
 //! 4   needs: u32          offset of the needs
 //! 8   modinfo: u32        offset of the modinfo entries
 //! 12  exports             crc: u64, length: u32, name
 //! …   needs               crc: u64, length: u32 (top bit: weak), name
 //! …   modinfo             key: u8, length: u32, value
+//! …   details             flags: u8, length: u32, namespace; one for each export, in their order
+//! …   details: u32        where the details begin
 //! ```
+//!
+//! The last two are there only with details (`Detail::Full`): what only answers want costs a classic run nothing.
 //!
 //! ```
 //! use depmod_core::parts::parse::module::{Facts, FactsBuilder, ModinfoKey};
@@ -34,9 +39,18 @@ use scroll::{LE, Pread};
 use super::NeedsLost;
 
 const HEADER_LEN: usize = 12;
+const WORD_LEN: usize = 4;
 const EXPORTS_INVALID: u32 = 1;
 const NAME_UNENDED: u32 = 2;
 const NEEDS_LOST_SHIFT: u32 = 8;
+/// The block ends with details.
+const DETAILED: u32 = 4;
+/// Of an export's details: only modules under the GPL may use it.
+#[cfg(feature = "answers")]
+const GPL_ONLY: u8 = 1;
+/// Of an export's details: it stands in an export table, and is no mere string beside one.
+#[cfg(feature = "answers")]
+const IN_TABLE: u8 = 2;
 const WEAK: u32 = 1 << 31;
 
 /// An exported symbol of the module.
@@ -77,6 +91,30 @@ impl fmt::Debug for Need<'_> {
     }
 }
 
+/// What an export's table says besides its name and CRC.
+#[cfg(feature = "answers")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportDetail<'facts> {
+    /// Only modules under the GPL may use it.
+    pub gpl_only: bool,
+    /// It stands in an export table. Where it does not, it may be a namespace that was taken for a symbol
+    /// ([`reference::modules`](crate::reference::modules) §7.4).
+    pub in_table: bool,
+    /// What a module must import before it may use the symbol; mostly empty.
+    pub namespace: &'facts [u8],
+}
+
+/// How much of a module is kept.
+#[cfg(feature = "answers")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What the index files are made of.
+    #[default]
+    Classic,
+    /// Also what answers want: the license and the like, what is GPL-only, namespaces, extended versions.
+    Full,
+}
+
 /// Relevant keys of `.modinfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -94,11 +132,28 @@ pub enum ModinfoKey {
     Vermagic = 5,
     /// `import_ns`: a symbol namespace it uses.
     ImportNamespace = 6,
+    /// `license`: whether it may use what is GPL-only.
+    #[cfg(feature = "answers")]
+    License = 7,
+    /// `depends`: the modules that it was linked against.
+    #[cfg(feature = "answers")]
+    Depends = 8,
+    /// `name`: what the kernel calls it.
+    #[cfg(feature = "answers")]
+    Name = 9,
+    /// `intree`: it was built with the kernel.
+    #[cfg(feature = "answers")]
+    Intree = 10,
+    /// `version`: its own.
+    #[cfg(feature = "answers")]
+    Version = 11,
 }
 
 impl ModinfoKey {
-    const ALL: [Self; 6] =
+    const CLASSIC: [Self; 6] =
         [Self::Alias, Self::Softdep, Self::Weakdep, Self::Firmware, Self::Vermagic, Self::ImportNamespace];
+    #[cfg(feature = "answers")]
+    const DETAILS: [Self; 5] = [Self::License, Self::Depends, Self::Name, Self::Intree, Self::Version];
 
     /// The key as spelt in `.modinfo`.
     #[must_use]
@@ -110,17 +165,37 @@ impl ModinfoKey {
             Self::Firmware => b"firmware",
             Self::Vermagic => b"vermagic",
             Self::ImportNamespace => b"import_ns",
+            #[cfg(feature = "answers")]
+            Self::License => b"license",
+            #[cfg(feature = "answers")]
+            Self::Depends => b"depends",
+            #[cfg(feature = "answers")]
+            Self::Name => b"name",
+            #[cfg(feature = "answers")]
+            Self::Intree => b"intree",
+            #[cfg(feature = "answers")]
+            Self::Version => b"version",
         }
     }
 
     /// The key with this name, if relevant.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+        Self::CLASSIC.into_iter().find(|key| key.name() == name)
+    }
+
+    /// The key of this name, if it is one that is kept for answers alone.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn detail_from_name(name: &[u8]) -> Option<Self> {
+        Self::DETAILS.into_iter().find(|key| key.name() == name)
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| *key as u8 == byte)
+        let classic = Self::CLASSIC.into_iter().find(|key| *key as u8 == byte);
+        #[cfg(feature = "answers")]
+        let classic = classic.or_else(|| Self::DETAILS.into_iter().find(|key| *key as u8 == byte));
+        classic
     }
 }
 
@@ -165,13 +240,17 @@ impl Facts {
     pub fn from_bytes(block: Vec<u8>) -> Result<Self, FactsError> {
         let facts = Self { block };
         let (needs, modinfo) = (facts.word(4), facts.word(8));
+        let details = facts.details_start();
         let whole = facts.block.len() >= HEADER_LEN
             && HEADER_LEN <= needs
             && needs <= modinfo
-            && modinfo <= facts.block.len()
+            && modinfo <= details
+            && details <= facts.block.len()
             && is_complete(facts.exports_records())
             && is_complete(facts.needs_records())
             && is_complete(facts.modinfo_records());
+        #[cfg(feature = "answers")]
+        let whole = whole && (!facts.is_detailed() || is_complete(facts.detail_records()));
         if whole { Ok(facts) } else { Err(FactsError) }
     }
 
@@ -184,6 +263,19 @@ impl Facts {
     /// Exported symbols, in the order of insertion into the symbol table.
     pub fn exports(&self) -> impl Iterator<Item = Export<'_>> {
         self.exports_records().map(|(crc, _, name)| Export { name, crc })
+    }
+
+    /// Whether it was loaded with details.
+    #[must_use]
+    pub fn is_detailed(&self) -> bool {
+        self.flags() & DETAILED != 0
+    }
+
+    /// Exported symbols with their details, in the same order; those without any have none.
+    #[cfg(feature = "answers")]
+    pub fn exports_in_detail(&self) -> impl Iterator<Item = (Export<'_>, ExportDetail<'_>)> {
+        let details = self.detail_records().chain(core::iter::repeat(ExportDetail::default()));
+        self.exports().zip(details)
     }
 
     /// Needed symbols, in the order in which they create dependencies.
@@ -242,7 +334,23 @@ impl Facts {
     }
 
     fn modinfo_records(&self) -> ModinfoRecords<'_> {
-        ModinfoRecords(self.block.get(self.word(8)..).unwrap_or(&[]))
+        ModinfoRecords(self.block.get(self.word(8)..self.details_start()).unwrap_or(&[]))
+    }
+
+    /// Where the details begin; without any, the end.
+    fn details_start(&self) -> usize {
+        if self.is_detailed() { self.word(self.details_end()) } else { self.block.len() }
+    }
+
+    /// Where the word stands that tells where the details begin.
+    fn details_end(&self) -> usize {
+        self.block.len().saturating_sub(WORD_LEN)
+    }
+
+    #[cfg(feature = "answers")]
+    fn detail_records(&self) -> DetailRecords<'_> {
+        let range = self.details_start()..self.details_end();
+        DetailRecords(self.block.get(range).filter(|_| self.is_detailed()).unwrap_or(&[]))
     }
 }
 
@@ -300,6 +408,32 @@ impl AsRef<[u8]> for ModinfoRecords<'_> {
     }
 }
 
+/// `flags`, `length`, namespace.
+#[cfg(feature = "answers")]
+#[derive(Clone)]
+struct DetailRecords<'facts>(&'facts [u8]);
+
+#[cfg(feature = "answers")]
+impl<'facts> Iterator for DetailRecords<'facts> {
+    type Item = ExportDetail<'facts>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&flags, rest) = self.0.split_first()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (namespace, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        self.0 = rest;
+        let (gpl_only, in_table) = (flags & GPL_ONLY != 0, flags & IN_TABLE != 0);
+        Some(ExportDetail { gpl_only, in_table, namespace })
+    }
+}
+
+#[cfg(feature = "answers")]
+impl AsRef<[u8]> for DetailRecords<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
 /// Collects the facts of one module after the other, with reused buffers.
 #[derive(Debug, Default)]
 pub struct FactsBuilder {
@@ -307,6 +441,8 @@ pub struct FactsBuilder {
     exports: Vec<u8>,
     needs: Vec<u8>,
     modinfo: Vec<u8>,
+    #[cfg(feature = "answers")]
+    details: Vec<u8>,
 }
 
 impl FactsBuilder {
@@ -375,6 +511,13 @@ impl FactsBuilder {
         block.extend_from_slice(&self.exports);
         block.extend_from_slice(&self.needs);
         block.extend_from_slice(&self.modinfo);
+        #[cfg(feature = "answers")]
+        if self.flags & DETAILED != 0 {
+            let start = offset(length)?;
+            offset(length.saturating_add(self.details.len()).saturating_add(WORD_LEN))?;
+            block.extend_from_slice(&self.details);
+            block.extend_from_slice(&start.to_le_bytes());
+        }
         self.reset();
         Ok(Facts { block })
     }
@@ -385,6 +528,47 @@ impl FactsBuilder {
         self.exports.clear();
         self.needs.clear();
         self.modinfo.clear();
+        #[cfg(feature = "answers")]
+        self.details.clear();
+    }
+
+    /// Gives the needs their versions by name, and adds the symbols that have a version alone.
+    #[cfg(feature = "answers")]
+    pub fn version_needs<'data>(&mut self, versions: impl Iterator<Item = (&'data [u8], u32)>) {
+        if self.flags >> NEEDS_LOST_SHIFT != 0 {
+            return;
+        }
+        let mut unused: hashbrown::HashMap<&[u8], u32> = hashbrown::HashMap::new();
+        let mut order = Vec::new();
+        for (name, crc) in versions.filter(|(name, _)| !name.is_empty()) {
+            if unused.insert(name, crc).is_none() {
+                order.push(name);
+            }
+        }
+        let old = core::mem::take(&mut self.needs);
+        for (crc, weak, name) in SymbolRecords(&old) {
+            let crc = unused.remove(name).map_or(crc, u64::from);
+            self.need(name, crc, weak);
+        }
+        for name in order {
+            if let Some(&crc) = unused.get(name) {
+                self.need(name, u64::from(crc), false);
+            }
+        }
+    }
+
+    /// Adds the details of the exports added so far, in their order, as `detail_of` gives them by name.
+    #[cfg(feature = "answers")]
+    pub fn detail_exports<'data>(&mut self, mut detail_of: impl FnMut(&[u8]) -> ExportDetail<'data>) {
+        self.flags |= DETAILED;
+        for (_, _, name) in SymbolRecords(&self.exports) {
+            let detail = detail_of(name);
+            let Ok(length) = u32::try_from(detail.namespace.len()) else { return };
+            let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+            self.details.push(flag(detail.gpl_only, GPL_ONLY) | flag(detail.in_table, IN_TABLE));
+            self.details.extend_from_slice(&length.to_le_bytes());
+            self.details.extend_from_slice(detail.namespace);
+        }
     }
 }
 
@@ -423,6 +607,52 @@ mod tests {
         assert!(!builder.has_exports());
     }
 
+    #[cfg(feature = "answers")]
+    #[test]
+    fn details_stand_behind_what_a_classic_run_keeps() {
+        let fill = |builder: &mut FactsBuilder| {
+            builder.export(b"a", 1);
+            builder.export(b"b", 2);
+            builder.modinfo(ModinfoKey::Alias, b"x");
+        };
+        let mut builder = FactsBuilder::default();
+        fill(&mut builder);
+        let classic = builder.finish().unwrap();
+        fill(&mut builder);
+        builder.detail_exports(|name| ExportDetail {
+            gpl_only: name == b"b",
+            in_table: true,
+            namespace: if name == b"b" { b"NS" } else { b"" },
+        });
+        let full = Facts::from_bytes(builder.finish().unwrap().as_bytes().to_vec()).unwrap();
+        assert!(full.is_detailed() && !classic.is_detailed());
+        assert_eq!(full.as_bytes()[4..classic.as_bytes().len()], classic.as_bytes()[4..]);
+        assert!(full.modinfo().eq(classic.modinfo()));
+        let details: Vec<_> =
+            full.exports_in_detail().map(|(e, d)| (e.name, d.gpl_only, d.in_table, d.namespace)).collect();
+        assert_eq!(details, [(&b"a"[..], false, true, &b""[..]), (b"b", true, true, b"NS")]);
+        let plain: Vec<_> = classic.exports_in_detail().map(|(e, d)| (e.name, d.in_table)).collect();
+        assert_eq!(plain, [(&b"a"[..], false), (b"b", false)]);
+        for end in 0..full.as_bytes().len() {
+            assert!(Facts::from_bytes(full.as_bytes()[..end].to_vec()).is_err(), "{end}");
+        }
+    }
+
+    #[cfg(feature = "answers")]
+    #[test]
+    fn versions_of_the_new_form_go_to_the_needs() {
+        let mut builder = FactsBuilder::default();
+        builder.need(b"a", 0, true);
+        builder.need(b"b", 7, false);
+        builder.version_needs([(&b"module_layout"[..], 1), (b"a", 2), (b"", 3)].into_iter());
+        let facts = builder.finish().unwrap();
+        let needs: Vec<_> = facts.needs().map(|need| (need.name, need.crc, need.weak)).collect();
+        assert_eq!(needs, [(&b"a"[..], 2, true), (b"b", 7, false), (b"module_layout", 1, false)]);
+        builder.lose_needs(NeedsLost::SymbolName);
+        builder.version_needs([(&b"a"[..], 2)].into_iter());
+        assert_eq!(builder.finish().unwrap().needs().count(), 0);
+    }
+
     proptest! {
         #[test]
         fn facts_round_trip(
@@ -447,6 +677,8 @@ mod tests {
                 facts.exports().count();
                 facts.needs().count();
                 facts.modinfo().count();
+                #[cfg(feature = "answers")]
+                facts.exports_in_detail().count();
             }
         }
     }

@@ -51,6 +51,8 @@ pub struct Loader<'host> {
     wanted: Vec<Range<u64>>,
     versions: VersionTable,
     facts: FactsBuilder,
+    #[cfg(feature = "answers")]
+    detail: super::Detail,
 }
 
 impl<'host> Loader<'host> {
@@ -65,7 +67,16 @@ impl<'host> Loader<'host> {
             wanted: Vec::new(),
             versions: VersionTable::default(),
             facts: FactsBuilder::default(),
+            #[cfg(feature = "answers")]
+            detail: super::Detail::Classic,
         }
+    }
+
+    /// Sets how much is kept of each module.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn detail(self, detail: super::Detail) -> Self {
+        Self { detail, ..self }
     }
 
     /// Loads one module. The first bytes determine its format; its name is irrelevant.
@@ -136,6 +147,13 @@ impl<'host> Loader<'host> {
         self.ranges.read(file, &mut self.wanted, limit)?;
 
         let sections = self.plan(header, file_size, &table, &names)?;
+        #[cfg(feature = "answers")]
+        let details = (self.detail == super::Detail::Full).then(|| {
+            let bytes = self.ranges.get(&table).unwrap_or_default();
+            let table = SectionTable::new(header, bytes, file_size);
+            let names = self.ranges.get(&names).unwrap_or_default();
+            super::details::Sections::find(header, table, names, file_size, &mut self.wanted)
+        });
         self.ranges.read(file, &mut self.wanted, limit)?;
 
         let held = |range: &Option<Range<u64>>| self.ranges.get(range.as_ref()?);
@@ -166,6 +184,8 @@ impl<'host> Loader<'host> {
         if let Some(section) = held(&sections.modinfo) {
             modinfo::collect(section, &mut self.facts);
         }
+        #[cfg(feature = "answers")]
+        let named = symbols.clone().zip(strtab);
         if let (Some(symbols), Some(strtab)) = (symbols, strtab) {
             let versions = held(&sections.versions).filter(|bytes| bytes.len().is_multiple_of(64));
             let input = needs::Input {
@@ -177,6 +197,14 @@ impl<'host> Loader<'host> {
                 versions: versions.unwrap_or_default(),
             };
             needs::collect(input, &mut self.versions, &mut self.facts);
+        }
+        #[cfg(feature = "answers")]
+        if let Some(details) = details {
+            if let Some(section) = held(&sections.modinfo) {
+                modinfo::collect_details(section, &mut self.facts);
+            }
+            let strings = held(&sections.strings).unwrap_or_default();
+            details.collect(&self.ranges, header.byte_order, named, strings, &mut self.facts);
         }
         let size = limit.saturating_add(1);
         self.facts.finish().map_err(|_| LoadError::TooLarge { size, limit })

@@ -14,6 +14,8 @@
 //! assert_eq!(error.cause().text(), "Exec format error");
 //! ```
 
+#[cfg(feature = "answers")]
+mod details;
 mod error;
 #[cfg(test)]
 pub(crate) mod examples;
@@ -25,5 +27,7 @@ mod needs;
 mod ranges;
 
 pub use error::{LoadError, NeedsLost};
+#[cfg(feature = "answers")]
+pub use facts::{Detail, ExportDetail};
 pub use facts::{Export, Facts, FactsBuilder, FactsError, ModinfoKey, Need};
 pub use loader::Loader;

@@ -16,6 +16,18 @@ pub(super) fn collect(mut section: &[u8], facts: &mut FactsBuilder) {
     }
 }
 
+/// Keeps, behind them, the entries that only answers want.
+#[cfg(feature = "answers")]
+pub(super) fn collect_details(section: &[u8], facts: &mut FactsBuilder) {
+    for entry in section.split(|&byte| byte == 0) {
+        let equals = memchr::memchr(b'=', entry).unwrap_or(entry.len());
+        let (key, value) = entry.split_at_checked(equals).unwrap_or_default();
+        if let Some(key) = ModinfoKey::detail_from_name(key) {
+            facts.modinfo(key, value.get(1..).unwrap_or_default());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@
 mod dump;
 mod json;
 mod out;
+mod strict;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,13 +20,14 @@ use depmod_core::Severity;
 
 use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
+pub(super) use strict::{Checks, Strict};
 
 /// The commands, by their names.
 pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>)];
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// For people.
     #[default]
     Text,

@@ -1,0 +1,87 @@
+//! Who exports which symbol, and what the exporters ask of those who use it.
+
+use alloc::vec::Vec;
+
+use hashbrown::{HashMap, hash_map::Entry};
+
+use crate::{
+    parse::{
+        kernel::KernelExports,
+        module::{ExportDetail, Facts},
+    },
+    resolve::ModuleIndex,
+};
+
+/// Symbols that every kernel provides without saying so.
+const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
+
+/// An export.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exporter<'a> {
+    /// The module; `None` is the kernel.
+    pub(super) owner: Option<ModuleIndex>,
+    /// Its CRC, 0 where it has none.
+    pub(super) crc: u64,
+    pub(super) gpl_only: bool,
+    pub(super) namespace: &'a [u8],
+}
+
+/// A symbol that is exported twice: by a module, and by what came before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Twice<'a> {
+    pub(super) symbol: &'a [u8],
+    pub(super) owner: ModuleIndex,
+    pub(super) other: Option<ModuleIndex>,
+}
+
+/// All exports.
+#[derive(Debug, Default)]
+pub(super) struct Exporters<'a> {
+    by_name: HashMap<&'a [u8], Exporter<'a>>,
+    pub(super) twice: Vec<Twice<'a>>,
+}
+
+impl<'a> Exporters<'a> {
+    /// The first exporter of a name counts: the kernel refuses a module that exports it again.
+    pub(super) fn new(kernel: Option<&'a KernelExports>, facts: &[Option<&'a Facts>]) -> Self {
+        let mut this = Self::default();
+        for export in kernel.into_iter().flat_map(KernelExports::iter) {
+            let (crc, gpl_only, namespace) = (export.crc, export.gpl_only, export.namespace);
+            this.by_name.insert(export.name, Exporter { owner: None, crc, gpl_only, namespace });
+        }
+        for (owner, facts) in (0..).zip(facts) {
+            let Some(facts) = facts else { continue };
+            let has_tables = facts.exports_in_detail().any(|(_, detail)| detail.in_table);
+            for (export, detail) in facts.exports_in_detail() {
+                // A namespace beside the names is no symbol.
+                if has_tables && !detail.in_table {
+                    continue;
+                }
+                let ExportDetail { gpl_only, namespace, .. } = detail;
+                let exporter = Exporter { owner: Some(owner), crc: export.crc, gpl_only, namespace };
+                match this.by_name.entry(export.name) {
+                    Entry::Vacant(slot) => {
+                        slot.insert(exporter);
+                    }
+                    Entry::Occupied(slot) if slot.get().owner != Some(owner) => {
+                        this.twice.push(Twice { symbol: export.name, owner, other: slot.get().owner });
+                    }
+                    Entry::Occupied(_) => {}
+                }
+            }
+        }
+        this
+    }
+
+    /// Who exports a needed symbol.
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Exporter<'a>> {
+        self.by_name.get(name)
+    }
+}
+
+/// The name of a needed symbol as exporters have it; `None` if every kernel provides it.
+pub(super) fn needed_name(name: &[u8]) -> Option<&[u8]> {
+    // A leading dot is ppc64's.
+    let name = name.strip_prefix(b".").unwrap_or(name);
+    (!IMPLICIT.contains(&name)).then_some(name)
+}

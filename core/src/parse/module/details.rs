@@ -1,0 +1,119 @@
+//! What the export tables say besides names and CRCs, and versions in their new form.
+//!
+//! The linker's names tell it without any relocation. An export `foo` has a local symbol `__ksymtab_foo` where its
+//! entry stands, and since Linux 5.4 `__kstrtabns_foo` where its namespace stands in `__ksymtab_strings`:
+//!
+//! | Linux | `foo` is GPL-only if `__ksymtab_foo` lies |
+//! |---|---|
+//! | to 7.0 | in the section `__ksymtab_gpl` |
+//! | later | at an entry of `__ksymtab` whose byte in `__kflagstab` has bit 0 |
+//!
+//! Symbols with names of 56 bytes and more, as Rust has them, have their versions in `__version_ext_crcs`, a row of
+//! 32-bit words, and `__version_ext_names`, their names in the same order, each with a NUL behind it.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use hashbrown::HashMap;
+
+use super::{
+    ExportDetail, FactsBuilder,
+    exports::{name_at, until_nul},
+    ranges::Ranges,
+};
+use crate::parse::elf::{ByteOrder, FileHeader, SectionTable, Symbol, Symbols};
+
+/// The sections that only [`Detail::Full`](super::Detail::Full) looks at, and their indexes where symbols name them.
+#[derive(Default)]
+pub(super) struct Sections {
+    exports: Option<(u16, Range<u64>)>,
+    exports_gpl: Option<u16>,
+    flags: Option<Range<u64>>,
+    strings: Option<u16>,
+    version_crcs: Option<Range<u64>>,
+    version_names: Option<Range<u64>>,
+}
+
+impl Sections {
+    /// Finds them; `names` are the bytes of the section names.
+    pub(super) fn find(
+        header: FileHeader,
+        table: SectionTable<'_>,
+        names: &[u8],
+        file_size: u64,
+        wanted: &mut Vec<Range<u64>>,
+    ) -> Self {
+        let mut found = Self::default();
+        for index in 1..header.sections {
+            let Some((name, range)) = table.get(index).and_then(|section| {
+                let name = until_nul(names.get(usize::try_from(section.name).ok()?..)?);
+                Some((name, section.range(file_size)?))
+            }) else {
+                continue;
+            };
+            match name {
+                b"__ksymtab" => found.exports = Some((index, range)),
+                b"__ksymtab_gpl" => found.exports_gpl = Some(index),
+                b"__ksymtab_strings" => found.strings = Some(index),
+                b"__kflagstab" => found.flags = Some(range),
+                b"__version_ext_crcs" => found.version_crcs = Some(range),
+                b"__version_ext_names" => found.version_names = Some(range),
+                _ => {}
+            }
+        }
+        let Self { flags, version_crcs, version_names, .. } = &found;
+        wanted.extend([flags, version_crcs, version_names].into_iter().flatten().cloned());
+        found
+    }
+
+    /// Adds the details of the exports, and the versions of needs. `strings` are the bytes of `__ksymtab_strings`.
+    pub(super) fn collect(
+        &self,
+        ranges: &Ranges,
+        byte_order: ByteOrder,
+        symbols: Option<(Symbols<'_>, &[u8])>,
+        strings: &[u8],
+        facts: &mut FactsBuilder,
+    ) {
+        let held = |range: &Option<Range<u64>>| ranges.get(range.as_ref()?);
+        let flags = held(&self.flags).unwrap_or_default();
+        let mut details: HashMap<&[u8], ExportDetail<'_>> = HashMap::new();
+        if let Some((symbols, strtab)) = symbols {
+            for symbol in symbols {
+                let Some(name) = name_at(strtab, symbol).filter(|name| name.starts_with(b"__ks")) else {
+                    continue;
+                };
+                let name = until_nul(name);
+                if let Some(name) = name.strip_prefix(b"__ksymtab_") {
+                    let detail = details.entry(name).or_default();
+                    detail.in_table = true;
+                    detail.gpl_only = self.is_gpl_only(symbol, flags);
+                } else if let Some(name) = name.strip_prefix(b"__kstrtabns_")
+                    && Some(symbol.section) == self.strings
+                    && let Some(namespace) =
+                        usize::try_from(symbol.value).ok().and_then(|at| strings.get(at..))
+                {
+                    details.entry(name).or_default().namespace = until_nul(namespace);
+                }
+            }
+        }
+        facts.detail_exports(|name| details.get(name).copied().unwrap_or_default());
+        if let (Some(crcs), Some(names)) = (held(&self.version_crcs), held(&self.version_names)) {
+            let crcs = crcs.chunks_exact(4).filter_map(|word| byte_order.u32(word));
+            facts.version_needs(names.split(|&byte| byte == 0).zip(crcs));
+        }
+    }
+
+    fn is_gpl_only(&self, entry: Symbol, flags: &[u8]) -> bool {
+        const GPL_ONLY: u8 = 1;
+        if Some(entry.section) == self.exports_gpl {
+            return true;
+        }
+        let Some((index, table)) = &self.exports else { return false };
+        let entries = u64::try_from(flags.len()).unwrap_or(u64::MAX);
+        let size = table.end.saturating_sub(table.start).checked_div(entries).unwrap_or(0);
+        let number = entry.value.checked_div(size).and_then(|number| usize::try_from(number).ok());
+        let flags = number.filter(|_| entry.section == *index).and_then(|number| flags.get(number));
+        flags.is_some_and(|flags| flags & GPL_ONLY != 0)
+    }
+}

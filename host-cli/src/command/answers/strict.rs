@@ -1,0 +1,448 @@
+//! `--strict`: what keeps modules from loading, told by a classic run or asked about single files.
+//!
+//! ```text
+//! 6.1.0-50-amd64: 2 causes, 219 findings in 218 of 4,230 modules
+//!   crc         217 modules were built for another kernel (first: extra/zfs.ko): module_layout 0x…, not 0x…
+//!   unresolved  kernel/net/x.ko needs foo_bar, which nobody provides
+//! kernel symbols: 10,487 from /boot/vmlinuz-6.1.0-50-amd64
+//! ```
+
+use std::cell::RefCell;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStringExt;
+use std::thread;
+
+use bstr::BString;
+use depmod_core::parts::answer::{
+    Cause, Check, ExportsFile, Finding, FoundExports, KernelPlace, Modules, NotChecked, Provider, Verdict,
+    find_kernel_exports, strict,
+};
+use depmod_core::parts::list::config::Config;
+use depmod_core::parts::list::{ModuleFile, ModuleList};
+use depmod_core::parts::parse::module::Detail;
+use depmod_core::parts::run::{self, Load};
+use depmod_core::{Options, Reporter, Selection, Stopped};
+use serde_json::{Map, Value, json};
+
+use super::{Format, Out, json};
+use crate::codecs::HostDecoder;
+use crate::command::args::Color;
+use crate::command::exit::index;
+use crate::command::report::Report;
+use crate::command::settings::{Mode, Settings};
+use crate::command::status::{DONE, FAILED, FINDINGS};
+use crate::run::{Progress, Run};
+use crate::source::DiskSource;
+use crate::threads::Threads;
+
+/// The checks that `--strict=LIST` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::command) struct Checks {
+    checks: Vec<Check>,
+    /// Somebody wants to know just these.
+    named: bool,
+}
+
+impl Checks {
+    /// Reads a list; an empty one is all of them.
+    pub(in crate::command) fn parse(list: &str) -> Result<Self, String> {
+        if list.is_empty() {
+            return Ok(Self { checks: Check::ALL.to_vec(), named: false });
+        }
+        let check = |word: &str| {
+            let known = Check::ALL.into_iter().find(|check| check.name() == word);
+            known.ok_or_else(|| {
+                let all: Vec<_> = Check::ALL.iter().map(|check| check.name()).collect();
+                format!("'{word}' is no check; there are {}", all.join(", "))
+            })
+        };
+        let checks = list.split(',').map(check).collect::<Result<_, _>>()?;
+        Ok(Self { checks, named: true })
+    }
+}
+
+/// `--strict`, and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::command) struct Strict {
+    /// What is looked at.
+    pub(in crate::command) checks: Checks,
+    /// `--no-write`
+    pub(in crate::command) no_write: bool,
+    /// `--format`
+    pub(in crate::command) format: Format,
+    /// `--long`
+    pub(in crate::command) long: bool,
+}
+
+impl Strict {
+    /// Does the run, or answers the question about the files that were named; gives the exit status.
+    ///
+    /// # Errors
+    /// When the run failed. What was found is then told all the same.
+    pub(in crate::command) fn run(
+        &self,
+        settings: &Settings,
+        report: &mut Report,
+        progress: &dyn Progress,
+    ) -> Result<u8, Stopped> {
+        let options = settings.options();
+        // The image is decoded while modules are read.
+        thread::scope(|scope| {
+            let kernel = scope.spawn(|| kernel_exports(settings, &options));
+            let kernel = RefCell::new(Some(kernel));
+            let kernel = || {
+                let thread = kernel.borrow_mut().take();
+                thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+            };
+            if settings.mode == Mode::Files {
+                let answer = self.ask(settings, &options, &kernel, report)?;
+                return Ok(self.tell(settings, &answer));
+            }
+            let answer = RefCell::new(None);
+            let inspect = |list: &ModuleList, found: &[ModuleFile], loads: &[Load]| {
+                let shadowed = shadowed(&options, list.modules(), found);
+                let modules = Modules {
+                    version: &options.version,
+                    files: list.modules(),
+                    loads,
+                    shadowed: &shadowed,
+                    asked: loads.len(),
+                };
+                *answer.borrow_mut() = Some(self.judge(&modules, kernel()));
+            };
+            let run = Run::new(&options)
+                .output(&settings.target.outdirname)
+                .jobs(settings.jobs)
+                .progress(progress)
+                .inspect(&inspect);
+            let done = index(run, settings, report);
+            let status = answer.borrow().as_ref().map_or(FAILED, |answer| self.tell(settings, answer));
+            done.map(|unresolved| if unresolved > 0 { FAILED } else { status })
+        })
+    }
+
+    /// Would these files load on that kernel?
+    fn ask(
+        &self,
+        settings: &Settings,
+        options: &Options,
+        kernel: &dyn Fn() -> FoundExports,
+        report: &mut Report,
+    ) -> Result<Answer, Stopped> {
+        let load = |options: &Options, report: &mut dyn FnMut(_)| -> Result<_, Stopped> {
+            let mut reporter = Forward(report);
+            let threads = Threads::new(&DiskSource, &options.limits, settings.jobs);
+            let mut hooks = threads.detail(Detail::Full);
+            let listed = run::list(options, &DiskSource, &mut hooks, &mut reporter)?;
+            let loads = hooks.load_all(&listed.list, || ());
+            Ok((listed.list, loads))
+        };
+        let absolute = |path: &Vec<u8>| -> BString {
+            match std::env::current_dir() {
+                Ok(dir) if !path.starts_with(b"/") => {
+                    [dir.into_os_string().into_vec(), path.clone()].join(&b'/')
+                }
+                _ => path.clone(),
+            }
+            .into()
+        };
+        let files = Selection::Files(settings.files.iter().map(absolute).collect());
+        let options = options.clone().kernel_symbols(None);
+        let (all, all_loads) =
+            load(&options.clone().selection(Selection::All), &mut |diagnostic| report.report(diagnostic))?;
+        // What is odd in the module directory has been said.
+        let (named, named_loads) = match load(&options.selection(files), &mut |_| ()) {
+            Ok(loaded) => loaded,
+            Err(stopped) => return Err(report.stop(stopped.diagnostic().clone())),
+        };
+        let asked = named.modules().len();
+        let mut files = named.modules().to_vec();
+        let mut loads = named_loads;
+        for (file, load) in all.modules().iter().zip(all_loads) {
+            // A file takes the place of the module of its name.
+            if !named.modules().iter().any(|named| named.name() == file.name()) {
+                files.push(file.clone());
+                loads.push(load);
+            }
+        }
+        let version = &settings.target.version;
+        let modules = Modules { version, files: &files, loads: &loads, shadowed: &[], asked };
+        Ok(self.judge(&modules, kernel()))
+    }
+
+    fn judge(&self, modules: &Modules<'_>, kernel: FoundExports) -> Answer {
+        let exports = kernel.exports.as_ref().map(|(exports, _)| exports);
+        let verdict = strict(modules, exports, &self.checks.checks);
+        Answer { verdict, kernel }
+    }
+
+    /// Shows the answer; gives the exit status.
+    fn tell(&self, settings: &Settings, answer: &Answer) -> u8 {
+        let mut out = Out::new();
+        let version = &settings.target.version;
+        match self.format {
+            Format::Json => out.line(Value::Object(self.json(version, answer)).to_string()),
+            Format::Text => {
+                let paint = Paint::new(settings.color, settings.show);
+                let text = self.text(version, answer, paint);
+                // Standard output belongs to the text files then.
+                if settings.show {
+                    eprint!("{}", String::from_utf8_lossy(&text));
+                } else {
+                    out.bytes(&text);
+                }
+            }
+        }
+        if let Err(why) = out.finish() {
+            eprintln!("depmod: {}: {why}", depmod_core::Severity::Error.word());
+            return FAILED;
+        }
+        match answer {
+            Answer { verdict, .. } if !verdict.causes.is_empty() => FINDINGS,
+            // Whoever asks for a check is not told that all is well because it could not be made.
+            Answer { verdict, .. }
+                if self.checks.named && verdict.not_checked.iter().any(|gap| !gap.why.is_partial()) =>
+            {
+                FAILED
+            }
+            Answer { kernel, .. } if settings.has_named_symbols() && kernel.exports.is_none() => FAILED,
+            _ => DONE,
+        }
+    }
+
+    fn text(&self, version: &[u8], answer: &Answer, paint: Paint) -> Vec<u8> {
+        let Answer { verdict, kernel } = answer;
+        let mut lines = vec![format!("{}: {}", Harmless(version), summary(verdict))];
+        for cause in &verdict.causes {
+            let check = cause.explanation.check().name();
+            lines.push(format!("  {}  {cause}", paint.red(&format!("{check:10}"))));
+            if self.long {
+                for finding in &cause.findings {
+                    lines.push(format!("                {}: {}", Harmless(&finding.file), finding.fault));
+                }
+            }
+        }
+        for NotChecked { check, why } in &verdict.not_checked {
+            let gap = NotChecked { check: *check, why: *why };
+            lines.push(format!("  {}  not checked: {gap}", paint.yellow(&format!("{:10}", check.name()))));
+        }
+        for (file, why) in &kernel.refused {
+            lines.push(format!("no kernel symbols from {}: {why}", Harmless(file.path())));
+        }
+        match &kernel.exports {
+            Some((exports, file)) => {
+                lines.push(format!("kernel symbols: {} from {}", exports.len(), Harmless(file.path())));
+            }
+            None if kernel.refused.is_empty() => {
+                let release = Harmless(version);
+                lines.push(format!(
+                    "no kernel symbols: there is no boot/vmlinuz-{release}, and nothing in its place"
+                ));
+            }
+            None => {}
+        }
+        let mut text = lines.join("\n").into_bytes();
+        text.push(b'\n');
+        text
+    }
+
+    fn json(&self, version: &[u8], answer: &Answer) -> Map<String, Value> {
+        let Answer { verdict, kernel } = answer;
+        let mut object = json::answer("strict", Some(version));
+        object.insert("modules".into(), json!(verdict.modules));
+        object.insert("checks".into(), self.checks.checks.iter().map(|check| check.name()).collect());
+        let symbols = kernel.exports.as_ref().map(|(exports, file)| {
+            let mut object = of_file(file);
+            object.insert("count".into(), json!(exports.len()));
+            Value::Object(object)
+        });
+        object.insert("kernel_symbols".into(), symbols.unwrap_or(Value::Null));
+        let refused = kernel.refused.iter().map(|(file, why)| {
+            let mut object = of_file(file);
+            object.insert("message".into(), json!(why));
+            Value::Object(object)
+        });
+        object.insert("refused".into(), refused.collect());
+        let not_checked = verdict.not_checked.iter().map(
+            |gap| json!({ "kind": gap.check.name(), "partial": gap.why.is_partial(), "message": gap.to_string() }),
+        );
+        object.insert("not_checked".into(), not_checked.collect());
+        object.insert("causes".into(), verdict.causes.iter().map(of_cause).collect());
+        let findings = verdict.findings().map(|(number, finding)| of_finding(number, finding));
+        object.insert("findings".into(), findings.collect());
+        object
+    }
+}
+
+/// What is to be told.
+struct Answer {
+    verdict: Verdict,
+    kernel: FoundExports,
+}
+
+fn kernel_exports(settings: &Settings, options: &Options) -> FoundExports {
+    let target = &settings.target;
+    let place = KernelPlace { base: &target.base, directory: &target.dirname, version: &target.version };
+    let mut decoder = HostDecoder::default();
+    find_kernel_exports(&DiskSource, place, options.kernel_symbols.as_ref(), &mut decoder, &options.limits)
+}
+
+/// Files with the name of one in the list, though no line of the configuration prefers one of the two.
+fn shadowed(options: &Options, list: &[ModuleFile], found: &[ModuleFile]) -> Vec<ModuleFile> {
+    if found.len() <= list.len() {
+        return Vec::new();
+    }
+    // A fault of the machine has ended the run by now.
+    let Ok(config) =
+        Config::load(&DiskSource, &options.config_paths, &options.version, &options.limits, &mut ())
+    else {
+        return Vec::new();
+    };
+    let winners: std::collections::HashMap<&[u8], &ModuleFile> =
+        list.iter().map(|file| (file.name(), file)).collect();
+    let prefers = |one: &ModuleFile, other: &ModuleFile| {
+        config.prefer_new(&options.directory, one.path(), other.path())
+    };
+    let tied = |file: &&ModuleFile| {
+        winners.get(file.name()).is_some_and(|winner| {
+            winner.path() != file.path() && prefers(winner, file) == prefers(file, winner)
+        })
+    };
+    found.iter().filter(tied).cloned().collect()
+}
+
+fn summary(verdict: &Verdict) -> String {
+    let Verdict { causes, not_checked, modules } = verdict;
+    let modules = plural(*modules, "module");
+    if causes.is_empty() {
+        let but = if not_checked.is_empty() { "" } else { " in what could be checked" };
+        return format!("{modules}, nothing found{but}");
+    }
+    let findings = verdict.findings().count();
+    let files: std::collections::HashSet<_> = verdict.findings().map(|(_, finding)| &finding.file).collect();
+    let (causes, findings) = (plural(causes.len(), "cause"), plural(findings, "finding"));
+    format!("{causes}, {findings} in {} of {modules}", files.len())
+}
+
+fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+fn of_file(file: &ExportsFile) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("kind".into(), json!(file.kind()));
+    json::text(&mut object, "file", file.path());
+    object
+}
+
+fn of_cause(cause: &Cause) -> Value {
+    json!({
+        "kind": cause.explanation.check().name(),
+        "message": cause.to_string(),
+        "modules": cause.modules(),
+        "findings": cause.findings.len(),
+    })
+}
+
+fn of_finding(cause: usize, finding: &Finding) -> Value {
+    use depmod_core::parts::answer::Fault;
+
+    let mut object = Map::new();
+    object.insert("kind".into(), json!(finding.check().name()));
+    object.insert("cause".into(), json!(cause));
+    json::text(&mut object, "file", &finding.file);
+    json::text(&mut object, "module", &finding.module);
+    if let Some(symbol) = finding.symbol() {
+        json::text(&mut object, "symbol", symbol);
+    }
+    match finding.provider() {
+        Some(Provider::Module(path)) => json::text(&mut object, "provider", path),
+        Some(Provider::Kernel) => json::text(&mut object, "provider", b"vmlinux"),
+        _ => {}
+    }
+    match &finding.fault {
+        Fault::Crc { needed, provided, .. } => {
+            object.insert("needed_crc".into(), json!(format!("{needed:#010x}")));
+            object.insert("provided_crc".into(), json!(format!("{provided:#010x}")));
+        }
+        Fault::Vermagic { found, expected } => {
+            json::text(&mut object, "found", found);
+            json::text(&mut object, "expected", expected);
+        }
+        Fault::GplOnly { license, .. } => json::text(&mut object, "license", license),
+        Fault::Namespace { namespace, .. } => json::text(&mut object, "namespace", namespace),
+        Fault::DuplicateFile { other } => json::text(&mut object, "other", other),
+        Fault::Cycle { modules } => {
+            let names = modules.iter().map(|name| String::from_utf8_lossy(name).into_owned());
+            object.insert("modules".into(), names.collect());
+        }
+        _ => {}
+    }
+    object.insert("message".into(), json!(finding.fault.to_string()));
+    Value::Object(object)
+}
+
+/// A reporter behind a closure.
+struct Forward<'f>(&'f mut dyn FnMut(depmod_core::Diagnostic));
+
+impl Reporter for Forward<'_> {
+    fn report(&mut self, diagnostic: depmod_core::Diagnostic) {
+        (self.0)(diagnostic);
+    }
+}
+
+/// Bytes that nothing happens by when they reach a terminal.
+struct Harmless<'t>(&'t [u8]);
+
+impl core::fmt::Display for Harmless<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        use core::fmt::Write;
+
+        let text = String::from_utf8_lossy(self.0);
+        text.chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
+    }
+}
+
+/// Colours, if there are any.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn new(color: Color, on_error: bool) -> Self {
+        let terminal =
+            if on_error { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(match color {
+            Color::Auto => terminal && !plain,
+            Color::Always => true,
+            Color::Never => false,
+        })
+    }
+
+    fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_checks() {
+        assert_eq!(Checks::parse("").unwrap().checks, Check::ALL);
+        let some = Checks::parse("cycle,crc").unwrap();
+        assert!(some.named && some.checks == [Check::Cycle, Check::Crc]);
+        let error = Checks::parse("crc,magic").unwrap_err();
+        assert!(error.starts_with("'magic' is no check; there are corrupt, cycle"), "{error}");
+        assert!(Checks::parse(",").is_err());
+    }
+}
