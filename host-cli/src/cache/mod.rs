@@ -6,15 +6,15 @@
 //! reads the other modules.
 //!
 //! ```text
-//! /lib/modules/6.1.0   the stamps of all modules but one are unchanged    1 module is read, 4,228 are not
-//! all stamps, the configuration, modules.order, …
-//!                    and the index files are unchanged               no module is read, no file is built
+//! /lib/modules/6.1.0   unchanged: stamps of all modules but one     1 module is read, 4,228 are not
+//!                      unchanged: all stamps, configuration,        no module is read, no file is built
+//!                      modules.order, … and the index files
 //! ```
 //!
 //! The cache affects neither the bytes of a result nor its messages:
 //!
-//! * a cache requires a file system with times set by this kernel (`FileSystem`); modules on another file system
-//!   than their directory are always read;
+//! * a cache requires a file system with times set by this kernel (`FileSystem`); modules on a file system
+//!   other than their directory's are always read;
 //! * a stamp comes from the descriptor that was read, and is kept only if any later change must give another
 //!   stamp (`Stamp::is_settled`);
 //! * unreadable modules are not kept, so that each run reports them again;
