@@ -1,12 +1,12 @@
-//! The small modules of `core/examples/modules`, which the examples and the documentation of the core use.
+//! The small modules in `core/examples/modules`, for the examples and documentation of the core.
 //!
-//! `DEPMOD_BLESS=1 cargo test -p depmod-tests --lib samples` writes them anew.
+//! `DEPMOD_BLESS=1 cargo test -p depmod-tests --lib samples` rewrites them.
 
 use depmod_core::{MemorySource, Options, Output, run};
 
 use crate::elf_builder::{Crc, Elf};
 
-/// File names with their bytes.
+/// File names and contents.
 pub fn files() -> Vec<(&'static str, Vec<u8>)> {
     let virtio = Elf::new()
         .modinfo("alias=virtio-bus")
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_have_these_modules() {
+    fn example_files_are_up_to_date() {
         let dir = crate::workspace().join("core/examples/modules");
         let bless = std::env::var_os("DEPMOD_BLESS").is_some();
         for (name, bytes) in files() {
