@@ -38,8 +38,8 @@ impl World {
         Self::below(supported_directory())
     }
 
-    fn below(supported_directory: &Path) -> Self {
-        let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(supported_directory);
+    fn below(parent: &Path) -> Self {
+        let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(parent);
         let place = place.expect("a temporary directory");
         let root = place.path().join("root");
         let mut tree = Tree::new()
