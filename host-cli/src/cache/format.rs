@@ -145,7 +145,10 @@ mod tests {
     proptest! {
         // Checksums reject such bytes; this covers a checksum that matches by accident.
         #[test]
-        fn parsing_invalid_records_never_reads_past_the_end(mut bytes in prop::collection::vec(any::<u8>(), 0..300), small: bool) {
+        fn parsing_invalid_records_never_reads_past_the_end(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+            small: bool,
+        ) {
             if small {
                 // Every eighth byte holds a plausible length.
                 bytes.iter_mut().enumerate().filter(|(at, _)| at % 8 != 0).for_each(|(_, byte)| *byte = 0);
