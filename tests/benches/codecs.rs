@@ -1,6 +1,6 @@
 //! Every decoder on the same module: `cargo bench --package depmod-tests --bench codecs`.
 
-#![allow(missing_docs, reason = "the harness makes the items")]
+#![allow(missing_docs, reason = "criterion's macros define the items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use depmod::codecs::HostDecoder;

@@ -1,6 +1,6 @@
 //! The stages of a run, separately: `cargo bench --package depmod-tests --bench stages`.
 
-#![allow(missing_docs, reason = "the harness makes the items")]
+#![allow(missing_docs, reason = "criterion's macros define the items")]
 
 use core::hint::black_box;
 

@@ -26,8 +26,11 @@ fn unusable_cache_directories_are_not_errors() {
     for dir in ["/dev/null", "/dev/null/x", "/nowhere/x", "/proc", "/proc/self/x", ""] {
         assert_harmless(&world, &format!("--cache={dir}"));
     }
-    let told = world.run("--cache=/dev/null", &["-vv"]);
-    assert!(told.stderr.contains("depmod: INFO: cache /dev/null not used: Not a directory"), "{told:?}");
+    let verbose = world.run("--cache=/dev/null", &["-vv"]);
+    assert!(
+        verbose.stderr.contains("depmod: INFO: cache /dev/null not used: Not a directory"),
+        "{verbose:?}"
+    );
 }
 
 #[test]
@@ -251,8 +254,9 @@ fn caches_inside_the_module_directory_are_refused() {
     symlink(world.modules().join("kernel"), &link).unwrap();
     for dir in [world.modules().join("cache"), link.join("cache")] {
         let seen = world.run(&format!("--cache={}", dir.display()), &[]);
-        let told = format!("depmod: ERROR: cache {} would be inside the module directory\n", dir.display());
-        assert_eq!((seen.status, seen.stderr), (Some(1), told));
+        let message =
+            format!("depmod: ERROR: cache {} would be inside the module directory\n", dir.display());
+        assert_eq!((seen.status, seen.stderr), (Some(1), message));
         assert!(!dir.exists());
     }
     let out = world.root().join("out/lib/modules").join(VERSION);

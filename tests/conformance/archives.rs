@@ -101,7 +101,7 @@ fn archives_depend_only_on_the_modules() {
 }
 
 #[test]
-fn gnu_cpio_unpacks_archives_and_kmod_accepts_their_index() {
+fn gnu_cpio_unpacks_archives_and_kmod_writes_the_same_index() {
     let root = laid_out(&tree());
     let unpacked = unpack(&pack(root.path(), &[]));
     let dir = unpacked.path().join("lib/modules").join(VERSION);

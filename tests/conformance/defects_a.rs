@@ -171,7 +171,7 @@ fn a12_cycle_report_of_a_large_graph() {
 }
 
 #[test]
-fn more_modules_than_kmods_limit() {
+fn more_modules_than_kmods_limit_are_indexed() {
     let elf = Elf::new().build();
     let tree = (0..66_000).fold(Tree::new().complete(), |tree, number| {
         tree.file(format!("kernel/{}/m{number}.ko", number % 256), &elf)

@@ -227,7 +227,7 @@ fn a_builtin_modinfo_field_of_4096_bytes_is_too_long() {
 }
 
 #[test]
-fn directories_in_place_of_builtin_files() {
+fn directories_in_place_of_builtin_files_replace_no_output() {
     let run = Tree::new()
         .file("modules.builtin/x", "")
         .file("modules.order", "")

@@ -24,7 +24,7 @@ pub fn files() -> Vec<(&'static str, Vec<u8>)> {
     for (name, bytes) in &modules {
         source.insert(format!("/d/kernel/{name}").as_bytes(), bytes.clone());
     }
-    let files = run(&Options::new("/d", "6.1"), &source, &mut ()).expect("sound modules");
+    let files = run(&Options::new("/d", "6.1"), &source, &mut ()).expect("valid modules");
     let index = ("modules.alias.bin", files.get(Output::AliasIndex).to_vec());
     modules.into_iter().chain([index]).collect()
 }

@@ -35,7 +35,7 @@ impl Subset {
             for path in core::iter::once(path).chain(&needs[path]) {
                 let to = subset.modules().join(path);
                 if !to.exists() {
-                    fs::create_dir_all(to.parent().context("a module lies in a directory")?)?;
+                    fs::create_dir_all(to.parent().context("a module is in a directory")?)?;
                     fs::copy(kernel.modules().join(path), to)?;
                 }
             }

@@ -14,10 +14,14 @@ type Step = (&'static str, &'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
     ("fmt", "the source is formatted", || run(cargo("fmt").args(["--all", "--check"]))),
-    ("clippy", "the workspace has no lint", || {
+    ("clippy", "clippy has no warnings", || {
         run(cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
-    ("features", "libraries have no lint without features, or with any single feature", features),
+    (
+        "features",
+        "clippy has no warnings about libraries without features, or with any single feature",
+        features,
+    ),
     ("doc", "the documentation builds without warnings", || {
         run(cargo("doc").args(["--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),

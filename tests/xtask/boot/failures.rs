@@ -111,9 +111,9 @@ impl Files {
     /// Checks that a line gives the reason.
     fn expect_error(&self, outcome: &Outcome, name: &str, line: &str, end: &str) -> Result<()> {
         let start = format!("depmod: ERROR: {}", line.replace("VERSION", &self.kernel.version));
-        let expect_error = outcome.lines.iter().find(|line| line.starts_with(&start) && line.ends_with(end));
-        outcome.ensure(expect_error.is_some(), &format!("{name}: no line `{start}…{end}`"))?;
-        println!("{name}: {}", expect_error.map_or("", String::as_str));
+        let found = outcome.lines.iter().find(|line| line.starts_with(&start) && line.ends_with(end));
+        outcome.ensure(found.is_some(), &format!("{name}: no line `{start}…{end}`"))?;
+        println!("{name}: {}", found.map_or("", String::as_str));
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl Files {
 }
 
 /// Each failure prints its line and boots.
-pub(super) fn boot_anyway() -> Result<()> {
+pub(super) fn each_failure_boots() -> Result<()> {
     let files = Files::new()?;
     two_at_a_time(FAILURES, |(name, keys, line)| {
         let outcome = files.stage()?.keys(keys).put_on(small()?)?.run(END)?;
@@ -193,7 +193,7 @@ pub(super) fn from_the_shell() -> Result<()> {
 
 /// Harmless flaws of an entry: invalid UTF-8 in unused text, firmware paths, keys without a value or unknown
 /// keys, any character in the options, and a name in the form of a version.
-pub(super) fn odd_entries() -> Result<()> {
+pub(super) fn harmless_flaws() -> Result<()> {
     let files = Files::new()?;
     let script = format!("{SCRIPT}say line $(cat /proc/cmdline)\n");
     let stage = Stage::new("x86_64", &files.kernel, &script)?;

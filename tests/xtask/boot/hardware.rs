@@ -56,7 +56,7 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
         .file("modules.cpio", Subset::of(&kernel, &["xhci_pci"])?.archive()?)
         .with(DEVICES)
         .run(END)?;
-    ensure!(outcome.has_line(HANDED_OVER), "the kernel did not take the initrd");
+    ensure!(outcome.has_line(HANDED_OVER), "the kernel did not load the initrd");
     for (bus, at_least) in [("pci", 11), ("usb", 2)] {
         let (ours, theirs) = (format!("depmod: {bus} "), format!("{MARK}{bus} "));
         let firmware: BTreeSet<&str> = outcome.after(&ours).collect();

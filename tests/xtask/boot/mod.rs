@@ -41,7 +41,7 @@ const CASES: &[Case] = &[
     ("devices-6.1", "NVMe, AHCI, e1000e, USB, SD and virtio need the preload; Linux 6.1", devices::full_6_1),
     ("devices-6.12", "as devices-6.1, with Linux 6.12", devices::full_6_12),
     ("devices-arm", "virtio disks need the preload on AArch64, Linux 6.12", devices::aarch64),
-    ("failures", "after each failure, the machine boots and prints the reason", failures::boot_anyway),
+    ("failures", "after each failure, the machine boots and prints the reason", failures::each_failure_boots),
     ("failures-initrd", "the kernel starts without any initrd", failures::no_initrd),
     (
         "failures-next",
@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
     (
         "failures-entry",
         "harmless flaws of an entry keep the preload, others are reported",
-        failures::odd_entries,
+        failures::harmless_flaws,
     ),
     (
         "failures-memory",

@@ -1,6 +1,7 @@
 //! `cargo xtask conformance`: compares our `depmod` with kmod 34.2 on real kernels.
 //!
-//! * every kernel with the options that affect input or messages: the same files, stdout, stderr and exit status;
+//! * every kernel with the options that affect input or messages: the same files, stdout, stderr and exit
+//!   status;
 //! * one kernel recompressed in every format;
 //! * kmod's `modprobe` and `modinfo` on our index files.
 
