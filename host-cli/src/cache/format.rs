@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_depends_on_the_number_of_outputs() {
+    fn results_with_another_number_of_outputs_are_invalid() {
         let result = LastResult { input: 1, outputs: vec![Digest::of(b""); 10] };
         let head = Head { program: b"p", directory: b"/d", filesystem: 7, result: Some(result) };
         assert_eq!(parse(&encode(&head, &Vec::new())), None);

@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_belong_to_one_program_and_one_directory() {
+    fn caches_of_other_programs_and_directories_are_ignored() {
         let case = Case::new();
         case.remember(Some(&outputs()));
         let cache = case.open();

@@ -231,33 +231,33 @@ mod tests {
     }
 
     #[test]
-    fn files_of_other_users_are_ignored() {
+    fn only_own_regular_files_are_read() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(NAME);
-        let believed = || place(root.path()).read(0).is_some();
+        let accepted = || place(root.path()).read(0).is_some();
         fs::write(&path, valid()).unwrap();
         for (mode, expected) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(believed(), expected, "{mode:o}");
+            assert_eq!(accepted(), expected, "{mode:o}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(1), None).unwrap();
-            assert!(!believed(), "somebody else's");
+            assert!(!accepted(), "owned by another user");
             std::os::unix::fs::chown(&path, Some(0), None).unwrap();
         }
         fs::rename(&path, root.path().join("target")).unwrap();
         symlink("target", &path).unwrap();
-        assert!(!believed(), "a link");
+        assert!(!accepted(), "a link");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(!believed(), "a directory");
+        assert!(!accepted(), "a directory");
         assert_eq!(place(root.path()).replace(&valid(), 0), Err(Errno::ISDIR));
         fs::remove_dir(&path).unwrap();
         fs::write(&path, b"").unwrap();
-        assert!(!believed(), "nothing");
+        assert!(!accepted(), "nothing");
         File::create(&path).unwrap().set_len(max_size(0) + 1).unwrap();
-        assert!(!believed(), "too much");
+        assert!(!accepted(), "too much");
     }
 
     #[test]

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_replaced_or_unchanged() {
+    fn files_are_replaced_without_leftovers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.cpio");
         replace_file(&path, b"one").unwrap();

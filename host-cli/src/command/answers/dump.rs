@@ -18,8 +18,8 @@ use crate::source::DiskSource;
     no_binary_name = true,
     about = "Show the content of an index file.",
     after_help = "\
-A .bin file is shown as lines of key and value; a text file as is. Of a broken file, the valid entries are
-shown, then an error with the offset.
+A .bin file is shown as lines of key and value; a text file as is. Of a broken file, the valid
+entries are shown, then an error with the offset.
 
 Examples:
   depmod dump /lib/modules/6.1.0-50-amd64/modules.alias.bin
