@@ -1,4 +1,4 @@
-//! A module directory on disk, indexed and published, without the command: a directory is the only argument.
+//! Indexes a module directory on disk without the command. The directory is the only argument.
 
 use std::path::PathBuf;
 

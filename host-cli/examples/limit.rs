@@ -1,7 +1,7 @@
-//! What `depmod` cannot undercut: a program that only reads and writes, or only decodes.
+//! Lower limits for `depmod`: a program that only reads and writes, or only decodes.
 //!
-//! `cargo xtask bench` runs it between `depmod`'s own runs, so that "how near the limit" compares two
-//! times of the same minute on the same machine. What to do stands in a file of lines, made beforehand:
+//! `cargo xtask bench` runs it between `depmod`'s own runs, so that "how near the limit" compares two times
+//! of the same minute on the same machine. A prepared file of lines is the plan:
 //!
 //! ```text
 //! limit read   THREADS PLAN DIR    PATH<TAB>START-END,START-END…   read these bytes of a module
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Threads take modules in the order of the plan; each has one buffer and one decoder, which it keeps.
-//! That is how `depmod` itself works, without everything that comes after.
+//! `depmod` reads in the same way, but processes the modules further.
 
 #![allow(clippy::std_instead_of_core, reason = "this program has an operating system below it")]
 
@@ -56,7 +56,7 @@ fn main() -> Done {
     }
 }
 
-/// Gives every line to one of the workers that `worker` makes, one for each thread.
+/// Gives each line to one of the workers; `worker` makes one for each thread.
 fn on_threads<W: FnMut(&str) -> Done>(threads: usize, lines: &[&str], worker: impl Fn() -> W + Sync) -> Done {
     let next = AtomicUsize::new(0);
     let result = Mutex::new(Ok(()));

@@ -1,18 +1,18 @@
-//! Telling whether bytes are the same without keeping them.
+//! Comparison of bytes without keeping them.
 
 use twox_hash::XxHash3_128;
 
-/// Size and checksum of some bytes: XXH3, 128 bits, which no accident makes equal for others.
+/// Size and checksum (128-bit XXH3) of some bytes. Accidental collisions are negligible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// How many bytes.
+    /// Number of bytes.
     pub size: u64,
-    /// Their XXH3 with 128 bits.
+    /// 128-bit XXH3.
     pub sum: u128,
 }
 
 impl Digest {
-    /// Of these bytes.
+    /// The digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self { size: bytes.len() as u64, sum: XxHash3_128::oneshot(bytes) }

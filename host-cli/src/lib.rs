@@ -1,11 +1,12 @@
-//! Indexing module directories of Linux, as `depmod` does it: with threads, native codecs, a cache, and files that
-//! are published whole or not at all.
+//! Indexing of Linux module directories, as `depmod` does it: threads, native codecs, a cache, and atomic
+//! publication of all files.
 //!
-//! The core, [`depmod_core`], decides every byte; this package has the operating system. [`Run`] is the classic run
-//! as one call. Its pieces stand alone, too: [`source`] reads files, [`codecs`] decode them, [`threads`] do so side by
-//! side, the [`cache`] remembers what modules told, and [`publish`] puts files in place.
+//! The core, [`depmod_core`], computes every byte; this package provides the operating system. [`Run`] is the
+//! classic run as one call. Its parts are usable alone: [`source`] reads files, [`codecs`] decode them,
+//! [`threads`] do both in parallel, the [`cache`] keeps the facts of modules, and [`publish`] puts files in
+//! place.
 //!
-//! With the feature `cli` (default), [`command`] is the command: arguments, messages, progress.
+//! The feature `cli` (default) adds [`command`]: arguments, messages, progress.
 //!
 //! ```
 //! use depmod::Run;

@@ -1,4 +1,4 @@
-//! The classic run: the core's stages, with an operating system around them.
+//! The classic run: the core's stages on an operating system.
 
 use core::num::NonZero;
 use std::thread;
@@ -16,17 +16,17 @@ use crate::publish::{PATIENCE, Publisher};
 use crate::source::DiskSource;
 use crate::threads::{Threads, build_beside};
 
-/// Told how far reading modules has come.
+/// Receives the progress of reading modules.
 pub trait Progress: Sync {
-    /// So many modules are to be read.
+    /// This many modules are to be read.
     fn begin(&self, modules: usize);
-    /// One of them has been read.
+    /// One module has been read.
     fn step(&self);
-    /// All have been read.
+    /// All modules have been read.
     fn end(&self);
 }
 
-/// Nobody is told.
+/// No progress is reported.
 impl Progress for () {
     fn begin(&self, _: usize) {}
     fn step(&self) {}
@@ -39,7 +39,7 @@ impl Progress for () {
 #[cfg(feature = "answers")]
 pub type Inspect<'i> = dyn Fn(&ModuleList, &[ModuleFile], &[Load]) + 'i;
 
-/// One run over a module directory on disk. Everything but the options has a default.
+/// One run over a module directory on disk. All settings except the options have defaults.
 #[derive(Clone, Copy)]
 pub struct Run<'r> {
     options: &'r Options,
@@ -52,19 +52,18 @@ pub struct Run<'r> {
     inspect: Option<&'r Inspect<'r>>,
 }
 
-/// What a run found and made.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The modules, and what else was read.
+    /// The modules and other inputs.
     pub listed: Listed,
-    /// What was made of them. `None` if the directory held the right files already, as the cache told: then
-    /// no module was read.
+    /// The indexed modules and their files. `None` if the directory already held the right files according to
+    /// the cache: no module was read.
     pub indexed: Option<Indexed>,
 }
 
 impl<'r> Run<'r> {
-    /// A run on as many threads as there are processors, which writes into the module directory itself, without a
-    /// cache.
+    /// A run with one thread per processor, output in the module directory, and no cache.
     #[must_use]
     pub fn new(options: &'r Options) -> Self {
         let jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
@@ -87,45 +86,45 @@ impl<'r> Run<'r> {
         Self { inspect: Some(inspect), cache: None, ..self }
     }
 
-    /// Writes into another directory, which is made if it is missing.
+    /// Writes into another directory, and creates it if it is missing.
     #[must_use]
     pub fn output(self, directory: &'r [u8]) -> Self {
         Self { output: directory, ..self }
     }
 
-    /// Reads modules with so many threads.
+    /// Reads modules with this many threads.
     #[must_use]
     pub fn jobs(self, jobs: NonZero<usize>) -> Self {
         Self { jobs, ..self }
     }
 
-    /// Keeps what modules told in this directory, usually [`cache::DIRECTORY`].
+    /// Keeps the facts of modules in this directory, usually [`cache::DIRECTORY`].
     #[must_use]
     pub fn cache(self, directory: Option<&'r [u8]>) -> Self {
         Self { cache: directory, ..self }
     }
 
-    /// Tells how far reading has come.
+    /// Reports the progress of reading.
     #[must_use]
     pub fn progress(self, progress: &'r dyn Progress) -> Self {
         Self { progress, ..self }
     }
 
-    /// With [`Options::trace_links`]: takes the lines that say which symbol links which modules. An error ends the
-    /// run.
+    /// With [`Options::trace_links`]: receives the lines that say which symbol links which modules. An error
+    /// ends the run.
     #[must_use]
     pub fn links(self, links: &'r dyn Fn(&[u8]) -> Result<(), Diagnostic>) -> Self {
         Self { links, ..self }
     }
 
-    /// Makes all files, and puts them in place together.
+    /// Builds all files, and puts them in place together.
     ///
     /// # Errors
-    /// When one cannot be made or written; the output directory is then as it was, unless the reason is
+    /// When a file cannot be built or written; the output directory is then unchanged, unless the reason is
     /// [`Diagnostic::SyncDirectory`].
     pub fn publish(&self, reporter: &mut impl Reporter) -> Result<Outcome, Stopped> {
-        // What is read under the lock cannot be older than what another run publishes before us.
-        // A directory that cannot be opened is complained about where kmod does.
+        // Input that is read under the lock cannot be older than the output of an earlier run. Errors of
+        // opening the directory are reported later, where kmod reports them.
         let mut lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
         run::with_one_retry(
             reporter,
@@ -134,7 +133,7 @@ impl<'r> Run<'r> {
         )
     }
 
-    /// Makes all files of a list, and puts them in place; the lock is used up then.
+    /// Builds all files of a list, and puts them in place; consumes the lock.
     fn index(
         &self,
         listed: Listed,
@@ -145,20 +144,20 @@ impl<'r> Run<'r> {
         if self.is_current(&listed, &hooks, lock.as_ref()) {
             return Ok(Outcome { listed, indexed: None });
         }
-        let mut heard = Heard { reporter, anything: false };
-        let indexed = run::index(self.options, &listed, &mut hooks, &mut heard)?;
+        let mut watched = Watched { reporter, reported: false };
+        let indexed = run::index(self.options, &listed, &mut hooks, &mut watched)?;
         let publisher = match lock.take() {
             Some(publisher) => publisher,
-            None => Publisher::create(self.output, PATIENCE, heard.reporter)
-                .map_err(|diagnostic| heard.stop(diagnostic))?,
+            None => Publisher::create(self.output, PATIENCE, watched.reporter)
+                .map_err(|diagnostic| watched.stop(diagnostic))?,
         };
-        let quiet = !heard.anything && !hooks.linked;
+        let quiet = !watched.reported && !hooks.linked;
         let result = quiet.then_some(&indexed.files);
         let mut said = Vec::new();
         let mut store = |cache: Cache| cache.store(self.options, &listed, &indexed, result, &mut said);
-        // Publishing waits for the disk most of the time.
+        // Publishing mostly waits for the disk.
         let published = thread::scope(|scope| {
-            // Where there is no thread for it, the next run reads everything again.
+            // Without a thread for it, the cache stays as it is, and the next run reads the modules again.
             let store = || hooks.cache.map(&mut store);
             let _ = thread::Builder::new().spawn_scoped(scope, store);
             publisher.publish(&named(&indexed.files))
@@ -168,10 +167,10 @@ impl<'r> Run<'r> {
         Ok(Outcome { listed, indexed: Some(indexed) })
     }
 
-    /// Makes the files, and writes none of them.
+    /// Builds the files without writing them.
     ///
     /// # Errors
-    /// When one cannot be made.
+    /// When a file cannot be built.
     pub fn make(&self, reporter: &mut impl Reporter) -> Result<(Listed, Indexed), Stopped> {
         run::with_one_retry(
             reporter,
@@ -186,7 +185,7 @@ impl<'r> Run<'r> {
         )
     }
 
-    /// Finds the modules, and opens the cache for them.
+    /// Finds the modules, and opens their cache.
     fn list(&self, reporter: &mut impl Reporter) -> Result<(Listed, OnDisk<'r>), Stopped> {
         let admitted = match self.cache {
             None => None,
@@ -204,7 +203,7 @@ impl<'r> Run<'r> {
         Ok((listed, hooks))
     }
 
-    /// Whether the output directory holds already what this run would make.
+    /// Whether the output directory already holds the output of this run.
     fn is_current(&self, listed: &Listed, hooks: &OnDisk<'_>, lock: Option<&Publisher>) -> bool {
         let known = hooks.cache.as_ref().and_then(|cache| cache.result(self.options, listed));
         let (Some(digests), Some(publisher)) = (known, lock) else { return false };
@@ -222,14 +221,14 @@ fn named(files: &IndexFiles) -> Vec<(&'static str, &[u8])> {
     files.iter().map(|(output, bytes)| (output.file_name(), bytes)).collect()
 }
 
-/// The hooks of a run on disk: threads, and a cache where there is one.
+/// The hooks of a run on disk: threads and, where possible, a cache.
 struct OnDisk<'r> {
     run: Run<'r>,
     threads: Threads<'r, DiskSource>,
-    /// With a cache few modules have to be read.
+    /// With a cache, few modules need reading, so loading waits for the list.
     early: bool,
     cache: Option<Cache>,
-    /// There were links to tell of.
+    /// Links were reported.
     linked: bool,
     /// Every file that was found, where somebody wants to know.
     #[cfg(feature = "answers")]
@@ -293,15 +292,15 @@ impl Hooks for OnDisk<'_> {
     }
 }
 
-/// Notes whether there was anything to say.
-struct Heard<'a, R> {
+/// Notes whether any diagnostic was reported.
+struct Watched<'a, R> {
     reporter: &'a mut R,
-    anything: bool,
+    reported: bool,
 }
 
-impl<R: Reporter> Reporter for Heard<'_, R> {
+impl<R: Reporter> Reporter for Watched<'_, R> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.anything = true;
+        self.reported = true;
         self.reporter.report(diagnostic);
     }
 }

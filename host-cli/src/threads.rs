@@ -1,7 +1,7 @@
 //! Loading modules on several threads.
 //!
-//! Each module's facts depend on nothing but its file, and each result goes to its module's place in
-//! the list: the number of threads does not change a byte.
+//! The facts of a module depend on its file alone, and each result goes to the module's position in the list:
+//! the number of threads does not affect the output.
 
 use std::{
     cmp::Reverse,
@@ -26,10 +26,10 @@ use hashbrown::HashMap;
 
 use crate::codecs::HostDecoder;
 
-/// More threads than this wait for each other, whatever `--jobs` says.
+/// The limit for `--jobs`: more threads only wait for each other.
 const MAX_THREADS: usize = 256;
 
-/// A run's [`Hooks`] on several threads: modules are read while the walk goes on, and files built side by side.
+/// A run's [`Hooks`] on several threads: modules are read during the walk, and files are built in parallel.
 ///
 /// ```
 /// use std::num::NonZero;
@@ -51,14 +51,15 @@ pub struct Threads<'t, S, D = HostDecoder> {
     limits: &'t Limits,
     jobs: NonZero<usize>,
     decoder: fn() -> D,
-    /// Modules that were loaded while others were still being found, by their paths.
+    /// Modules that were loaded during the walk, by path.
     early: HashMap<BString, Load>,
     #[cfg(feature = "answers")]
     detail: depmod_core::parts::parse::module::Detail,
 }
 
 impl<'t, S: Source + Sync> Threads<'t, S> {
-    /// Reads from this source with so many threads, this one included, each with a decoder of this build.
+    /// Reads from this source with this many threads, including the calling one, each with a decoder of this
+    /// build.
     pub fn new(source: &'t S, limits: &'t Limits, jobs: NonZero<usize>) -> Self {
         let decoder = HostDecoder::default;
         Self {
@@ -81,8 +82,8 @@ impl<'t, S: Source + Sync> Threads<'t, S> {
 }
 
 impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
-    /// Loads every module of the list that was not loaded while it was found; `loaded` is called for each
-    /// module of the list, on any thread.
+    /// Loads every module of the list that was not loaded during the walk; calls `loaded` for each module of
+    /// the list, on any thread.
     pub(crate) fn load_all(&mut self, list: &ModuleList, loaded: impl Fn() + Sync) -> Vec<Load> {
         let modules = list.modules();
         let mut early = core::mem::take(&mut self.early);
@@ -119,8 +120,8 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
         opened.and_then(|mut file| loader.load(&mut file))
     }
 
-    /// The order in which modules are taken. Compressed ones differ much in the time they take (one
-    /// driver is 4 % of a kernel): the largest go first, so that no thread is left alone with one at the end.
+    /// The order of loading. The loading times of compressed modules differ much (one driver is 4 % of a
+    /// kernel): the largest go first, so that no thread works alone at the end.
     fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
         if self.jobs.get() > 1 && modules.iter().any(|file| !file.path().ends_with(b".ko")) {
             let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
@@ -149,7 +150,7 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
         let mut found = Vec::new();
         with_helpers(self.jobs.get() - 1, &work, |helpers| {
             for file in walk {
-                // Without a thread to load them, paths need not wait.
+                // Without helper threads, queued paths would stay in the queue.
                 if helpers > 0 {
                     queue.push(file.path());
                 }
@@ -175,7 +176,8 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
     }
 }
 
-/// [`Hooks::build`] on threads: `meanwhile` is done here, and then what no other thread has begun.
+/// [`Hooks::build`] on threads: `meanwhile` runs on this thread, which then builds the files that no other
+/// thread has begun.
 pub(crate) fn build_beside<T: Send>(
     jobs: NonZero<usize>,
     pieces: usize,
@@ -198,7 +200,7 @@ pub(crate) fn build_beside<T: Send>(
     built.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Paths of modules, in the order in which they are found.
+/// Paths of modules in the order of the walk.
 #[derive(Default)]
 struct Found {
     state: Mutex<FoundState>,
@@ -207,11 +209,11 @@ struct Found {
 
 #[derive(Default)]
 struct FoundState {
-    /// One after the other.
+    /// Concatenated.
     paths: Vec<u8>,
-    /// Where each one ends.
+    /// End of each path.
     ends: Vec<usize>,
-    /// How many of them have been taken.
+    /// Number of paths taken.
     taken: usize,
     closed: bool,
 }
@@ -226,8 +228,8 @@ impl Found {
         self.more.notify_one();
     }
 
-    /// Waits for the next one, and puts it into `path`. What is left when all have been found is better
-    /// divided among all threads.
+    /// Waits for the next path, and copies it into `path`. Ends with the walk: all threads share the
+    /// remaining paths better.
     fn next(&self, path: &mut Vec<u8>) -> bool {
         let mut state = lock(&self.state);
         while !state.closed {
@@ -250,8 +252,8 @@ impl Found {
     }
 }
 
-/// Does something for each of these places of a list. Every thread takes places from a common queue, which
-/// gives them in this order, and returns what it made of them; the results stand at their places.
+/// Calls a function for each of these positions of a list. Threads take positions in this order from a common
+/// queue; each result is stored at its position.
 pub(crate) fn on_threads<T: Send>(
     list: usize,
     order: &[usize],
@@ -273,7 +275,8 @@ pub(crate) fn on_threads<T: Send>(
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets so many threads work beside this one, or as many as the system gives; `main` gets their number.
+/// Runs `work` on this many additional threads, or on as many as the system provides; `main` receives their
+/// number.
 fn with_helpers(helpers: usize, work: &(dyn Fn() + Sync), main: impl FnOnce(usize)) {
     thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
@@ -289,7 +292,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Places that are still to be worked on.
+/// Positions still to be processed.
 pub(crate) struct Queue<'a> {
     order: &'a [usize],
     next: &'a AtomicUsize,

@@ -1,6 +1,6 @@
 //! Every decoder on the same module: `cargo bench --package depmod-tests --bench codecs`.
 
-#![allow(missing_docs, reason = "the harness makes the items")]
+#![allow(missing_docs, reason = "criterion's macros define the items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use depmod::codecs::HostDecoder;
@@ -24,7 +24,7 @@ fn codecs(criterion: &mut Criterion) {
             group.bench_function(name, |bench| {
                 bench.iter(|| {
                     out.clear();
-                    decoder.decode(compression, &stored, &Limits::DEFAULT, &mut out).expect("a sound file");
+                    decoder.decode(compression, &stored, &Limits::DEFAULT, &mut out).expect("a valid file");
                 });
             });
             assert!(out == image);
@@ -33,7 +33,7 @@ fn codecs(criterion: &mut Criterion) {
     }
 }
 
-/// A module of average size: tables as in a real one, and what compresses about as well as code does.
+/// A module of average size, with realistic tables and code that compresses like real code.
 fn sample() -> Vec<u8> {
     let mut random = Random::new(1);
     let instructions: Vec<Vec<u8>> = (0..500)
@@ -44,7 +44,7 @@ fn sample() -> Vec<u8> {
         .collect();
     let mut code = Vec::new();
     while code.len() < 60_000 {
-        // A few instructions are most of all code.
+        // Code consists mostly of a few instructions.
         let choices = 1 + random.below(instructions.len());
         let instruction: &Vec<u8> = random.pick(&instructions[..choices]);
         code.extend_from_slice(instruction);

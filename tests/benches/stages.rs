@@ -1,6 +1,6 @@
-//! What one run consists of, piece by piece: `cargo bench --package depmod-tests --bench stages`.
+//! The stages of a run, separately: `cargo bench --package depmod-tests --bench stages`.
 
-#![allow(missing_docs, reason = "the harness makes the items")]
+#![allow(missing_docs, reason = "criterion's macros define the items")]
 
 use core::hint::black_box;
 
@@ -21,20 +21,20 @@ fn main_benches(criterion: &mut Criterion) {
 }
 
 fn elf(criterion: &mut Criterion) {
-    // A library: it exports and needs.
+    // A library: it has exports and needs.
     let image = module(400, REAL);
     let mut group = criterion.benchmark_group("module");
     group.throughput(Throughput::Bytes(image.len() as u64));
-    group.bench_function("elf", |bench| bench.iter(|| parse(black_box(&image)).expect("a sound module")));
+    group.bench_function("elf", |bench| bench.iter(|| parse(black_box(&image)).expect("a valid module")));
     group.bench_function("load", |bench| {
         let mut decoder = PureDecoder::default();
         let mut loader = Loader::new(&Limits::DEFAULT, &mut decoder);
-        bench.iter(|| loader.load(&mut black_box(image.as_slice())).expect("a sound module"));
+        bench.iter(|| loader.load(&mut black_box(image.as_slice())).expect("a valid module"));
     });
     group.finish();
 }
 
-/// Headers, section names and symbols, without making anything of them; returns how many symbols.
+/// Headers, section names and symbols, without extracting facts; returns the number of symbols.
 fn parse(image: &[u8]) -> Option<usize> {
     let size = image.len() as u64;
     let bytes = |range: core::ops::Range<u64>| image.get(range.start as usize..range.end as usize);
@@ -96,11 +96,11 @@ fn index(criterion: &mut Criterion) {
     let index = Index::parse(&bytes).expect("our own index");
     group.throughput(Throughput::Elements(1));
     let exact = keys[keys.len() / 2].as_bytes();
-    assert!(index.get(exact).expect("a sound index").is_some());
+    assert!(index.get(exact).expect("a valid index").is_some());
     group.bench_function("get", |bench| bench.iter(|| index.get(black_box(exact))));
     let device = keys[0].replace("sv*sd*bc*sc*i*", "sv00008086sd00000001bc02sc00i00");
     let find = |query: &str| index.find_all(black_box(query));
-    assert!(!find(&device).expect("a sound index").is_empty());
+    assert!(!find(&device).expect("a valid index").is_empty());
     group.bench_function("wildcards", |bench| bench.iter(|| find(&device)));
     group.bench_function("wildcards-absent", |bench| bench.iter(|| find("usb:v1234p0000d0000")));
     group.finish();

@@ -1,4 +1,4 @@
-//! After each of many random edits, a run with the cache gives what a run without it gives.
+//! After each of many random edits, a run with the cache gives the same result as a run without it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,7 +14,7 @@ use crate::world::{SETTLED, World, module};
 const SEQUENCES: u64 = 6;
 const STEPS: usize = 40;
 
-/// What a step may ask of the program.
+/// Options of the runs.
 const OPTIONS: &[&[&str]] = &[
     &[],
     &[],
@@ -32,7 +32,7 @@ const OPTIONS: &[&[&str]] = &[
 ];
 
 #[test]
-fn no_edit_is_missed() {
+fn runs_with_and_without_the_cache_agree_after_every_edit() {
     thread::scope(|scope| {
         for seed in 0..SEQUENCES {
             scope.spawn(move || sequence(seed));
@@ -54,7 +54,7 @@ fn sequence(seed: u64) {
             thread::sleep(SETTLED);
             history.push("wait".into());
         }
-        // A result is known only to a run with the options of the last one.
+        // A result is reused only by runs with the options of the last run.
         if random.below(2) == 0 {
             options = *random.pick(OPTIONS);
         }
@@ -65,7 +65,7 @@ fn sequence(seed: u64) {
     }
 }
 
-/// Makes one change and says which.
+/// Makes one change and returns its description.
 fn edit(world: &World, random: &mut Random) -> String {
     let modules = world.modules();
     let mut present: Vec<PathBuf> = ["kernel", "updates"]
@@ -81,7 +81,7 @@ fn edit(world: &World, random: &mut Random) -> String {
     let new = directory.join(format!("m{number}.ko"));
     let output = modules.join(OUTPUTS[random.below(OUTPUTS.len())]);
     let what = random.below(21);
-    // A step that has nothing to work on does nothing.
+    // A step without an applicable file does nothing.
     let done = || -> std::io::Result<String> {
         let old = present.get(random.below(present.len().max(1)));
         Ok(match (what, old) {
@@ -173,7 +173,7 @@ fn edit(world: &World, random: &mut Random) -> String {
                 fs::write(world.root().join("map"), format!("0000000000000000 T __ksymtab_{symbol}\n"))?;
                 format!("map {symbol}")
             }
-            (15..=17, _) => return spoil_cache(world, random),
+            (15..=17, _) => return damage_cache(world, random),
             (20, _) => {
                 let [kernel, updates, temporary] = ["kernel", "updates", "t"].map(|name| modules.join(name));
                 fs::rename(&kernel, &temporary)?;
@@ -210,8 +210,8 @@ fn edit(world: &World, random: &mut Random) -> String {
     done().unwrap_or_else(|error| format!("{what}: {error}"))
 }
 
-fn spoil_cache(world: &World, random: &mut Random) -> std::io::Result<String> {
-    let Some(path) = world.cache_file() else { return Ok("no cache yet".into()) };
+fn damage_cache(world: &World, random: &mut Random) -> std::io::Result<String> {
+    let Some(path) = world.cache_file() else { return Ok("no cache file".into()) };
     let mut bytes = fs::read(&path)?;
     let how = random.below(5);
     match (how, bytes.len()) {
@@ -228,5 +228,5 @@ fn spoil_cache(world: &World, random: &mut Random) -> std::io::Result<String> {
         (3, _) => fs::write(&path, random.bytes(200))?,
         _ => fs::remove_dir_all(world.cache())?,
     }
-    Ok(format!("spoil the cache, way {how}"))
+    Ok(format!("damage the cache, method {how}"))
 }

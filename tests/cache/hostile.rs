@@ -9,7 +9,7 @@ use depmod_tests::tree::VERSION;
 
 use crate::world::{SETTLED, World, module};
 
-/// Runs twice, because the second run would believe what the first left.
+/// Runs twice: the second run could use data from the first one.
 #[track_caller]
 fn assert_harmless(world: &World, cache: &str) {
     let expected = world.without_cache(&[]);
@@ -20,24 +20,27 @@ fn assert_harmless(world: &World, cache: &str) {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_no_error() {
+fn unusable_cache_directories_are_not_errors() {
     let world = World::new();
     thread::sleep(SETTLED);
     for dir in ["/dev/null", "/dev/null/x", "/nowhere/x", "/proc", "/proc/self/x", ""] {
         assert_harmless(&world, &format!("--cache={dir}"));
     }
-    let told = world.run("--cache=/dev/null", &["-vv"]);
-    assert!(told.stderr.contains("depmod: INFO: cache /dev/null not used: Not a directory"), "{told:?}");
+    let verbose = world.run("--cache=/dev/null", &["-vv"]);
+    assert!(
+        verbose.stderr.contains("depmod: INFO: cache /dev/null not used: Not a directory"),
+        "{verbose:?}"
+    );
 }
 
 #[test]
-fn what_cannot_be_written_is_no_error() {
+fn unwritable_caches_are_not_errors() {
     let world = World::new();
     thread::sleep(SETTLED);
     let seen = world.with_cache(&[]);
     let file = world.cache_file().expect("a cache");
     fs::remove_file(&file).unwrap();
-    // Not even root writes here.
+    // Writing fails even for root.
     fs::create_dir(&file).unwrap();
     assert_eq!(world.with_cache(&[]), seen);
     fs::remove_dir(&file).unwrap();
@@ -48,7 +51,7 @@ fn what_cannot_be_written_is_no_error() {
 }
 
 #[test]
-fn a_full_file_system_is_no_error() {
+fn full_file_systems_are_not_errors() {
     let world = World::new();
     thread::sleep(SETTLED);
     let seen = world.without_cache(&[]);
@@ -69,7 +72,7 @@ fn a_full_file_system_is_no_error() {
 }
 
 #[test]
-fn a_hostile_file_is_passed_over() {
+fn invalid_files_are_ignored() {
     let world = World::new();
     thread::sleep(SETTLED);
     let cache = format!("--cache={}", world.cache().display());
@@ -88,7 +91,7 @@ fn a_hostile_file_is_passed_over() {
     fs::remove_file(&file).unwrap();
     command::run(Command::new("mkfifo").arg(&file)).unwrap();
     assert_harmless(&world, &cache);
-    // Sound, but from another directory: its modules are not ours.
+    // Valid, but of another module directory.
     let other = World::new();
     fs::write(&file, &sound).unwrap();
     fs::create_dir_all(other.cache()).unwrap();
@@ -96,7 +99,7 @@ fn a_hostile_file_is_passed_over() {
     fs::copy(&file, other.cache_file().expect("a cache")).unwrap();
     fs::write(other.modules().join("kernel/m1.ko"), module(1, 'c')).unwrap();
     assert_eq!(other.with_cache(&[]), other.without_cache(&[]));
-    // A name that a temporary file would have.
+    // The name of a temporary file.
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     symlink(&precious, world.cache().join(format!(".{name}.new"))).unwrap();
     fs::remove_file(&file).unwrap();
@@ -107,7 +110,7 @@ fn a_hostile_file_is_passed_over() {
 }
 
 #[test]
-fn two_runs_may_use_one_cache_at_once() {
+fn concurrent_runs_can_share_a_cache() {
     let world = World::new();
     thread::sleep(SETTLED);
     let expected = world.without_cache(&[]);
@@ -131,9 +134,9 @@ fn two_runs_may_use_one_cache_at_once() {
 }
 
 #[test]
-fn what_may_change_unseen_is_not_kept() {
+fn unsettled_modules_are_not_kept() {
     let world = World::new();
-    // As if it had been written after this test.
+    // Simulates a change after this test.
     let later = SystemTime::now() + Duration::from_secs(3600);
     let path = world.modules().join("kernel/m1.ko");
     fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
@@ -146,7 +149,7 @@ fn what_may_change_unseen_is_not_kept() {
     }
 }
 
-/// Runs shell commands that may mount, with the program and its arguments as `"$@"`.
+/// Runs shell commands that may mount; the program and its arguments are `"$@"`.
 fn in_namespace(world: &World, commands: &str, options: &[&str]) {
     let run = world.command(&format!("--cache={}", world.cache().display()), options);
     let status = Command::new("unshare")
@@ -160,7 +163,7 @@ fn in_namespace(world: &World, commands: &str, options: &[&str]) {
 }
 
 #[test]
-fn what_is_mounted_read_only_has_no_cache() {
+fn read_only_mounts_have_no_cache() {
     let world = World::new();
     let out = world.root().join("out");
     thread::sleep(SETTLED);
@@ -180,7 +183,7 @@ fn modules_in_memory_have_no_cache() {
 }
 
 #[test]
-fn who_may_not_read_a_module_is_told_so() {
+fn unreadable_cached_modules_are_reported() {
     let world = World::new();
     fs::set_permissions(world.modules().join("kernel/m1.ko"), fs::Permissions::from_mode(0o000)).unwrap();
     thread::sleep(SETTLED);
@@ -201,11 +204,11 @@ fn who_may_not_read_a_module_is_told_so() {
     assert!(full.0.contains("Permission denied"), "{}", full.0);
 }
 
-/// Something that differs between two runs.
+/// A difference between two runs.
 type Change = fn(&World) -> std::io::Result<()>;
 
 #[test]
-fn one_change_is_enough() {
+fn every_single_change_is_detected() {
     let map = |world: &World, symbol: &str| {
         fs::write(world.root().join("map"), format!("0000000000000000 T __ksymtab_{symbol}\n"))
     };
@@ -218,7 +221,7 @@ fn one_change_is_enough() {
     for (number, (options, change)) in cases.into_iter().enumerate() {
         let world = World::new();
         fs::write(world.modules().join("kernel/m1.ko"), module(1, 'z')).unwrap();
-        // It would tell of a renamed directory by itself.
+        // `modules.order` alone would reveal a renamed directory.
         fs::write(world.modules().join("modules.order"), "").unwrap();
         map(&world, "f_nowhere").unwrap();
         thread::sleep(SETTLED);
@@ -234,7 +237,7 @@ fn one_change_is_enough() {
 }
 
 #[test]
-fn what_is_mounted_inside_is_read_every_time() {
+fn inner_mounts_are_always_read() {
     let world = World::new();
     fs::create_dir(world.modules().join("updates")).unwrap();
     let commands = r#"mount -t tmpfs none "$0/updates"; cp "$0/kernel/m1.ko" "$0/updates"; sleep 0.2; "$@""#;
@@ -245,14 +248,15 @@ fn what_is_mounted_inside_is_read_every_time() {
 }
 
 #[test]
-fn inside_the_module_directory_it_is_refused() {
+fn caches_inside_the_module_directory_are_refused() {
     let world = World::new();
     let link = world.root().join("link");
     symlink(world.modules().join("kernel"), &link).unwrap();
     for dir in [world.modules().join("cache"), link.join("cache")] {
         let seen = world.run(&format!("--cache={}", dir.display()), &[]);
-        let told = format!("depmod: ERROR: cache {} would be inside the module directory\n", dir.display());
-        assert_eq!((seen.status, seen.stderr), (Some(1), told));
+        let message =
+            format!("depmod: ERROR: cache {} would be inside the module directory\n", dir.display());
+        assert_eq!((seen.status, seen.stderr), (Some(1), message));
         assert!(!dir.exists());
     }
     let out = world.root().join("out/lib/modules").join(VERSION);
@@ -263,7 +267,7 @@ fn inside_the_module_directory_it_is_refused() {
 }
 
 #[test]
-fn another_program_reads_everything_again() {
+fn another_build_reads_all_modules_again() {
     let world = World::new();
     thread::sleep(SETTLED);
     let program = world.root().join("depmod");
@@ -271,7 +275,8 @@ fn another_program_reads_everything_again() {
     let mut kept = Vec::new();
     for _ in 0..2 {
         let _ = fs::remove_file(&program);
-        // By another process: one that another test has just forked could still hold what we opened.
+        // Copied by another process: a test in a forked child could still hold a file that we opened for
+        // writing.
         command::run(Command::new("cp").arg(depmod_tests::product::binary()).arg(&program)).unwrap();
         command::run(Command::new(&program).args(world.command(&cache, &[]).get_args())).unwrap();
         kept.push(fs::read(world.cache_file().expect("a cache")).unwrap());
@@ -280,7 +285,7 @@ fn another_program_reads_everything_again() {
 }
 
 #[test]
-fn it_stands_where_it_was_asked_for_and_nowhere_else() {
+fn caches_are_written_only_to_the_selected_directory() {
     let world = World::new();
     thread::sleep(SETTLED);
     let listing = || {
@@ -295,7 +300,7 @@ fn it_stands_where_it_was_asked_for_and_nowhere_else() {
     assert_eq!(listing(), before);
     let file = world.cache_file().expect("a cache");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    // Nothing changed: it is not written again.
+    // Without changes, the file is not rewritten.
     let time = fs::metadata(&file).unwrap().modified().unwrap();
     world.with_cache(&[]);
     world.with_cache(&["-n"]);

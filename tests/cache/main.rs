@@ -1,11 +1,11 @@
-//! The cache of the Linux command: with and without it, every run gives the same.
+//! The cache of the Linux command: every run gives the same result with and without it.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
-// Random sequences of edits to everything that a run looks at.
+// Random sequences of edits to all inputs of a run.
 mod edits;
 
-// A cache that cannot be used, and several runs with one.
+// Unusable caches, and several runs with one cache.
 mod hostile;
 
-// One module directory, indexed repeatedly in two ways.
+// One module directory, indexed repeatedly with and without the cache.
 mod world;

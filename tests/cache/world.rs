@@ -1,4 +1,4 @@
-//! One module directory that persists, with one cache.
+//! A persistent module directory with a cache.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,13 +12,13 @@ use depmod_tests::outcome::OUTPUTS;
 use depmod_tests::tree::{Tree, VERSION};
 use depmod_tests::{product, target_dir};
 
-/// A file whose last change is older than this can be cached.
+/// Minimum age of a file's last change before the file is cached.
 pub(crate) const SETTLED: Duration = Duration::from_millis(130);
 
-/// A file's type and mode, and its bytes.
+/// Type, mode and bytes of a file.
 type Content = (u32, Vec<u8>);
 
-/// What a run shows to the outside.
+/// The visible results of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) status: Option<i32>,
@@ -33,13 +33,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A few modules that need each other.
+    /// A few modules with dependencies.
     pub(crate) fn new() -> Self {
-        Self::below(ground())
+        Self::below(supported_directory())
     }
 
-    fn below(ground: &Path) -> Self {
-        let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(ground);
+    fn below(parent: &Path) -> Self {
+        let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(parent);
         let place = place.expect("a temporary directory");
         let root = place.path().join("root");
         let mut tree = Tree::new()
@@ -67,7 +67,7 @@ impl World {
         self.root.join("cache")
     }
 
-    /// The file of this directory's cache, once there is one.
+    /// The cache file of this directory, if it exists.
     pub(crate) fn cache_file(&self) -> Option<PathBuf> {
         fs::read_dir(self.cache()).ok()?.flatten().next().map(|entry| entry.path())
     }
@@ -89,7 +89,7 @@ impl World {
     }
 
     pub(crate) fn run(&self, cache: &str, options: &[&str]) -> Seen {
-        // Times of files come from a clock with steps.
+        // File times come from a clock with a coarse resolution.
         let begin = SystemTime::now() - Duration::from_millis(20);
         let output = self.command(cache, options).output().expect("depmod starts");
         let files = OUTPUTS.map(|name| {
@@ -110,8 +110,8 @@ impl World {
     }
 }
 
-/// A directory where the program has a cache; not every file system is good for one.
-fn ground() -> &'static Path {
+/// A directory on a file system that the program accepts for a cache.
+fn supported_directory() -> &'static Path {
     static GROUND: OnceLock<PathBuf> = OnceLock::new();
     GROUND.get_or_init(|| {
         let mut candidates = vec![std::env::temp_dir(), target_dir(), "/var/tmp".into()];
@@ -124,7 +124,7 @@ fn ground() -> &'static Path {
     })
 }
 
-/// A module that offers `f{number}` and needs the one before; of the same size for every letter.
+/// A module that exports `f{number}` and needs the previous one; its size is the same for each letter.
 pub(crate) fn module(number: usize, letter: char) -> Vec<u8> {
     let need = if letter == 'z' { "f_nowhere".into() } else { format!("f{}", number.saturating_sub(1)) };
     let elf = Elf::new()

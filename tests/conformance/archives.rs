@@ -1,4 +1,4 @@
-//! `depmod pack`, and the initrds that firmware makes of the same module directories.
+//! `depmod pack`, and initrds that firmware makes from the same module directories.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use depmod_tests::{command, product};
 
 pub(super) const NVME: &str = "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02";
 
-/// `nvme` needs `nvme-core` and wants `crc`; `other` and `late` have nothing to do with them.
+/// `nvme` needs `nvme-core` and has a soft dependency on `crc`; `other` and `late` are unrelated.
 pub(super) fn tree() -> Tree {
     Tree::new()
         .module("kernel/nvme.ko", Elf::new().need("core").modinfo("alias=pci:v*d*sv*sd*bc01sc08i02*"))
@@ -88,7 +88,7 @@ pub(super) fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn the_same_modules_give_the_same_bytes_anywhere() {
+fn archives_depend_only_on_the_modules() {
     let (first, second) = (laid_out(&tree()), laid_out(&tree()));
     let module = second.path().join("lib/modules").join(VERSION).join("kernel/nvme.ko");
     let old = std::time::SystemTime::UNIX_EPOCH;
@@ -101,7 +101,7 @@ fn the_same_modules_give_the_same_bytes_anywhere() {
 }
 
 #[test]
-fn gnu_cpio_unpacks_it_and_kmod_finds_nothing_to_add() {
+fn gnu_cpio_unpacks_archives_and_kmod_writes_the_same_index() {
     let root = laid_out(&tree());
     let unpacked = unpack(&pack(root.path(), &[]));
     let dir = unpacked.path().join("lib/modules").join(VERSION);
@@ -120,7 +120,7 @@ fn gnu_cpio_unpacks_it_and_kmod_finds_nothing_to_add() {
 }
 
 #[test]
-fn compressed_it_is_the_same_archive() {
+fn compressed_archives_decompress_to_the_same_bytes() {
     let root = laid_out(&tree());
     let limits = Limits::DEFAULT;
     let packed = pack(root.path(), &["--zstd"]);
@@ -130,7 +130,7 @@ fn compressed_it_is_the_same_archive() {
 }
 
 #[test]
-fn what_cannot_be_packed_leaves_nothing() {
+fn failed_archives_leave_no_output() {
     let root = laid_out(&tree());
     let file = root.path().join("m.cpio");
     let mut depmod = product::depmod();
@@ -147,7 +147,7 @@ fn shipped_and_computed_index_files_give_the_same_initrd() {
     let queries = [NVME, "net-pf-1", "fs-ext4", "gone"];
     let shipped = module_initrd(&pack(root.path(), &[]), &queries).unwrap();
     assert_eq!(shipped.provenance, Provenance::Shipped);
-    // Another tool's archive, without index files.
+    // An archive of another tool, without index files.
     let computed = module_initrd(&gnu_cpio(root.path()), &queries).unwrap();
     assert_eq!(computed.provenance, Provenance::Computed(Stale::Missing(Output::Dep)));
     assert_eq!(shipped.order, computed.order);
@@ -183,7 +183,7 @@ fn an_initrd_holds_the_load_order_and_the_report() {
 }
 
 #[test]
-fn index_files_that_do_not_fit_are_made_anew() {
+fn inconsistent_index_files_are_recomputed() {
     let root = laid_out(&tree());
     let expected = module_initrd(&pack(root.path(), &[]), &[NVME]).unwrap();
     let of = |change: &dyn Fn(&Path)| {
@@ -228,7 +228,7 @@ fn index_files_that_do_not_fit_are_made_anew() {
 }
 
 #[test]
-fn a_broken_module_that_counts_is_a_failure() {
+fn needed_broken_modules_are_errors() {
     let broken = tree().file("kernel/crc.ko", "no module");
     let root = laid_out(&broken);
     let path = format!("/lib/modules/{VERSION}/kernel/crc.ko");
@@ -236,12 +236,12 @@ fn a_broken_module_that_counts_is_a_failure() {
     let error = module_initrd(&gnu_cpio(root.path()), &["other"]).unwrap_err();
     assert_eq!(error, InitrdError::Directory(expected.clone()), "index files must be computed");
     let archive = pack(root.path(), &[]);
-    assert!(module_initrd(&archive, &["other"]).is_ok(), "index files tell that it does not count");
+    assert!(module_initrd(&archive, &["other"]).is_ok(), "index files show that it is not needed");
     assert_eq!(module_initrd(&archive, &[NVME]).unwrap_err(), InitrdError::Directory(expected));
 }
 
 #[test]
-fn a_cycle_is_a_failure_that_says_so() {
+fn cycles_are_errors() {
     let cycle = Tree::new()
         .module("a.ko", Elf::new().need("b").export("a", Crc::Absolute(1)))
         .module("b.ko", Elf::new().need("a").export("b", Crc::Absolute(1)));
@@ -250,7 +250,7 @@ fn a_cycle_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn index_files_of_an_archive_are_the_commands() {
+fn archives_contain_the_index_files_of_the_command() {
     let root = laid_out(&tree());
     let archive = pack(root.path(), &[]);
     let archive = Archive::parse(&archive, &Limits::DEFAULT).unwrap();

@@ -5,7 +5,7 @@ use std::process::Command;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::tree::{Program, Tree, VERSION};
 
-/// Two modules, one needing the other.
+/// Two modules, the first of which needs the second.
 fn pair() -> Tree {
     Tree::new()
         .complete()
@@ -14,7 +14,7 @@ fn pair() -> Tree {
 }
 
 #[test]
-fn options_in_every_spelling() {
+fn all_spellings_of_options_are_accepted() {
     for args in [
         &["-b", "{}", "-C", "{}/depmod.d", VERSION][..],
         &["-b{}", "-C{}/depmod.d", "-a", VERSION],
@@ -40,7 +40,7 @@ fn a_dry_run_prints_the_text_files_and_writes_nothing() {
     let run = pair().assert_same(&["-n", "-v"]);
     run.expect_untouched();
     assert!(run.stdout().contains("kernel/a.ko: kernel/b.ko\n"));
-    // The output directory is not even looked at.
+    // The output directory is not accessed.
     pair().assert_same(&["-n", "-o", "/proc/self/nowhere"]).expect(0, "");
 }
 
@@ -67,7 +67,7 @@ fn usage_errors_exit_with_1_as_in_kmod() {
 }
 
 #[test]
-fn version_and_help_act_at_once() {
+fn version_and_help_precede_other_options() {
     for args in [&["-V"][..], &["--version"], &["-V", "-x"], &["-h"], &["--help"], &["-b", "/nowhere", "-V"]]
     {
         let run = pair().run_raw(Program::Ours, args);
@@ -77,7 +77,7 @@ fn version_and_help_act_at_once() {
 }
 
 #[test]
-fn the_first_operand_must_look_like_a_version() {
+fn the_first_operand_must_be_a_version() {
     for word in ["foo", "/abs/x.ko", "5", "5.", ".5", "v5.1", "5,1"] {
         let run = pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", word]);
         run.expect(1, &format!("depmod: ERROR: Bad version passed {word}\n"));
@@ -88,20 +88,20 @@ fn the_first_operand_must_look_like_a_version() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_opened_is_reported_like_a_missing_one() {
+fn unreadable_directories_are_reported_like_missing_ones() {
     let long = format!("6.1.{}", "0".repeat(300));
     let run = pair().assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d", &long]);
     assert!(run.stderr().contains("FATAL: could not search modules: File name too long"), "{}", run.stderr());
 }
 
 #[test]
-fn a_directory_as_symvers_or_map_has_no_symbols() {
+fn directories_as_symvers_or_map_have_no_symbols() {
     pair().assert_same(&["-F", "{}"]);
     pair().assert_same(&["-e", "-E", "{}"]);
 }
 
 #[test]
-fn what_is_named_may_be_a_slow_pipe() {
+fn explicitly_named_files_may_be_slow_pipes() {
     let texts = ["0x0 gone vmlinux EXPORT_SYMBOL", "0 r __ksymtab_gone", "search updates"];
     for (option, text) in ["-E", "-F", "-C"].into_iter().zip(texts) {
         let slowly = "(sleep 0.2; echo \"$TEXT\"; sleep 0.2; echo \"$TEXT\")";
@@ -123,9 +123,9 @@ fn what_is_named_may_be_a_slow_pipe() {
 }
 
 #[test]
-fn a_system_that_gives_no_threads_is_enough() {
+fn runs_succeed_without_additional_threads() {
     let run = pair().run_command(|root| {
-        // Limits do not bind root, so somebody else runs a copy that he can reach.
+        // Limits do not apply to root, so another user runs a copy in an accessible directory.
         let all = fs::Permissions::from_mode(0o755);
         fs::set_permissions(root.parent().unwrap(), all).unwrap();
         fs::copy(depmod_tests::product::binary(), root.join("depmod")).unwrap();
@@ -139,7 +139,7 @@ fn a_system_that_gives_no_threads_is_enough() {
 }
 
 #[test]
-fn directories_of_input_and_output() {
+fn input_and_output_directories_are_as_in_kmod() {
     let args = |middle: &[&'static str]| [&["-b", "{}", "-C", "{}/depmod.d"], middle, &[VERSION]].concat();
     pair().assert_same_raw(&args(&["-o", "{}/out/deep/er"]));
     pair().assert_same_raw(&args(&["-o", "{}"]));
@@ -154,7 +154,7 @@ fn directories_of_input_and_output() {
 }
 
 #[test]
-fn a_path_that_is_too_long() {
+fn overlong_paths_are_errors() {
     let long = format!("{{}}/{}", "d/".repeat(2100));
     for option in ["-b", "-o"] {
         let run = pair().assert_same_raw(&["-C", "{}/depmod.d", option, &long, VERSION]);
@@ -176,7 +176,7 @@ fn a_relative_base_directory_is_below_the_current_one() {
 }
 
 #[test]
-fn an_output_directory_that_cannot_be_made_or_is_none() {
+fn uncreatable_output_directories_are_errors() {
     let tree = pair().root_file("file", "");
     let run = tree.assert_same(&["-o", "{}/file"]);
     let text = "depmod: FATAL: could not create directory {}/file/lib/modules/6.1.0: Not a directory\n";
@@ -189,7 +189,7 @@ fn an_output_directory_that_cannot_be_made_or_is_none() {
 }
 
 #[test]
-fn a_relative_path_without_a_current_directory() {
+fn relative_paths_without_a_current_directory_are_errors() {
     for option in ["-b", "-o"] {
         pair().assert_same_command(|program, root| {
             let mut shell = Command::new("sh");
@@ -208,7 +208,7 @@ fn errsyms_alone_is_a_warning() {
 }
 
 #[test]
-fn file_operands_index_just_these_files() {
+fn file_operands_limit_the_index_to_these_files() {
     let dir = "{}/lib/modules/6.1.0/kernel";
     let (a, b) = (format!("{dir}/a.ko"), format!("{dir}/b.ko"));
     let args = |files: &[&str]| -> Vec<String> {
@@ -248,7 +248,7 @@ fn file_operands_index_just_these_files() {
 }
 
 #[test]
-fn quick_mode_does_nothing_when_nothing_is_newer() {
+fn quick_mode_does_nothing_without_newer_modules() {
     for program in [Program::Oracle, Program::Ours] {
         let place = depmod_tests::tree::Place::new();
         let root = place.root();
@@ -263,12 +263,12 @@ fn quick_mode_does_nothing_when_nothing_is_newer() {
             let status = Command::new("touch").args(["-d", when]).arg(modules.join(path)).status();
             assert!(status.unwrap().success());
         };
-        // No index yet: out of date.
+        // Without an index, the directory is out of date.
         let first = run(&["-A"]);
         assert!(first.stderr().contains("fstatat(") && first.stderr().contains("modules.dep): "));
         first.expect_outputs();
         run(&["-A"]).expect(0, "").expect_untouched();
-        // Removed and older modules are not noticed; a newer one is, even if it is excluded.
+        // Removed and older modules are not detected; a newer one is, even if it is excluded.
         fs::remove_file(modules.join("kernel/b.ko")).unwrap();
         touch("kernel/a.ko", "2001-01-01");
         run(&["-A"]).expect(0, "").expect_untouched();
@@ -279,7 +279,7 @@ fn quick_mode_does_nothing_when_nothing_is_newer() {
 }
 
 #[test]
-fn quick_mode_without_a_directory() {
+fn quick_mode_reports_missing_directories() {
     let run = Tree::bare().run(Program::Ours, &["-A"]);
     assert_eq!(run.status.code(), Some(1));
     let line = "depmod: ERROR: could not open directory {}/lib/modules/6.1.0: No such file or directory\n";
@@ -322,7 +322,7 @@ fn the_directory_of_the_running_kernel_is_the_default() {
 }
 
 #[test]
-fn a_missing_directory_of_the_running_kernel_lists_the_versions_that_exist() {
+fn hints_for_the_running_kernel_list_existing_versions() {
     let tree = pair().root_file("lib/modules/5.10.7-other/x", "");
     let run = tree.run_raw(Program::Ours, &["-b", "{}", "-C", "{}/depmod.d"]);
     assert_eq!(run.status.code(), Some(1));

@@ -18,15 +18,15 @@ fn tree(format: Format) -> Tree {
 }
 
 #[test]
-fn xz_and_zstd_modules_equal_kmods() {
+fn xz_and_zstd_modules_are_read_as_in_kmod() {
     tree(Format::Xz).assert_same(&["-v"]);
     tree(Format::Zst).assert_same(&["-v"]);
 }
 
-/// Debian's kmod knows no gzip; `.xz` is as long as `.gzz` would be, so this compares via `.xz`: both
-/// give the same files but for the three letters of the suffix.
+/// Debian's kmod does not support gzip. The suffixes `.xz` and `.gz` have the same length, so the outputs
+/// must equal those of `.xz` modules except for the suffix.
 #[test]
-fn gzip_modules_give_what_xz_modules_give() {
+fn gzip_modules_give_the_index_of_xz_modules() {
     let xz = tree(Format::Xz).run(Program::Oracle, &[]);
     let gz = tree(Format::Gz).run(Program::Ours, &[]);
     gz.expect(0, "").expect_outputs();
@@ -47,7 +47,7 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_content_decides_and_not_the_name() {
+fn formats_are_detected_by_content() {
     let plain = module(1);
     Tree::new()
         .complete()
@@ -63,7 +63,7 @@ fn the_content_decides_and_not_the_name() {
 }
 
 #[test]
-fn compressed_modules_cut_anywhere_are_unreadable_and_stay_in_the_list() {
+fn truncated_compressed_modules_are_unreadable_but_listed() {
     for format in [Format::Gz, Format::Xz, Format::Zst] {
         let whole = format.compress(&module(1));
         let mut tree = Tree::new().complete().file("kernel/whole.ko", &whole);
@@ -76,14 +76,14 @@ fn compressed_modules_cut_anywhere_are_unreadable_and_stay_in_the_list() {
         assert_eq!(
             run.stderr().matches("failed to load symbols from ").count(),
             whole.len(),
-            "{format:?}: every cut file is an error"
+            "{format:?}: every truncated file is an error"
         );
         assert_eq!(run.text("modules.alias").lines().count(), 2);
     }
 }
 
 #[test]
-fn compressed_modules_with_a_flipped_bit_end_in_a_finite_run() {
+fn damaged_compressed_modules_do_not_crash_the_run() {
     for format in [Format::Gz, Format::Xz, Format::Zst] {
         let whole = format.compress(&module(1));
         let mut tree = Tree::new().complete();
@@ -98,9 +98,9 @@ fn compressed_modules_with_a_flipped_bit_end_in_a_finite_run() {
     }
 }
 
-/// kmod tries to read a broken module three times, and its decoder speaks each time.
+/// kmod tries to read a broken module three times, and its decoder prints a message each time.
 #[test]
-fn decoders_speak_kmods_words() {
+fn decoder_messages_equal_kmods() {
     let plain =
         Elf::new().modinfo("alias=x").section("text", (0..30_000).map(|n| (n * n) as u8).collect::<Vec<_>>());
     let plain = plain.build();
@@ -131,7 +131,7 @@ fn concatenated_xz_streams_are_one_module() {
 }
 
 #[test]
-fn concatenated_gzip_members_and_trailing_garbage() {
+fn concatenated_gzip_members_are_one_module() {
     let plain = module(1);
     let (head, tail) = plain.split_at(plain.len() / 2);
     let members = [&*Format::Gz.compress(head), &Format::Gz.compress(tail)].concat();
@@ -148,8 +148,8 @@ fn concatenated_gzip_members_and_trailing_garbage() {
 }
 
 #[test]
-fn a_decompression_bomb_is_a_failure_that_names_it_and_the_ceiling() {
-    // Two gibibytes of zeros: beyond the ceiling for one module.
+fn decompression_bombs_are_errors_with_file_and_ceiling() {
+    // Two gibibytes of zeros: above the ceiling for one module.
     for (suffix, command) in [
         ("xz", "head -c 2147483648 /dev/zero | xz -0 -T2 --check=crc32"),
         ("zst", "head -c 2147483648 /dev/zero | zstd -q"),

@@ -1,12 +1,12 @@
 use depmod_tests::elf_builder::Elf;
 use depmod_tests::tree::{Program, Tree, VERSION};
 
-/// A module that tells by its alias which file was chosen.
+/// A module whose alias identifies the chosen file.
 fn marked(mark: &str) -> Elf {
     Elf::new().modinfo(format!("alias=chosen-{mark}"))
 }
 
-/// `m.ko` in each of these directories, with two neighbours.
+/// `m.ko` in each of these directories, with two other modules.
 fn candidates(directories: &[&str]) -> Tree {
     let tree = Tree::new().complete().module("kernel/n.ko", marked("n"));
     directories.iter().fold(tree, |tree, dir| tree.module(format!("{dir}/m.ko"), marked(dir)))
@@ -19,13 +19,13 @@ fn chosen(tree: Tree, winner: &str) {
 }
 
 #[test]
-fn updates_win_by_default() {
+fn updates_take_precedence_by_default() {
     chosen(candidates(&["kernel", "updates"]), "updates");
     chosen(candidates(&["extra", "updates/dkms"]), "updates/dkms");
 }
 
 #[test]
-fn words_listed_first_are_stronger() {
+fn earlier_search_words_take_precedence() {
     chosen(candidates(&["kernel", "updates"]).config("search built-in updates\n"), "kernel");
     let three = ["updates", "updates/dkms", "kernel"];
     chosen(candidates(&three).config("search updates/dkms updates built-in\n"), "updates/dkms");
@@ -36,14 +36,14 @@ fn words_listed_first_are_stronger() {
 }
 
 #[test]
-fn a_search_word_covers_whole_directory_names_only() {
+fn search_words_match_whole_directory_names() {
     chosen(candidates(&["foobar", "updates"]).config("search foo updates\n"), "updates");
     chosen(candidates(&["foo", "updates"]).config("search foo updates\n"), "foo");
     chosen(candidates(&["foo", "updates"]).config("search foo/ updates\n"), "updates");
 }
 
 #[test]
-fn an_override_beats_the_search_list() {
+fn overrides_take_precedence_over_the_search_list() {
     chosen(candidates(&["kernel", "updates"]).config("override m * kernel\n"), "kernel");
     chosen(candidates(&["kernel/fs", "updates"]).config("override m * kernel\n"), "updates");
     chosen(candidates(&["kernel/fs", "updates"]).config("override m * kernel/fs\n"), "kernel/fs");
@@ -54,7 +54,7 @@ fn an_override_beats_the_search_list() {
 }
 
 #[test]
-fn an_override_knows_the_raw_file_name_only() {
+fn overrides_match_raw_file_names() {
     let run = Tree::new()
         .complete()
         .config("override m_x * kernel\n")
@@ -65,7 +65,7 @@ fn an_override_knows_the_raw_file_name_only() {
 }
 
 #[test]
-fn version_words_are_extended_regular_expressions() {
+fn version_patterns_are_extended_regular_expressions() {
     for pattern in [
         "^6\\\\.1",
         "6.1.0$",
@@ -116,7 +116,7 @@ fn external_directories_are_walked_and_ranked() {
 }
 
 #[test]
-fn an_external_directory_that_is_missing_is_an_error_and_no_more() {
+fn missing_external_directories_are_reported_and_skipped() {
     let run = candidates(&["kernel"]).config("external * {}/nowhere\n").assert_same(&[]);
     run.expect(0, "depmod: ERROR: could not open directory {}/nowhere: No such file or directory\n");
 }
@@ -131,7 +131,7 @@ fn excluded_names_are_not_walked() {
 }
 
 #[test]
-fn lines_words_comments_and_continuations() {
+fn lines_are_split_as_in_kmod() {
     for text in [
         "search \\\n built-in \\\n updates\n",
         "# a comment \\\nsearch built-in updates\n",
@@ -151,7 +151,7 @@ fn lines_words_comments_and_continuations() {
 }
 
 #[test]
-fn bad_lines_are_reported_with_their_place() {
+fn bad_lines_are_reported_with_file_and_line() {
     let run = candidates(&["kernel"])
         .config("overide m * kernel\n\noverride m *\nexternal *\nexternal\nover\\\nride\ninclude x\nmake_map_files yes\n")
         .assert_same(&[]);
@@ -166,7 +166,7 @@ fn bad_lines_are_reported_with_their_place() {
 }
 
 #[test]
-fn only_conf_files_that_are_not_hidden_are_read() {
+fn only_visible_conf_files_are_read() {
     candidates(&["kernel", "updates"])
         .root_file("depmod.d/README", "search built-in\n")
         .root_file("depmod.d/.hidden.conf", "search built-in\n")
@@ -180,7 +180,7 @@ fn only_conf_files_that_are_not_hidden_are_read() {
 }
 
 #[test]
-fn files_with_one_base_name_mask_each_other_in_the_order_of_c() {
+fn files_with_equal_names_mask_each_other_in_the_order_of_c() {
     let tree = candidates(&["kernel", "updates"])
         .root_file("one/a.conf", "search built-in updates\n")
         .root_file("two/a.conf", "search updates built-in\n")
@@ -207,7 +207,7 @@ fn files_with_one_base_name_mask_each_other_in_the_order_of_c() {
 }
 
 #[test]
-fn a_directory_whose_name_merely_begins_like_the_module_directory_is_outside() {
+fn directories_with_the_module_directorys_prefix_are_external() {
     // kmod takes /lib/modules/6.1.0-ext/… as relative to /lib/modules/6.1.0 (row C4).
     let run = candidates(&["kernel"])
         .root_file("lib/modules/6.1.0-ext/m.ko", marked("ext").build())

@@ -4,8 +4,8 @@ use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::random::Random;
 use depmod_tests::tree::Tree;
 
-/// The modules of a graph such as `a:b,c b: c:b`: `x:y` means that x needs y; the order of mention is the
-/// order of the modules.
+/// The modules of a graph such as `a:b,c b: c:b`: `x:y` means that x needs y; modules are in order of first
+/// mention.
 fn tree_of(graph: &str) -> Tree {
     let mut tree = Tree::new().complete();
     let mut lines = Vec::new();
@@ -26,13 +26,13 @@ fn parse(graph: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[test]
-fn links_are_told_in_a_cycle_too() {
+fn links_are_traced_in_cycles() {
     let run = tree_of("a:b b:a").assert_same(&["-v"]);
     assert!(run.stdout().contains("a.ko needs \"b_symbol\": "), "{}", run.stdout());
 }
 
 #[test]
-fn the_kinds_of_cycles_that_kmod_reports() {
+fn reported_cycles_equal_kmods() {
     for (graph, report) in [
         ("a:b b:a", &["a -> b -> a"][..]),
         ("a:a b:", &["a -> a"]),
@@ -53,7 +53,7 @@ fn the_kinds_of_cycles_that_kmod_reports() {
     }
 }
 
-/// Whether kmod's report ends by itself: its own algorithm, with its bound on the stack and one on steps.
+/// Whether kmod's report terminates: its algorithm, with its stack limit and a limit on steps.
 fn kmod_survives(graph: &[Vec<usize>]) -> bool {
     let mut users = vec![0; graph.len()];
     for need in graph.iter().flatten() {
@@ -109,7 +109,7 @@ fn kmod_survives(graph: &[Vec<usize>]) -> bool {
 }
 
 #[test]
-fn random_graphs_with_cycles() {
+fn random_cyclic_graphs_are_reported_as_in_kmod() {
     let mut random = Random::new(2);
     let mut compared = 0;
     while compared < 60 {

@@ -46,7 +46,7 @@ fn a2_crc_in_a_section_that_does_not_exist_counts_as_all_ones() {
     }
 }
 
-/// A module that exports `NAME_symbol` and needs the like of others.
+/// A module that exports `NAME_symbol` and needs the same symbols of other modules.
 fn graph(edges: &[(&str, &[&str])]) -> Tree {
     let mut lines = Vec::new();
     let tree = edges.iter().fold(Tree::new().complete(), |tree, (name, needs)| {
@@ -157,8 +157,8 @@ fn a9_directory_links_that_form_a_loop() {
 
 #[test]
 fn a12_cycle_report_of_a_large_graph() {
-    // Twenty layers of two, each module needing both of the next layer, the last needing the first:
-    // a million cycles.
+    // Twenty layers of two modules; each module needs both modules of the next layer, and the last layer
+    // needs the first: a million cycles.
     let names: Vec<[String; 2]> = (0..20).map(|layer| [format!("l{layer}"), format!("r{layer}")]).collect();
     let layers: Vec<[&str; 2]> = names.iter().map(|[left, right]| [left.as_str(), right.as_str()]).collect();
     let mut edges: Vec<(&str, &[&str])> = Vec::new();
@@ -171,7 +171,7 @@ fn a12_cycle_report_of_a_large_graph() {
 }
 
 #[test]
-fn more_modules_than_kmod_counts() {
+fn more_modules_than_kmods_limit_are_indexed() {
     let elf = Elf::new().build();
     let tree = (0..66_000).fold(Tree::new().complete(), |tree, number| {
         tree.file(format!("kernel/{}/m{number}.ko", number % 256), &elf)

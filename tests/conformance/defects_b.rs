@@ -6,12 +6,12 @@ use depmod_tests::outcome::{OUTPUTS, Outcome};
 use depmod_tests::product;
 use depmod_tests::tree::{Program, Tree, VERSION};
 
-/// A module whose symbols fill some kilobytes of output.
+/// A module whose symbols need some kilobytes of output.
 fn bulky() -> Elf {
     (0..300).fold(Elf::new(), |elf, n| elf.export(format!("a_symbol_of_some_length_{n}"), Crc::Absolute(n)))
 }
 
-/// A module directory that holds a finished set of outputs, each a recognisable comment.
+/// A module directory with a complete set of outputs, each with a recognisable comment.
 fn indexed(tree: Tree) -> Tree {
     OUTPUTS.iter().fold(tree, |tree, name| tree.file(name, format!("# old {name}\n")))
 }
@@ -27,7 +27,7 @@ fn sh(script: &str, tree: &Tree) -> Outcome {
 
 #[test]
 fn b1_output_directory_that_cannot_be_written_exits_with_1() {
-    // Nobody, not even root, makes files there.
+    // No user, including root, can create files there.
     let run = Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new())
@@ -40,8 +40,8 @@ fn b1_output_directory_that_cannot_be_written_exits_with_1() {
 
 #[test]
 fn b2_disk_full_keeps_the_old_files() {
-    // No file may grow beyond 4 or 8 KiB, as if that were all the room left; the signal is ignored, so
-    // that writing fails with an error.
+    // A file size limit of 4 or 8 KiB simulates a full disk; the signal is ignored, so that writes fail with
+    // an error.
     let tree = indexed(Tree::new().complete().module("kernel/a.ko", bulky()));
     let run = sh("trap '' XFSZ; ulimit -f 8; exec \"$@\"", &tree);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
@@ -68,7 +68,7 @@ fn b3_byte_above_127_is_reported_before_anything_is_replaced() {
 }
 
 #[test]
-fn b3_a_dry_run_does_not_mind() {
+fn b3_dry_runs_succeed() {
     Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo(b"alias=caf\xc3\xa9"))
@@ -76,9 +76,9 @@ fn b3_a_dry_run_does_not_mind() {
 }
 
 #[test]
-fn b4_output_that_cannot_be_replaced_leaves_everything_as_it_was() {
+fn b4_output_that_cannot_be_replaced_leaves_all_files_unchanged() {
     let tree = indexed(Tree::new().complete().module("kernel/a.ko", bulky()));
-    // A directory where modules.symbols.bin should go.
+    // A directory with the name of an output.
     for name in ["modules.dep", "modules.symbols.bin", "modules.devname"] {
         let tree = Tree::new()
             .complete()
@@ -94,7 +94,7 @@ fn b4_output_that_cannot_be_replaced_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn b6_cycle_leaves_everything_as_it_was() {
+fn b6_cycle_leaves_all_files_unchanged() {
     let elf = Elf::new().export("s", Crc::Absolute(1)).need("s");
     let tree = indexed(Tree::new().complete().module("kernel/a.ko", elf));
     let run = tree.assert_same(&[]);
@@ -126,7 +126,7 @@ fn b8_undefined_symbol_with_a_bad_name_loses_the_needs_with_a_warning() {
     }
 }
 
-/// kmod's files, and a warning in addition.
+/// kmod's files, and an additional warning.
 #[track_caller]
 fn warns_about_lost_needs(tree: &Tree, module: &str) {
     let oracle = tree.run(Program::Oracle, &[]);
@@ -172,7 +172,7 @@ fn b11_zstd_with_several_frames_or_without_a_size_is_accepted() {
     let plain = bulky().modinfo("alias=x").build();
     let (head, tail) = plain.split_at(1000);
     let frames = [Format::Zst.compress(head), Format::Zst.compress(tail)].concat();
-    // Without a size: a single frame from a pipe, whose length the encoder cannot know.
+    // Without a size: a frame from a pipe, whose length the encoder cannot know.
     let unsized_frame = {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &plain).unwrap();
@@ -189,7 +189,7 @@ fn b11_zstd_with_several_frames_or_without_a_size_is_accepted() {
 }
 
 #[test]
-fn b13_long_alias_is_cut_in_the_index_only() {
+fn b13_long_alias_is_truncated_only_in_the_index() {
     let long = "x".repeat(6000);
     let run = Tree::new()
         .complete()
@@ -201,7 +201,7 @@ fn b13_long_alias_is_cut_in_the_index_only() {
 
 #[test]
 fn c12_old_outputs_are_not_parsed() {
-    // kmod reads the modules.softdep that it left and complains about its own line.
+    // kmod parses its own modules.softdep and reports its line.
     let tree = Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo("softdep="))
@@ -211,7 +211,7 @@ fn c12_old_outputs_are_not_parsed() {
 }
 
 #[test]
-fn b5_two_runs_at_once_leave_one_whole_set() {
+fn b5_concurrent_runs_leave_one_complete_set() {
     let place = depmod_tests::tree::Place::new();
     let root = place.root();
     Tree::new().complete().module("kernel/a.ko", bulky()).lay_out(&root);
@@ -232,5 +232,5 @@ fn b5_two_runs_at_once_leave_one_whole_set() {
     let inputs = ["kernel", "modules.order", "modules.builtin", "modules.builtin.modinfo"];
     let mut expected: Vec<&str> = OUTPUTS.into_iter().chain(inputs).collect();
     expected.sort_unstable();
-    assert_eq!(names, expected, "no temporary or lock file stays");
+    assert_eq!(names, expected, "no temporary or lock file remains");
 }

@@ -1,7 +1,7 @@
 use depmod_tests::elf_builder::{Binding, Class, Crc, Elf, Header, KINDS, RawSymbol, SectionField};
 use depmod_tests::tree::{Program, Tree};
 
-/// A module with something in every section that is looked at.
+/// A module with content in every section that depmod reads.
 fn rich(elf: Elf) -> Elf {
     elf.modinfo("alias=pci:v00008086d*")
         .modinfo("softdep=pre: ptp")
@@ -20,7 +20,7 @@ fn modules_of_every_class_and_byte_order_resolve_across_each_other() {
     for (index, (class, order)) in KINDS.into_iter().enumerate() {
         let next = (index + 1) % KINDS.len();
         let elf = rich(Elf::of(class, order)).export(format!("symbol_{index}"), Crc::InSection(index as u32));
-        // A chain, not a ring: that would be a cycle.
+        // A chain: a ring would be a cycle.
         let elf = if next == 0 { elf } else { elf.need(format!("symbol_{next}")) };
         tree = tree.module(format!("kernel/m{index}.ko"), elf);
     }
@@ -29,7 +29,7 @@ fn modules_of_every_class_and_byte_order_resolve_across_each_other() {
 }
 
 #[test]
-fn every_kind_of_crc_is_compared() {
+fn all_kinds_of_crcs_are_compared() {
     for (class, order) in KINDS {
         let provider = Elf::of(class, order)
             .export("absolute", Crc::Absolute(0x11))
@@ -67,7 +67,7 @@ fn every_kind_of_crc_is_compared() {
 }
 
 #[test]
-fn a_section_of_no_bytes_is_there() {
+fn empty_sections_exist() {
     let empty: [(&[&str], bool); 5] = [
         (&[".symtab"], true),
         (&[".strtab"], false),
@@ -77,7 +77,7 @@ fn a_section_of_no_bytes_is_there() {
     ];
     for (class, order) in KINDS {
         for (sections, depends) in empty {
-            // Far from everything else that is read.
+            // Far from all other sections that depmod reads.
             let elf = rich(Elf::of(class, order)).section(".text", [0; 1 << 16]).version("provided", 1);
             let elf = sections.iter().fold(elf, |elf, name| {
                 elf.section_header(name, SectionField::Size, 0).section_header(
@@ -125,7 +125,7 @@ fn without_crcs_the_exports_are_the_names_of_ksymtab_strings() {
 }
 
 #[test]
-fn crc_symbols_win_over_ksymtab_strings() {
+fn crc_symbols_take_precedence_over_ksymtab_strings() {
     Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().ksymtab_strings(b"hidden\0").export("seen", Crc::Absolute(1)))
@@ -146,7 +146,7 @@ fn sections_may_be_missing() {
 }
 
 #[test]
-fn of_several_sections_with_one_name_the_first_usable_counts() {
+fn the_first_usable_section_of_a_name_is_read() {
     Tree::new()
         .complete()
         .module(
@@ -183,7 +183,7 @@ fn versions_of_an_odd_size_count_as_absent() {
 }
 
 #[test]
-fn an_unterminated_version_name_that_a_symbol_could_match() {
+fn version_names_of_the_maximum_length_are_as_in_kmod() {
     for (class, order) in KINDS {
         let width = if class == Class::Elf64 { 56 } else { 60 };
         Tree::new()
@@ -198,7 +198,7 @@ fn an_unterminated_version_name_that_a_symbol_could_match() {
 }
 
 #[test]
-fn sparc_register_symbols_are_no_needs() {
+fn sparc_register_symbols_are_not_needs() {
     for machine in [2, 43, 62] {
         Tree::new()
             .complete()
@@ -209,7 +209,7 @@ fn sparc_register_symbols_are_no_needs() {
 }
 
 #[test]
-fn every_binding_and_odd_symbol() {
+fn symbols_of_every_binding_are_read_as_in_kmod() {
     Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export("x", Crc::Absolute(1)).export(".dot", Crc::Absolute(1)))
@@ -227,7 +227,7 @@ fn every_binding_and_odd_symbol() {
 }
 
 #[test]
-fn files_that_are_no_elf() {
+fn non_elf_files_are_unreadable() {
     let mut tree = Tree::new().complete();
     let contents: [&[u8]; 8] = [
         b"",
@@ -248,7 +248,7 @@ fn files_that_are_no_elf() {
 }
 
 #[test]
-fn a_module_cut_anywhere() {
+fn truncated_modules_are_read_as_in_kmod() {
     for (class, order) in KINDS {
         let whole = rich(Elf::of(class, order)).build();
         let mut tree = Tree::new().complete();
@@ -260,8 +260,8 @@ fn a_module_cut_anywhere() {
     }
 }
 
-/// Values at which the arithmetic of a careless reader breaks.
-const WILD: [u64; 14] = [
+/// Extreme values of numbers.
+const EXTREME: [u64; 14] = [
     0,
     1,
     2,
@@ -278,15 +278,15 @@ const WILD: [u64; 14] = [
     u64::MAX,
 ];
 
-/// Modules with one header field overridden; `keep` leaves out what kmod does not survive.
-fn wild_headers(
+/// Modules with one header field overridden; `keep` excludes the fields that crash kmod.
+fn extreme_headers(
     class: Class,
     order: depmod_tests::elf_builder::Order,
     keep: fn(Header, u64) -> bool,
 ) -> Tree {
     let mut tree = Tree::new().complete();
     for field in Header::ALL {
-        for (index, value) in WILD.into_iter().enumerate().filter(|(_, value)| keep(field, *value)) {
+        for (index, value) in EXTREME.into_iter().enumerate().filter(|(_, value)| keep(field, *value)) {
             let elf = rich(Elf::of(class, order)).header(field, value);
             tree = tree.module(format!("kernel/{field:?}-{index}.ko"), elf);
         }
@@ -295,10 +295,10 @@ fn wild_headers(
 }
 
 #[test]
-fn every_header_field_wild() {
+fn extreme_header_fields_are_read_as_in_kmod() {
     for (class, order) in KINDS {
         // A bad index of the section names, or too few sections for it, is row A1.
-        wild_headers(class, order, |field, value| match field {
+        extreme_headers(class, order, |field, value| match field {
             Header::Shstrndx => false,
             Header::Shnum => value & 0xffff > 7,
             _ => true,
@@ -308,37 +308,37 @@ fn every_header_field_wild() {
 }
 
 #[test]
-fn every_header_field_wild_where_kmod_aborts() {
+fn extreme_header_fields_that_abort_kmod_are_accepted() {
     for (class, order) in KINDS {
-        let run = wild_headers(class, order, |field, _| matches!(field, Header::Shstrndx | Header::Shnum))
+        let run = extreme_headers(class, order, |field, _| matches!(field, Header::Shstrndx | Header::Shnum))
             .run(Program::Ours, &[]);
         assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
-        assert_eq!(run.text("modules.dep").lines().count(), 2 * WILD.len());
+        assert_eq!(run.text("modules.dep").lines().count(), 2 * EXTREME.len());
     }
 }
 
 #[test]
-fn every_section_header_field_wild() {
+fn extreme_section_header_fields_are_read_as_in_kmod() {
     for (class, order) in KINDS {
         let mut tree = Tree::new().complete();
         for section in
             [".modinfo", ".symtab", ".strtab", ".shstrtab", "__versions", "__ksymtab_strings", "__kcrctab"]
         {
             for field in SectionField::ALL {
-                for (index, value) in WILD.into_iter().enumerate() {
+                for (index, value) in EXTREME.into_iter().enumerate() {
                     let elf = rich(Elf::of(class, order)).section_header(section, field, value);
                     let name = section.trim_matches(['.', '_']);
                     tree = tree.module(format!("kernel/{name}-{field:?}-{index}.ko"), elf);
                 }
             }
         }
-        // Where a wild field makes a module lose its needs, or cuts a name, we say so (rows A8, B7 and B8).
+        // We warn if an extreme value loses the needs of a module or truncates a name (rows A8, B7 and B8).
         tree.assert_same_but_for(&[], "depmod: WARNING: ");
     }
 }
 
 #[test]
-fn a_symbol_whose_name_lies_outside_the_names() {
+fn symbol_names_outside_of_strtab_are_as_in_kmod() {
     for (class, order) in KINDS {
         Tree::new()
             .complete()

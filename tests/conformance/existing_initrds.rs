@@ -1,4 +1,4 @@
-//! Initrds that firmware makes, on top of existing initrds that have modules of their own.
+//! Initrds that firmware makes on top of existing initrds with their own modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ use depmod_tests::{command, debian, product};
 
 use super::archives::{NVME, gnu_cpio, laid_out, pack, text, tree, wanted};
 
-/// `dm-crypt` needs `dm-mod`; `crc` is one of ours, too.
+/// `dm-crypt` needs `dm-mod`; `crc` is also in our archive.
 fn existing() -> Tree {
     Tree::new()
         .module("kernel/md/dm-mod.ko", Elf::new().export("dm", Crc::Absolute(1)))
@@ -50,7 +50,7 @@ fn on_top_of_version(initrds: &[&[u8]], archive: &[u8], version: &str, queries: 
     builder.build(&wanted(queries), &mut decoder, &mut ()).unwrap()
 }
 
-/// Unpacks over what is there, with GNU cpio.
+/// Unpacks over existing files, with GNU cpio.
 fn unpack_over(root: &Path, archive: &[u8]) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), archive).unwrap();
@@ -60,7 +60,7 @@ fn unpack_over(root: &Path, archive: &[u8]) {
     assert!(status.success());
 }
 
-/// kmod, asked about all modules of a root directory, says the same.
+/// Checks our index with kmod's answers about all modules of a root directory.
 fn assert_indexed(root: &Path) {
     let out = tempfile::tempdir().unwrap();
     let mut kmod = Oracle::get().depmod(["-b"]);
@@ -75,7 +75,7 @@ fn assert_indexed(root: &Path) {
 }
 
 #[test]
-fn the_modules_of_both_are_indexed_and_nothing_is_lost() {
+fn modules_of_both_initrds_are_indexed() {
     let root = laid_out(&existing());
     let initrd = gnu_cpio(root.path());
     let made = on_top_of(&[&initrd], &pack(laid_out(&tree()).path(), &[]));
@@ -101,7 +101,7 @@ fn the_modules_of_both_are_indexed_and_nothing_is_lost() {
 }
 
 #[test]
-fn index_files_of_an_existing_initrd_spare_reading_its_modules() {
+fn index_files_of_an_existing_initrd_replace_reading_its_modules() {
     let archive = pack(laid_out(&tree()).path(), &[]);
     let root = laid_out(&existing());
     let read = on_top_of(&[&gnu_cpio(root.path())], &archive);
@@ -110,7 +110,7 @@ fn index_files_of_an_existing_initrd_spare_reading_its_modules() {
     for module in ["dm-mod.ko", "dm-crypt.ko"] {
         fs::write(dir.join("kernel/md").join(module), "never read").unwrap();
     }
-    // As of a kmod that knows no weak dependencies.
+    // As from a kmod without weak dependencies.
     fs::remove_file(dir.join("modules.weakdep")).unwrap();
     let believed = on_top_of(&[&gnu_cpio(root.path())], &archive);
     assert!(believed.archive == read.archive);
@@ -119,8 +119,8 @@ fn index_files_of_an_existing_initrd_spare_reading_its_modules() {
     assert!(on_top_of(&[&gnu_cpio(root.path())], &archive).archive != read.archive, "the modules are broken");
 }
 
-/// Index files by name; each line of `modules.dep` with what is needed sorted, for that order may differ, and
-/// without the index of these lines.
+/// Index files by name, without the index of `modules.dep`. The needed modules in each line of `modules.dep`
+/// are sorted: their order may differ.
 fn comparable(archive: &[u8], version: &str) -> BTreeMap<String, Vec<u8>> {
     let dir = format!("lib/modules/{version}/modules.");
     let members = Members::new(archive).map(Result::unwrap);
@@ -142,7 +142,7 @@ fn comparable(archive: &[u8], version: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn a_real_kernels_index_files_tell_what_its_modules_tell() {
+fn index_files_of_a_real_kernel_equal_its_modules() {
     let kernel = debian::kernel("bookworm-cloud-amd64").unwrap();
     let ours = Subset::of(&kernel, &["nvme", "ext4"]).unwrap();
     let archive = ours.archive().unwrap();
@@ -160,7 +160,7 @@ fn a_real_kernels_index_files_tell_what_its_modules_tell() {
 }
 
 #[test]
-fn compression_and_what_comes_before_do_not_matter() {
+fn compression_and_earlier_archives_do_not_affect_the_result() {
     let archive = pack(laid_out(&tree()).path(), &[]);
     let initrd = gnu_cpio(laid_out(&existing()).path());
     let early = Tree::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
@@ -175,7 +175,7 @@ fn compression_and_what_comes_before_do_not_matter() {
 }
 
 #[test]
-fn an_existing_initrd_without_modules_changes_no_file() {
+fn existing_initrds_without_modules_change_no_file() {
     let archive = pack(laid_out(&tree()).path(), &[]);
     let alone = on_top_of(&[], &archive).archive;
     let other = Tree::bare().root_file("lib/modules/6.0.0/kernel/a.ko", "").root_file("etc/fstab", "");
@@ -193,7 +193,7 @@ fn an_existing_initrd_without_modules_changes_no_file() {
 }
 
 #[test]
-fn of_two_modules_with_one_name_ours_counts() {
+fn our_modules_replace_existing_ones_of_the_same_name() {
     let existing = Tree::new().module("updates/nvme.ko", Elf::new()).module("updates/md.ko", Elf::new());
     let root = laid_out(&existing);
     let made = on_top_of(&[&gnu_cpio(root.path())], &pack(laid_out(&tree()).path(), &[]));
@@ -214,7 +214,7 @@ fn of_two_modules_with_one_name_ours_counts() {
 }
 
 #[test]
-fn lists_of_the_kernel_come_from_the_existing_initrd_if_the_module_directory_has_none() {
+fn missing_kernel_lists_come_from_the_existing_initrd() {
     let existing = existing().file("modules.builtin", "kernel/xfs.ko\n").file("modules.builtin.modinfo", "");
     let root = laid_out(&existing.order(&["kernel/md/dm-crypt.ko"]));
     let initrd = gnu_cpio(root.path());

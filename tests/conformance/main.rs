@@ -1,10 +1,10 @@
 //! Our `depmod` against kmod 34.2 on generated module directories: files, stdout, stderr, exit status.
 //!
-//! Where both must agree, a test says only what is laid out. Where kmod is defective, or its
-//! development head differs from 34.2, or we differ on purpose, a test states our result in full.
+//! Where both must agree, a test gives only the layout. Where kmod has a defect, its development head differs
+//! from 34.2, or we differ on purpose, a test states our result in full.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
-// The eleven files: what goes into them and in which order.
+// The eleven files: content and order.
 mod outputs;
 
 // ELF files of every kind, and malformed ones.
@@ -16,10 +16,10 @@ mod resolution;
 // Cycles and their report.
 mod cycles;
 
-// Which files are modules, and what they are called.
+// Detection and names of modules.
 mod walk;
 
-// Two files with one name, and what depmod.d says about them.
+// Precedence among files with equal names, according to depmod.d.
 mod config;
 
 // The command line.
@@ -40,5 +40,5 @@ mod plan;
 // Archives of module directories, and initrds made from them.
 mod archives;
 
-// The same on top of existing initrds.
+// Archives on top of existing initrds.
 mod existing_initrds;

@@ -2,7 +2,7 @@ use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::tree::Tree;
 
 #[test]
-fn an_empty_directory_gives_headers_and_three_warnings() {
+fn empty_directories_give_headers_and_three_warnings() {
     let run = Tree::new().assert_same(&[]);
     run.expect_outputs();
     assert_eq!(run.status.code(), Some(0));
@@ -60,7 +60,7 @@ fn alias_keys_are_normalised_outside_brackets() {
 }
 
 #[test]
-fn the_longest_alias_and_one_byte_more() {
+fn aliases_up_to_the_maximum_length_are_indexed() {
     let run = Tree::new()
         .module(
             "kernel/a.ko",
@@ -75,7 +75,7 @@ fn the_longest_alias_and_one_byte_more() {
 }
 
 #[test]
-fn keys_that_are_prefixes_of_others_and_values_under_one_key() {
+fn prefix_keys_and_duplicate_keys_are_indexed() {
     let mut tree = Tree::new().complete();
     for (name, aliases) in [
         ("a", &["x", "xy", "xyz", "", "pci:v1", "pci:v12", "~", " "][..]),
@@ -123,14 +123,14 @@ fn device_nodes_need_a_name_and_numbers() {
 }
 
 #[test]
-fn modules_order_sorts_and_the_rest_follows_in_hash_order() {
+fn modules_without_an_order_line_follow_in_hash_order() {
     let names = ["zeta", "alpha", "mid-dle", "omega", "e1000e", "snd", "abc", "abcd"];
     let tree = names.iter().fold(Tree::new().complete(), |tree, name| {
         tree.module(format!("kernel/{name}.ko"), Elf::new().modinfo(format!("alias=x-{name}")))
     });
     tree.assert_same(&[]);
     tree.clone().order(&["kernel/omega.ko", "kernel/mid-dle.ko", "kernel/gone.ko"]).assert_same(&[]);
-    // The first occurrence decides; blanks, CR and the suffix of a compressed file match nothing.
+    // The first occurrence counts; blanks, CR and the suffix of a compressed file do not match.
     tree.clone()
         .order(&[
             "kernel/snd.ko",
@@ -145,7 +145,7 @@ fn modules_order_sorts_and_the_rest_follows_in_hash_order() {
 }
 
 #[test]
-fn a_modules_order_without_final_newline_is_ignored_as_a_whole() {
+fn modules_order_without_a_final_newline_is_ignored() {
     let tree = Tree::new()
         .complete()
         .module("kernel/zeta.ko", Elf::new())
@@ -161,7 +161,7 @@ fn a_modules_order_without_final_newline_is_ignored_as_a_whole() {
 }
 
 #[test]
-fn an_order_line_for_a_file_name_with_more_dots_is_an_odd_one() {
+fn order_lines_for_names_with_several_dots_are_as_in_kmod() {
     Tree::new()
         .complete()
         .module("kernel/foo.bar-x.ko", Elf::new())
@@ -185,7 +185,7 @@ fn builtin_modules_are_keys_without_values() {
 }
 
 #[test]
-fn builtin_lines_without_a_dot_and_long_ones() {
+fn builtin_lines_without_a_dot_and_long_lines_are_as_in_kmod() {
     Tree::new()
         .complete()
         .file("modules.builtin", format!("kernel/nodot\nkernel/{}.ko\nz.ko\n", "long-".repeat(1000)))
@@ -205,7 +205,7 @@ fn aliases_of_builtin_modules_come_from_their_modinfo() {
 }
 
 #[test]
-fn a_builtin_modinfo_entry_without_equals_swallows_the_next() {
+fn builtin_modinfo_entries_without_equals_absorb_the_next() {
     Tree::new()
         .complete()
         .file("modules.builtin.modinfo", b"a.key\0b.alias=swallowed\0c.alias=kept\0")
@@ -227,7 +227,7 @@ fn a_builtin_modinfo_field_of_4096_bytes_is_too_long() {
 }
 
 #[test]
-fn builtin_files_that_are_directories() {
+fn directories_in_place_of_builtin_files_replace_no_output() {
     let run = Tree::new()
         .file("modules.builtin/x", "")
         .file("modules.order", "")
@@ -239,12 +239,12 @@ fn builtin_files_that_are_directories() {
         .run(depmod_tests::tree::Program::Ours, &[]);
     assert_eq!(run.status.code(), Some(1));
     assert!(run.stderr().contains("Could not write index 'modules.builtin.alias.bin': "), "{}", run.stderr());
-    // kmod has replaced nine files by then; we none.
+    // kmod has replaced nine files by then; we replace no file.
     run.expect_untouched();
 }
 
 #[test]
-fn a_repeated_alias_is_reported_with_w() {
+fn repeated_aliases_are_reported_with_w() {
     let tree = Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo("alias=x-y").modinfo("alias=x_y").modinfo("alias=x-y"))
@@ -255,7 +255,7 @@ fn a_repeated_alias_is_reported_with_w() {
 }
 
 #[test]
-fn the_same_bytes_whatever_stood_there_before() {
+fn existing_outputs_do_not_affect_new_ones() {
     let elf = Elf::new().modinfo("alias=x").export("s", Crc::Absolute(1));
     let fresh = Tree::new().complete().module("kernel/a.ko", elf.clone()).assert_same(&[]);
     let mut stale = Tree::new().complete().module("kernel/a.ko", elf);
@@ -267,7 +267,7 @@ fn the_same_bytes_whatever_stood_there_before() {
 }
 
 #[test]
-fn outputs_are_readable_by_everyone_whatever_the_umask() {
+fn outputs_are_world_readable_with_any_umask() {
     use std::os::unix::fs::PermissionsExt;
     let place = depmod_tests::tree::Place::new();
     let root = place.root();

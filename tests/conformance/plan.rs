@@ -1,4 +1,4 @@
-//! Plans against `modprobe --show-depends` and `--resolve-alias`, on a real kernel.
+//! Load orders and aliases against `modprobe --show-depends` and `--resolve-alias`, on real kernels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use depmod_core::{Found, Index, Lookup, Output, Request, Scratch, plan};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::{command, debian};
 
-/// A module directory that kmod itself has indexed.
+/// A module directory indexed by kmod itself.
 struct Indexed {
     root: tempfile::TempDir,
     version: String,
@@ -76,7 +76,7 @@ fn same_orders(indexed: &Indexed) {
             .collect();
         let name = String::from_utf8(name.to_vec()).unwrap();
         let mut theirs = indexed.modprobe("--show-depends", &name);
-        // It names a module again where a soft dependency comes back to it.
+        // modprobe repeats a module that a soft dependency names again.
         let mut seen = BTreeSet::new();
         theirs.retain(|line| !line.starts_with("builtin ") && seen.insert(line.clone()));
         assert_eq!(ours, theirs, "{name}");
@@ -89,7 +89,7 @@ fn same_orders(indexed: &Indexed) {
 fn names_and_aliases_resolve_as_in_modprobe() {
     let indexed = Indexed::of("bookworm-cloud-amd64");
     let lookup = indexed.lookup();
-    // Every 40th alias made concrete, and what has surprises.
+    // Every 40th alias as a concrete modalias, and special cases.
     let aliases = String::from_utf8(indexed.files[&Output::Alias].clone()).unwrap();
     let words = aliases.lines().skip(1).step_by(40).filter_map(|line| line.split(' ').nth(1));
     let concrete = words.map(|alias| alias.replace('*', "0").replace('?', "a"));

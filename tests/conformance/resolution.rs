@@ -2,14 +2,14 @@ use depmod_tests::elf_builder::{Binding, Crc, Elf};
 use depmod_tests::random::Random;
 use depmod_tests::tree::{Program, Tree};
 
-/// A module that exports `NAME_symbol` and needs the like of others.
+/// A module that exports `NAME_symbol` and needs the same symbols of other modules.
 fn linked(name: &str, needs: &[&str]) -> Elf {
     let elf = Elf::new().export(format!("{name}_symbol"), Crc::Absolute(1));
     needs.iter().fold(elf, |elf, need| elf.need(format!("{need}_symbol")))
 }
 
 #[test]
-fn dependencies_are_transitive_and_the_most_basic_come_last() {
+fn dependencies_are_transitive_with_the_most_basic_last() {
     let run = Tree::new()
         .complete()
         .module("kernel/a.ko", linked("a", &["b", "c"]))
@@ -23,7 +23,7 @@ fn dependencies_are_transitive_and_the_most_basic_come_last() {
 }
 
 #[test]
-fn random_graphs_without_cycles() {
+fn random_acyclic_graphs_resolve_as_in_kmod() {
     let mut random = Random::new(1);
     for _ in 0..25 {
         let count = 2 + random.below(60);
@@ -46,7 +46,7 @@ fn random_graphs_without_cycles() {
 }
 
 #[test]
-fn the_last_module_that_exports_a_symbol_owns_it() {
+fn the_last_exporting_module_is_the_provider() {
     let tree = Tree::new()
         .complete()
         .module("kernel/one.ko", Elf::new().export("s", Crc::Absolute(1)))
@@ -59,7 +59,7 @@ fn the_last_module_that_exports_a_symbol_owns_it() {
 }
 
 #[test]
-fn a_module_takes_a_symbol_from_the_kernel() {
+fn module_exports_take_precedence_over_the_kernels() {
     let run = Tree::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export("printk", Crc::Absolute(1)))
@@ -69,7 +69,7 @@ fn a_module_takes_a_symbol_from_the_kernel() {
     assert!(run.text("modules.dep").contains("kernel/b.ko: kernel/a.ko\n"));
 }
 
-/// Two modules that miss something, each in its own way.
+/// Two modules with different unresolved symbols.
 fn missing() -> Tree {
     Tree::new()
         .complete()
@@ -96,7 +96,7 @@ fn missing() -> Tree {
 }
 
 #[test]
-fn every_combination_of_the_symbol_options() {
+fn all_combinations_of_symbol_options_are_as_in_kmod() {
     let tree = missing();
     for options in [
         &[][..],
@@ -132,7 +132,7 @@ fn symbol_prefixes_are_dropped_once() {
 }
 
 #[test]
-fn odd_lines_of_a_system_map() {
+fn malformed_system_map_lines_are_as_in_kmod() {
     let run = missing()
         .root_file(
             "odd.map",
@@ -144,7 +144,7 @@ fn odd_lines_of_a_system_map() {
 }
 
 #[test]
-fn odd_lines_of_a_module_symvers() {
+fn malformed_module_symvers_lines_are_as_in_kmod() {
     missing()
         .root_file(
             "odd.symvers",
@@ -155,7 +155,7 @@ fn odd_lines_of_a_module_symvers() {
 }
 
 #[test]
-fn an_invalid_crc_has_the_text_of_kmods_development_head() {
+fn invalid_crcs_have_the_message_of_kmods_development_head() {
     let run = missing()
         .root_file("bad.symvers", "0xzz\tprintk\tvmlinux\tx\n0x11112222333344445\tgone\tvmlinux\tx\n")
         .run(Program::Ours, &["-E", "{}/bad.symvers"]);
@@ -166,7 +166,7 @@ fn an_invalid_crc_has_the_text_of_kmods_development_head() {
 }
 
 #[test]
-fn a_symbol_file_that_cannot_be_opened_ends_the_run() {
+fn unreadable_symbol_files_end_the_run() {
     for option in ["-E", "-F"] {
         let run = missing().assert_same(&[option, "{}/nowhere"]);
         run.expect(1, "depmod: FATAL: could not load {}/nowhere: No such file or directory\n")
@@ -175,7 +175,7 @@ fn a_symbol_file_that_cannot_be_opened_ends_the_run() {
 }
 
 #[test]
-fn a_very_long_symbol_name() {
+fn very_long_symbol_names_are_as_in_kmod() {
     let name = "long_".repeat(2000);
     Tree::new()
         .complete()

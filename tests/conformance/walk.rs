@@ -6,7 +6,7 @@ fn elf(alias: &str) -> Elf {
 }
 
 #[test]
-fn names_and_places_that_count() {
+fn module_names_and_directories_are_as_in_kmod() {
     let run = Tree::new()
         .complete()
         .module("top.ko", elf("top"))
@@ -33,7 +33,7 @@ fn names_and_places_that_count() {
 }
 
 #[test]
-fn a_name_with_a_newline_and_one_of_255_bytes() {
+fn names_with_newlines_and_of_255_bytes_are_modules() {
     Tree::new()
         .complete()
         .module("kernel/new\nline.ko", elf("newline"))
@@ -55,7 +55,7 @@ fn links_to_modules_and_directories_are_followed() {
 }
 
 #[test]
-fn entries_that_lead_nowhere_are_reported_and_skipped() {
+fn dangling_entries_are_reported_and_skipped() {
     let run = Tree::new().complete().module("a.ko", elf("a")).link("dangling.ko", "nowhere").assert_same(&[]);
     run.expect(0, "depmod: ERROR: fstatat(3, dangling.ko): No such file or directory\n");
     let run = Tree::new().complete().module("a.ko", elf("a")).fifo("pipe.ko").assert_same(&[]);
@@ -65,13 +65,13 @@ fn entries_that_lead_nowhere_are_reported_and_skipped() {
 }
 
 #[test]
-fn a_directory_called_like_a_module_is_walked() {
+fn directories_named_like_modules_are_walked() {
     Tree::new().complete().module("kernel/d.ko/e.ko", elf("e")).directory("kernel/f.ko").assert_same(&[]);
 }
 
 #[test]
-fn an_unreadable_module_stays_in_the_list() {
-    // A link into /proc is a regular file whose content cannot be had, even for root.
+fn unreadable_modules_stay_in_the_list() {
+    // A link into /proc is a regular file that even root cannot read.
     let tree = Tree::new().complete().module("a.ko", elf("a")).link("kernel/mem.ko", "/proc/self/mem");
     let run = tree.run(Program::Ours, &[]);
     assert_eq!(run.status.code(), Some(0));
@@ -100,7 +100,7 @@ fn a_missing_module_directory_ends_the_run() {
 }
 
 #[test]
-fn many_modules_of_every_bucket() {
+fn many_modules_fill_every_hash_bucket() {
     let mut tree = Tree::new().complete();
     for number in 0..1500 {
         let elf = Elf::new().export(format!("s{number}"), Crc::Absolute(number));

@@ -5,9 +5,9 @@ use depmod_tests::fuzz::{TARGETS, seeds};
 use depmod_tests::random::Random;
 use depmod_tests::workspace;
 
-/// Runs a body; a panic names the input so that it can become a crasher file.
+/// Runs a body; after a panic, writes the input to a file that can become a fixture.
 #[track_caller]
-fn survive(name: &str, body: fn(&[u8]), what: &str, input: &[u8]) {
+fn must_survive(name: &str, body: fn(&[u8]), what: &str, input: &[u8]) {
     if catch_unwind(|| body(input)).is_err() {
         let path = std::env::temp_dir().join(format!("depmod-crasher-{name}"));
         fs::write(&path, input).expect("a temporary file");
@@ -16,28 +16,28 @@ fn survive(name: &str, body: fn(&[u8]), what: &str, input: &[u8]) {
 }
 
 #[test]
-fn every_known_crasher_stays_fixed() {
+fn known_crashers_do_not_panic() {
     for (name, body) in TARGETS {
         let folder = workspace().join("tests/fixtures/crashers").join(name);
         for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-            survive(name, *body, &file.path().display().to_string(), &fs::read(file.path()).unwrap());
+            must_survive(name, *body, &file.path().display().to_string(), &fs::read(file.path()).unwrap());
         }
     }
 }
 
 #[test]
-fn truncating_any_input_anywhere_never_panics() {
+fn truncated_inputs_do_not_panic() {
     for (name, body) in TARGETS {
         for (number, seed) in seeds(name).into_iter().enumerate() {
             for len in 0..=seed.len() {
-                survive(name, *body, &format!("seed {number} cut to {len} bytes"), &seed[..len]);
+                must_survive(name, *body, &format!("seed {number} cut to {len} bytes"), &seed[..len]);
             }
         }
     }
 }
 
 #[test]
-fn damaged_inputs_never_panic() {
+fn damaged_inputs_do_not_panic() {
     let mut random = Random::new(3);
     for (name, body) in TARGETS {
         for seed in seeds(name) {
@@ -46,13 +46,13 @@ fn damaged_inputs_never_panic() {
                 for _ in 0..1 + random.below(8) {
                     damage(&mut input, &mut random);
                 }
-                survive(name, *body, &format!("damage {round}"), &input);
+                must_survive(name, *body, &format!("damage {round}"), &input);
             }
         }
     }
 }
 
-/// One change of the kind that breaks parsers: a flipped bit, an extreme number, a moved piece.
+/// One typical damage: a flipped bit, an extreme number, or a moved part.
 fn damage(input: &mut Vec<u8>, random: &mut Random) {
     if input.is_empty() {
         return;
@@ -82,13 +82,13 @@ fn damage(input: &mut Vec<u8>, random: &mut Random) {
 }
 
 #[test]
-fn random_bytes_never_panic() {
+fn random_bytes_do_not_panic() {
     let mut random = Random::new(4);
     for (name, body) in TARGETS {
         for round in 0..5000 {
             let len = random.below(200);
             let input = random.bytes(len);
-            survive(name, *body, &format!("random input {round}"), &input);
+            must_survive(name, *body, &format!("random input {round}"), &input);
         }
     }
 }

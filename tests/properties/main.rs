@@ -1,8 +1,8 @@
-//! What must hold for every input, on generated, cut and damaged ones.
+//! Properties of every input, tested on generated, truncated and damaged inputs.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
 // Fuzz targets replayed: their seeds, known crashers, and damage to both.
 mod hostile_input;
 
-// Threads, hosts and codecs change no byte.
+// Threads, hosts and codecs do not affect the output.
 mod same_bytes;

@@ -4,7 +4,7 @@ use depmod_tests::elf_builder::{Crc, Elf, KINDS};
 use depmod_tests::random::Random;
 use depmod_tests::tree::{Program, Tree};
 
-/// Random module files by path: all kinds and formats, some broken, duplicates, messages.
+/// Random module files by path: all kinds and formats, invalid modules, duplicates, modules with warnings.
 fn random_files(random: &mut Random) -> Vec<(String, Vec<u8>)> {
     let count = 20 + random.below(60);
     let mut files = Vec::new();
@@ -36,7 +36,7 @@ fn random_files(random: &mut Random) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn any_number_of_threads_gives_the_same_bytes() {
+fn the_number_of_threads_does_not_affect_the_output() {
     let mut random = Random::new(5);
     for _ in 0..5 {
         let files = random_files(&mut random);
@@ -46,13 +46,13 @@ fn any_number_of_threads_gives_the_same_bytes() {
             let many = tree.run(Program::Ours, &["-v", "-w", "--jobs", jobs]);
             assert_eq!(one.status, many.status);
             assert_eq!((one.stdout(), one.stderr()), (many.stdout(), many.stderr()), "{jobs} threads");
-            assert!(one.written == many.written, "{jobs} threads wrote other bytes");
+            assert!(one.written == many.written, "{jobs} threads wrote different bytes");
         }
     }
 }
 
 #[test]
-fn the_core_in_memory_gives_what_the_command_writes() {
+fn the_core_in_memory_gives_the_output_of_the_command() {
     let mut random = Random::new(6);
     for _ in 0..5 {
         let files = random_files(&mut random);

@@ -1,6 +1,6 @@
-//! Installing what a Debian machine lacks.
+//! Installing Debian packages that the machine lacks.
 //!
-//! Only developer tasks call this, never a test: a test that finds a tool missing says so and fails.
+//! Only developer tasks use it. Tests fail with a message if a tool is missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command;
 
-/// Installs those of `packages` that are not there yet; with `sudo` when we are not root.
+/// Installs the missing ones of `packages`; uses `sudo` if we are not root.
 ///
 /// # Errors
 /// When the machine has no apt, or apt fails (no network, unknown package, no permission).
@@ -24,7 +24,7 @@ pub fn install(packages: &[&str]) -> Result<()> {
     }
     println!("installing: {}", missing.join(" "));
     static UPDATED: Once = Once::new();
-    // A list that cannot be refreshed is not fatal by itself; a failing download below is.
+    // Outdated package lists may suffice; a failing download below is an error.
     UPDATED.call_once(|| {
         if let Err(error) = command::run(apt_get().args(["update", "--quiet=2"])) {
             eprintln!("package lists were not refreshed: {error:#}");
@@ -34,7 +34,7 @@ pub fn install(packages: &[&str]) -> Result<()> {
         .with_context(|| format!("these packages could not be installed: {}", missing.join(" ")))
 }
 
-/// Whether dpkg has the package, configured.
+/// Whether dpkg lists the package as installed and configured.
 pub fn installed(package: &str) -> bool {
     let query =
         Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]).output();

@@ -1,20 +1,20 @@
-//! Running other programs, with failures that say which and how.
+//! Running programs, with errors that name the program and its output.
 
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The command as one line for people.
+/// The command as one line for messages.
 pub fn line(command: &Command) -> String {
     let words = core::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs a command with our own stdin, stdout and stderr.
+/// Runs a command with inherited stdin, stdout and stderr.
 ///
 /// # Errors
-/// When it cannot be started or does not succeed.
+/// When it cannot be started or fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
@@ -23,10 +23,10 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and returns what it wrote; what it says on stderr becomes part of the error.
+/// Runs a command and returns its output; its stderr becomes part of the error.
 ///
 /// # Errors
-/// When it cannot be started or does not succeed.
+/// When it cannot be started or fails.
 pub fn output(command: &mut Command) -> Result<Vec<u8>> {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
@@ -46,7 +46,7 @@ pub fn text(command: &mut Command) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Whether a program of this name is on the search path.
+/// Whether a program of this name is in the search path.
 pub fn exists(program: impl AsRef<OsStr>) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program.as_ref()).is_file())

@@ -1,4 +1,4 @@
-//! Compressed copies, made by the programs that distributions use, so that our decoders meet foreign
+//! Compressed copies from the encoders that distributions use, so that our decoders are tested with foreign
 //! encoders.
 
 use std::fs::File;
@@ -10,14 +10,14 @@ use anyhow::{Result, bail};
 
 use crate::command;
 
-/// How a module is stored.
+/// Compression of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Not compressed.
     Plain,
     /// gzip.
     Gz,
-    /// xz with the CRC-32 check, as kernels are packed.
+    /// xz with the CRC-32 check, as for kernels.
     Xz,
     /// Zstandard.
     Zst,
@@ -27,7 +27,7 @@ impl Format {
     /// All formats.
     pub const ALL: [Self; 4] = [Self::Plain, Self::Gz, Self::Xz, Self::Zst];
 
-    /// What follows `.ko` in file names.
+    /// Suffix of file names after `.ko`.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -37,13 +37,13 @@ impl Format {
         }
     }
 
-    /// The format that a file's name tells.
+    /// The format of a file name.
     pub fn of_name(name: &str) -> Self {
         let compressed = [Self::Gz, Self::Xz, Self::Zst];
         compressed.into_iter().find(|format| name.ends_with(format.suffix())).unwrap_or(Self::Plain)
     }
 
-    /// The program and the options that make output depend on the input alone.
+    /// The program, with options that make its output depend on the input alone.
     fn tool(self) -> Command {
         let (program, options): (_, &[&str]) = match self {
             Self::Plain => ("cat", &[]),
@@ -73,7 +73,7 @@ impl Format {
         let run = input().and_then(|file| {
             let mut tool = self.tool();
             if self == Self::Zst {
-                // kmod wants the size in the header, which zstd cannot see on its stdin.
+                // kmod needs the size in the header, which zstd cannot determine from stdin.
                 tool.arg(format!("--stream-size={}", bytes.len()));
             }
             let output = tool.arg("-c").stdin(file).stderr(Stdio::inherit()).output()?;
@@ -85,7 +85,7 @@ impl Format {
         run.unwrap_or_else(|error| panic!("{}: {error:#}", command::line(&self.tool())))
     }
 
-    /// Compresses files in place, many to a process; each gets the suffix.
+    /// Compresses files in place, many per process; each name gets the suffix.
     ///
     /// # Errors
     /// When the program is not installed or fails.
@@ -102,7 +102,7 @@ impl Format {
         Ok(())
     }
 
-    /// Decompresses files in place, many to a process; each loses the suffix.
+    /// Decompresses files in place, many per process; each name loses the suffix.
     ///
     /// # Errors
     /// When the program is not installed or fails.

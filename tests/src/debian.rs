@@ -1,12 +1,11 @@
-//! Real kernels and the real kmod, out of Debian's archive.
+//! Real kernels and the real kmod from Debian's archive.
 //!
-//! apt does the work, with a state of its own below the cache directory: the machine's package lists
-//! and installed packages are neither used nor changed, no privilege is needed, and signatures and
-//! checksums are verified as always. The mirror is the one that the machine's apt uses.
+//! apt does the work, with its own state below the cache directory: it neither uses nor changes the machine's
+//! package lists and installed packages, needs no privileges, and verifies signatures and checksums as usual.
+//! The mirror is that of the machine's apt.
 //!
-//! What was fetched stays in the cache (`target/debian-cache`, or the directory that
-//! `DEPMOD_TESTS_CACHE` names); each entry gets there by one rename, whole or not at all. Suites move
-//! on, so remove an entry to fetch today's version.
+//! Fetched packages stay in the cache (`target/debian-cache`, or the directory in `DEPMOD_TESTS_CACHE`); each
+//! entry is created by one atomic rename. Suites change, so remove an entry to fetch today's version.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{command, target_dir};
 
-/// A kernel by the name that tests use for it.
+/// A kernel with its name in tests.
 #[derive(Clone, Copy, Debug)]
 pub struct Label {
     /// The name.
@@ -25,11 +24,11 @@ pub struct Label {
     pub suite: &'static str,
     /// Debian architecture.
     pub architecture: &'static str,
-    /// The meta package that names the suite's current kernel.
+    /// The meta package that depends on the suite's current kernel.
     pub package: &'static str,
 }
 
-/// The kernels that conformance runs use: plain and compressed, small and large, three architectures.
+/// The kernels of conformance runs: plain and compressed, small and large, three architectures.
 pub const LABELS: &[Label] = &[
     label("bookworm-amd64", "bookworm", "amd64", "linux-image-amd64"),
     label("bookworm-cloud-amd64", "bookworm", "amd64", "linux-image-cloud-amd64"),
@@ -49,12 +48,12 @@ const fn label(
     Label { name, suite, architecture, package }
 }
 
-/// An unpacked kernel: a root directory with `lib/modules/VERSION` in it.
+/// An unpacked kernel: a root directory that contains `lib/modules/VERSION`.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// What to give to `-b`.
+    /// The value for `-b`.
     pub root: PathBuf,
-    /// The one version in it.
+    /// The only version in it.
     pub version: String,
 }
 
@@ -64,28 +63,28 @@ impl Kernel {
         self.root.join("lib/modules").join(&self.version)
     }
 
-    /// The compressed kernel: in `boot`, or beside the modules as in newer suites.
+    /// The compressed kernel image: in `boot`, or in the module directory in newer suites.
     pub fn image(&self) -> PathBuf {
         let beside = self.modules().join("vmlinuz");
         if beside.exists() { beside } else { self.root.join(format!("boot/vmlinuz-{}", self.version)) }
     }
 
-    /// What to give to `-E`.
+    /// The value for `-E`.
     pub fn symvers(&self) -> PathBuf {
         self.root.join(format!("usr/src/linux-headers-{}/Module.symvers", self.version))
     }
 
-    /// What to give to `-F`. Debian ships no System.map outside its debug packages, so this one is
-    /// made from `Module.symvers` and holds just the `__ksymtab_` names, which is all that is read.
+    /// The value for `-F`. Debian ships System.map only in its debug packages, so this one is made from
+    /// `Module.symvers`. It has only the `__ksymtab_` names, which are all that depmod reads.
     pub fn system_map(&self) -> PathBuf {
         self.root.join(format!("boot/System.map-{}.symvers", self.version))
     }
 }
 
-/// The kernel of a label, fetched now if it is not in the cache.
+/// The kernel of a label; fetched if it is not in the cache.
 ///
 /// # Errors
-/// When the label is unknown, or the kernel can't be had.
+/// When the label is unknown, or the kernel cannot be fetched.
 pub fn kernel(name: &str) -> Result<Kernel> {
     let label = LABELS.iter().find(|label| label.name == name).ok_or_else(|| {
         let known: Vec<_> = LABELS.iter().map(|label| label.name).collect();
@@ -97,14 +96,14 @@ pub fn kernel(name: &str) -> Result<Kernel> {
     Ok(Kernel { root, version })
 }
 
-/// kmod and what it needs.
+/// kmod and its dependencies.
 const KMOD: [&str; 8] =
     ["kmod", "libkmod2", "libc6", "libssl3t64", "liblzma5", "libzstd1", "zlib1g", "libgcc-s1"];
 
-/// kmod 34.2 of Debian 13 for this machine's processor, with the libraries it needs.
+/// kmod 34.2 of Debian 13 for this machine's architecture, with its libraries.
 ///
 /// # Errors
-/// When it can't be had.
+/// When it cannot be fetched.
 pub fn kmod() -> Result<PathBuf> {
     cached("kmod-34.2", |dir| {
         let native = command::text(Command::new("dpkg").arg("--print-architecture"))?;
@@ -118,10 +117,10 @@ pub fn kmod() -> Result<PathBuf> {
     .context("kmod 34.2 could not be fetched")
 }
 
-/// Static busybox, and kmod with its libraries, of Debian 13 for any architecture: for initrds.
+/// Static busybox, and kmod with its libraries, of Debian 13 for any architecture, for initrds.
 ///
 /// # Errors
-/// When they can't be had.
+/// When they cannot be fetched.
 pub fn userland(architecture: &str) -> Result<PathBuf> {
     cached(&format!("userland-{architecture}"), |dir| {
         let packages = [&KMOD[..], &["busybox-static"]].concat();
@@ -130,11 +129,11 @@ pub fn userland(architecture: &str) -> Result<PathBuf> {
     .with_context(|| format!("a userland for {architecture} could not be fetched"))
 }
 
-/// The boot loader systemd-boot of Debian 13 for PCs. Not installed, because that would change the
-/// machine's own systemd.
+/// The boot loader systemd-boot of Debian 13 for PCs. It is not installed, because that would change the
+/// machine's systemd.
 ///
 /// # Errors
-/// When it can't be had.
+/// When it cannot be fetched.
 pub fn systemd_boot() -> Result<PathBuf> {
     let root =
         cached("systemd-boot", |dir| Archive::open("trixie", "amd64")?.unpack(&["systemd-boot-efi"], dir))
@@ -142,25 +141,25 @@ pub fn systemd_boot() -> Result<PathBuf> {
     Ok(root.join("usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
 }
 
-/// The boot loader rEFInd of Debian 13 for PCs. Not installed, because its package installs it on the
-/// machine's own system partition.
+/// The boot loader rEFInd of Debian 13 for PCs. It is not installed, because its package writes to the
+/// machine's system partition.
 ///
 /// # Errors
-/// When it can't be had.
+/// When it cannot be fetched.
 pub fn refind() -> Result<PathBuf> {
     let root = cached("refind", |dir| Archive::open("trixie", "amd64")?.unpack(&["refind"], dir))
         .context("rEFInd could not be fetched")?;
     Ok(root.join("usr/share/refind/refind/refind_x64.efi"))
 }
 
-/// The cache directory's entry `name`, made by `make` in a temporary place first when it is missing.
+/// The entry `name` of the cache directory; `make` creates it in a temporary directory if it is missing.
 fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = cache()?;
     let entry = cache.join(name);
     if entry.is_dir() {
         return Ok(entry);
     }
-    // One fetch at a time: apt's own state is shared, too.
+    // One fetch at a time: apt's state is shared, too.
     let lock = File::create(cache.join("lock"))?;
     lock.lock()?;
     if !entry.is_dir() {
@@ -206,14 +205,14 @@ fn unpack_kernel(label: &Label, dir: &Path) -> Result<()> {
     ] {
         let to = dir.join(to);
         fs::create_dir_all(to.parent().unwrap_or(dir))?;
-        // Newer suites have nothing in /boot.
+        // Newer suites have no files in /boot.
         if from != "boot" || unpacked.join(&from).is_dir() {
             fs::rename(unpacked.join(&from), to).with_context(|| format!("the packages hold no {from}"))?;
         }
     }
     fs::create_dir_all(dir.join("boot"))?;
     fs::remove_dir_all(unpacked)?;
-    // The headers package links to itself from the module directory; that is dead here.
+    // The headers package has links to itself in the module directory; they dangle here.
     for link in ["build", "source"] {
         let _ = fs::remove_file(dir.join(format!("lib/modules/{version}/{link}")));
     }
@@ -222,7 +221,7 @@ fn unpack_kernel(label: &Label, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A System.map with one line for each symbol that `Module.symvers` says the kernel itself exports.
+/// A System.map with one line per symbol that the kernel itself exports according to `Module.symvers`.
 fn system_map(symvers: &str) -> String {
     let mut map = String::new();
     for line in symvers.lines() {
@@ -236,13 +235,13 @@ fn system_map(symvers: &str) -> String {
     map
 }
 
-/// apt with a state of its own for one suite and architecture.
+/// apt with its own state for one suite and architecture.
 struct Archive {
     config: PathBuf,
 }
 
 impl Archive {
-    /// Sets the state up and fetches the suite's package lists.
+    /// Creates the state and fetches the suite's package lists.
     fn open(suite: &str, architecture: &str) -> Result<Self> {
         if !command::exists("apt-get") || !command::exists("dpkg-deb") {
             bail!("apt-get and dpkg-deb are needed to fetch packages of Debian");
@@ -286,7 +285,7 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
             ),
         )?;
         let archive = Self { config };
-        // `--error-on=any`: a list that could not be fetched or verified is a failure, not a warning.
+        // `--error-on=any`: a package list that cannot be fetched or verified is an error, not a warning.
         command::output(archive.apt("apt-get").args(["update", "--quiet=2", "--error-on=any"]))
             .with_context(|| format!("package lists of {suite} for {architecture}"))?;
         Ok(archive)
@@ -356,7 +355,7 @@ mod tests {
     use super::system_map;
 
     #[test]
-    fn only_the_kernels_own_symbols_are_in_the_map() {
+    fn system_map_has_only_the_kernels_own_symbols() {
         let symvers = "0x1\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n0x2\tsnd\tsound/snd\tEXPORT_SYMBOL\t\n";
         assert_eq!(system_map(symvers), "ffffffff81000000 r __ksymtab_printk\n");
     }

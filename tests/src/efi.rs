@@ -1,4 +1,4 @@
-//! The firmware program: what `targets/*.toml` says of each architecture, and how it is built.
+//! The firmware program: the architectures of `targets/*.toml`, and the build.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,15 +13,15 @@ use crate::{command, workspace};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Target {
-    /// rustc's name for it.
+    /// rustc's name of the target.
     pub target: String,
-    /// File name that firmware starts from a removable medium.
+    /// Name of the file that firmware starts from a removable medium.
     pub boot_name: String,
-    /// How it is emulated, where tests boot it.
+    /// Its emulation, for architectures that tests boot.
     pub qemu: Option<QemuSettings>,
 }
 
-/// A machine for QEMU.
+/// A machine of QEMU.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct QemuSettings {
@@ -29,21 +29,21 @@ pub struct QemuSettings {
     pub program: String,
     /// Debian packages with emulator and firmware.
     pub packages: Vec<String>,
-    /// Options that make the machine.
+    /// QEMU options of the machine.
     pub machine: Vec<String>,
     /// Firmware code.
     pub code: PathBuf,
-    /// Fresh firmware variables.
+    /// Initial firmware variables.
     pub variables: PathBuf,
-    /// The serial port as Linux calls it.
+    /// Linux's name of the serial port.
     pub console: String,
     /// Debian's name of the architecture.
     pub debian: String,
-    /// The same with Secure Boot on.
+    /// The machine with Secure Boot.
     pub secure_boot: Option<SecureBoot>,
 }
 
-/// What differs with Secure Boot.
+/// Differences with Secure Boot.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SecureBoot {
@@ -53,11 +53,11 @@ pub struct SecureBoot {
     pub code: PathBuf,
     /// Variables that trust `certificate`.
     pub variables: PathBuf,
-    /// Key to sign with.
+    /// Signing key.
     pub key: PathBuf,
     /// Its certificate.
     pub certificate: PathBuf,
-    /// Opens the key.
+    /// Pass phrase of the key.
     pub pass_phrase: String,
 }
 
@@ -77,29 +77,29 @@ pub fn architectures() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What `targets/` says of an architecture.
+/// The settings of an architecture in `targets/`.
 ///
 /// # Errors
-/// When there is no such file, or it says something else.
+/// When the file is missing or invalid.
 pub fn target(arch: &str) -> Result<Target> {
     let path = workspace().join("targets").join(arch).with_extension("toml");
     let text = fs::read_to_string(&path).with_context(|| format!("no architecture {arch}"))?;
     toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
-/// The program is small enough for any system partition; in bytes.
+/// The limit of the program's size in bytes, so that it fits any system partition.
 pub const MAX_SIZE: u64 = 500 << 10;
 
-/// Equal sequences of instructions become functions: 3 % less.
+/// Turns equal instruction sequences into functions: 3 % smaller.
 const SMALLER: &str = "-C llvm-args=-enable-machine-outliner=always";
 
-/// The decoders of existing initrds: twice as fast for 1 % of the program.
+/// For the decoders of existing initrds: twice as fast for 1 % more size.
 const FASTER: &str = "profile.small.package.ruzstd.opt-level=3";
 
 /// Builds the program and returns its path.
 ///
 /// # Errors
-/// When no toolchain can, the build fails, or the program is larger than [`MAX_SIZE`].
+/// When no toolchain is available, the build fails, or the program is larger than [`MAX_SIZE`].
 pub fn build(arch: &str) -> Result<PathBuf> {
     let target = target(arch)?;
     let cargo = CrossCargo::find_or_install(&target.target, Library::Alloc)?;
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_is_understood() {
+    fn target_files_parse() {
         let names = architectures().unwrap();
         assert_eq!(names, ["aarch64", "i686", "x86_64"]);
         for name in names {

@@ -1,9 +1,9 @@
-//! Assembles tiny kernel modules: what depmod looks at, and nothing else.
+//! Assembles tiny kernel modules with just the parts that depmod reads.
 //!
-//! A module is an ELF file whose sections carry everything: `.modinfo` has aliases and soft
-//! dependencies, `.symtab` with `.strtab` has exports (`__crc_NAME`) and needs (undefined symbols),
-//! `__versions` the CRCs that the needs expect. Every header field can be overridden, so that the same
-//! builder makes the malformed files that the parser must survive.
+//! A module is an ELF file. Its facts are in sections: `.modinfo` has aliases and soft dependencies;
+//! `.symtab` with `.strtab` has exports (`__crc_NAME`) and needs (undefined symbols); `__versions` has the
+//! CRCs of the needs. Every header field can be overridden, so the same builder makes malformed files to test
+//! the parser.
 //!
 //! ```
 //! use depmod_tests::elf_builder::{Crc, Elf};
@@ -17,7 +17,7 @@
 //! assert!(module.starts_with(b"\x7fELF"));
 //! ```
 
-/// Width of addresses: which of the two ELF layouts is used.
+/// Width of addresses, which selects the ELF layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// 32 bits.
@@ -35,7 +35,7 @@ pub enum Order {
     Big,
 }
 
-/// All four kinds of ELF files.
+/// All four combinations.
 pub const KINDS: [(Class, Order); 4] = [
     (Class::Elf64, Order::Little),
     (Class::Elf64, Order::Big),
@@ -43,18 +43,18 @@ pub const KINDS: [(Class, Order); 4] = [
     (Class::Elf32, Order::Big),
 ];
 
-/// How an export gives its CRC.
+/// The location of an export's CRC.
 #[derive(Clone, Copy, Debug)]
 pub enum Crc {
     /// As the value of an absolute `__crc_` symbol (kernels before 5.19).
     Absolute(u64),
-    /// As a word in `__kcrctab` at which the `__crc_` symbol points (newer kernels).
+    /// As a word in `__kcrctab`, at the value of the `__crc_` symbol (newer kernels).
     InSection(u32),
     /// As the value of an undefined `__crc_` symbol.
     Undefined(u64),
-    /// With a section index of the caller's choice; the value is an offset then.
+    /// With any section index; the value is then an offset.
     At {
-        /// `st_shndx`, which may be beyond the last section.
+        /// `st_shndx`; may be beyond the last section.
         section: u16,
         /// `st_value`.
         value: u64,
@@ -198,7 +198,7 @@ impl SectionField {
     }
 }
 
-/// A module in the making. Sections without content are left out of the file.
+/// A module under construction. Empty sections are left out of the file.
 #[derive(Clone, Debug)]
 pub struct Elf {
     class: Class,
@@ -216,7 +216,7 @@ pub struct Elf {
     end_with_names: Option<usize>,
 }
 
-/// Where a symbol lies: known now, or only when sections are numbered.
+/// The section of a symbol: a fixed number, or a name to resolve when sections are numbered.
 #[derive(Clone, Copy, Debug)]
 enum SymbolSection {
     AsGiven,
@@ -232,7 +232,7 @@ impl Default for Elf {
 }
 
 impl Elf {
-    /// A 64-bit little-endian module without anything in it.
+    /// An empty 64-bit little-endian module.
     pub fn new() -> Self {
         Self::of(Class::Elf64, Order::Little)
     }
@@ -263,7 +263,7 @@ impl Elf {
         self
     }
 
-    /// Appends bytes to `.modinfo` as they are.
+    /// Appends bytes to `.modinfo` unchanged.
     pub fn modinfo_raw(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.modinfo.extend_from_slice(bytes.as_ref());
         self
@@ -287,18 +287,18 @@ impl Elf {
         self
     }
 
-    /// Needs a symbol, strongly.
+    /// Adds a strong need of a symbol.
     pub fn need(self, name: impl AsRef<[u8]>) -> Self {
         self.need_as(name, Binding::Global, 0)
     }
 
-    /// Needs a symbol with a binding and an `STT_…` type.
+    /// Adds a need of a symbol with a binding and an `STT_…` type.
     pub fn need_as(mut self, name: impl AsRef<[u8]>, binding: Binding, kind: u8) -> Self {
         let name = self.name(name.as_ref());
         self.raw_symbol(RawSymbol { name, info: ((binding as u8) << 4) | kind, section: 0, value: 0 })
     }
 
-    /// Appends a symbol table entry as it is.
+    /// Appends a symbol table entry unchanged.
     pub fn raw_symbol(mut self, symbol: RawSymbol) -> Self {
         self.symbols.push((symbol, SymbolSection::AsGiven));
         self
@@ -309,8 +309,8 @@ impl Elf {
         self.version_raw(u64::from(crc), name)
     }
 
-    /// Appends an entry to `__versions` whose name field is cut or padded with NULs to its size: 56 bytes
-    /// (60 in 32-bit files). A name of at least that size is unterminated.
+    /// Appends an entry to `__versions` whose name field is truncated or padded with NULs to its size: 56
+    /// bytes (60 in 32-bit files). A name of at least that size is unterminated.
     pub fn version_raw(mut self, crc: u64, name: impl AsRef<[u8]>) -> Self {
         let word = self.word();
         let mut entry = self.number(crc, word);
@@ -320,13 +320,13 @@ impl Elf {
         self
     }
 
-    /// Appends bytes to `__versions` as they are.
+    /// Appends bytes to `__versions` unchanged.
     pub fn versions_raw(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.versions.extend_from_slice(bytes.as_ref());
         self
     }
 
-    /// Appends bytes to `__ksymtab_strings`, NULs included.
+    /// Appends bytes to `__ksymtab_strings`, including NULs.
     pub fn ksymtab_strings(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.exports.extend_from_slice(bytes.as_ref());
         self
@@ -338,7 +338,7 @@ impl Elf {
         self
     }
 
-    /// Leaves a section out, whatever its content.
+    /// Leaves a section out, even with content.
     pub fn omit(mut self, name: &str) -> Self {
         self.omitted.push(name.to_owned());
         self
@@ -374,8 +374,8 @@ impl Elf {
         self.assemble((page - excess) % page)
     }
 
-    /// Lays the file out: header, section contents, section headers; `padding` bytes after the headers
-    /// and `.strtab` at the end if that was asked for.
+    /// Lays out the file: header, section contents, section headers; then `padding` bytes, and `.strtab` if
+    /// it shall end the file.
     fn assemble(&self, padding: usize) -> Vec<u8> {
         let sections = self.numbered_sections();
         let mut names = vec![0];
@@ -446,7 +446,7 @@ impl Elf {
         file
     }
 
-    /// Every section but the null one, in the order of their numbers.
+    /// All sections except the null section, in the order of their numbers.
     fn numbered_sections(&self) -> Vec<(String, Vec<u8>)> {
         let mut sections: Vec<(String, Vec<u8>)> = Vec::new();
         let mut add = |name: &str, bytes: &[u8]| {
@@ -462,7 +462,7 @@ impl Elf {
         for (name, bytes) in &self.sections {
             add(name, bytes);
         }
-        // Gets its content when all names are known.
+        // Its content follows when all names are known.
         add(".shstrtab", b"later");
         if !self.symbols.is_empty() {
             let mut table = self.symbol(RawSymbol::default());
@@ -525,12 +525,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_64_bit_module_byte_for_byte() {
+    fn a_64_bit_module_has_the_expected_bytes() {
         let file = Elf::new().modinfo("alias=a").build();
         assert_eq!(file[..6], *b"\x7fELF\x02\x01");
         assert_eq!(file[64..72], *b"alias=a\0");
         assert_eq!(file[72..92], *b"\0.modinfo\0.shstrtab\0");
-        // The table begins at the next multiple of eight and has the null section first.
+        // The table begins at the next multiple of eight; its first entry is the null section.
         assert_eq!(file[40], 96);
         assert_eq!(file.len(), 96 + 3 * 64);
         assert_eq!(file[96..160], [0; 64]);

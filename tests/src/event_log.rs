@@ -1,7 +1,7 @@
-//! The TPM's event log as Linux shows it in `binary_bios_measurements`.
+//! The TPM's event log in Linux's format, `binary_bios_measurements`.
 //!
-//! The first event is in the old format and names the hash algorithms; the others follow in the new one,
-//! all numbers little-endian (TCG PC Client Platform Firmware Profile 1.05, §10.2):
+//! The first event has the old format and lists the hash algorithms; the others have the new format, all
+//! numbers little-endian (TCG PC Client Platform Firmware Profile 1.05, §10.2):
 //!
 //! ```text
 //! u32 PCR   u32 type   u32 digests   { u16 algorithm, digest }…   u32 size   data
@@ -9,7 +9,7 @@
 
 use anyhow::{Context, Result};
 
-/// `EV_IPL`: what a boot loader measures.
+/// `EV_IPL`: measurements of boot loaders.
 pub const EV_IPL: u32 = 13;
 
 const SHA256: u16 = 0xb;
@@ -17,26 +17,26 @@ const SHA256: u16 = 0xb;
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The register that it went into.
+    /// The extended register.
     pub pcr: u32,
     /// Its type.
     pub kind: u32,
-    /// The SHA-256 digest that went in, if that bank is in use.
+    /// The SHA-256 digest, if that bank is active.
     pub sha256: Vec<u8>,
-    /// What the log says of it.
+    /// The event data.
     pub data: Vec<u8>,
 }
 
-/// All events but the first.
+/// All events except the first.
 ///
 /// # Errors
-/// When the log is cut or uses a hash that its first event does not name.
+/// When the log is truncated, or uses a hash that its first event does not list.
 pub fn parse(log: &[u8]) -> Result<Vec<Event>> {
     let mut rest = Rest(log);
     rest.take(4 + 4 + 20)?;
     let size = rest.u32()?;
     let mut header = Rest(rest.take(size)?);
-    // Signature, platform class, versions, size of a word.
+    // Signature, platform class, versions, word size.
     header.take(16 + 4 + 4)?;
     let mut sizes = Vec::new();
     for _ in 0..header.u32()? {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_event() {
+    fn events_parse() {
         let mut log = vec![0; 28];
         let mut header = [0; 24].to_vec();
         header.extend_from_slice(b"\x02\0\0\0\x04\0\x01\0\x0b\0\x02\0\0");

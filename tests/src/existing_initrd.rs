@@ -1,5 +1,5 @@
-//! Existing initrds for boot tests: busybox as the shell, and the real kmod as modprobe, because it reads
-//! the binary indexes (busybox's own reads the text).
+//! Existing initrds for boot tests: busybox as the shell, and the real kmod as modprobe, because it reads the
+//! binary indexes (busybox's modprobe reads the text files).
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,19 +10,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::{command, debian};
 
-/// Where distributions put `/lib` and `/sbin`.
+/// Location of `/lib` and `/sbin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `/lib -> usr/lib` and so on, as in today's distributions.
+    /// `/lib -> usr/lib` and so on, as in current distributions.
     UsrMerged,
-    /// Directories of their own.
+    /// Separate directories.
     Split,
 }
 
-/// Every line that the test's script prints begins so; what does not comes from kernel or firmware.
+/// Prefix of every line of the test's script; other lines come from kernel or firmware.
 pub const MARK: &str = "TEST: ";
 
-/// What `say end` prints at last: without this line a run has failed.
+/// The line that `say end` prints last; a run without it has failed.
 pub const END: &str = "TEST: end";
 
 const INIT: &str = r#"#!/bin/sh
@@ -40,19 +40,19 @@ say end
 busybox poweroff -f
 "#;
 
-/// An archive whose `/init` runs `script`, a shell script with busybox's applets and kmod in its
-/// path; `say` prints a line with [`MARK`].
+/// An archive whose `/init` runs `script`: a shell script with busybox's applets and kmod in its path; `say`
+/// prints a line with [`MARK`].
 ///
 /// # Errors
-/// When busybox or kmod cannot be had, or the archive cannot be made.
+/// When busybox or kmod cannot be fetched, or the archive cannot be made.
 pub fn existing_initrd(architecture: &str, layout: Layout, script: &str) -> Result<Vec<u8>> {
     existing_initrd_with(architecture, layout, script, |_| Ok(()))
 }
 
-/// The same with what `add` puts into its root directory.
+/// The same archive with files that `add` puts into its root directory.
 ///
 /// # Errors
-/// As there, or when `add` fails.
+/// As for [`existing_initrd`], or when `add` fails.
 pub fn existing_initrd_with(
     architecture: &str,
     layout: Layout,
@@ -94,7 +94,7 @@ pub fn existing_initrd_with(
     pack(root)
 }
 
-/// What kmod needs at run time: the loader where kmod names it, the rest where the loader looks.
+/// The run-time dependencies of kmod: the loader at kmod's path, the libraries in the loader's path.
 fn libraries(packages: &Path, root: &Path) -> Result<()> {
     let lib = packages.join("usr/lib");
     let mut found = 0;
@@ -141,11 +141,10 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Everything below `root` as a newc archive. GNU cpio does it, not ours: any tool's archive must be good
-/// enough.
+/// Everything below `root` as a newc archive. GNU cpio makes it, because archives of any tool must work.
 ///
 /// # Errors
-/// When there is no cpio, or it fails.
+/// When cpio is missing or fails.
 pub fn pack(root: &Path) -> Result<Vec<u8>> {
     let list = tempfile::NamedTempFile::new()?;
     let names = command::output(Command::new("find").current_dir(root).args([".", "-mindepth", "1"]))?;

@@ -12,13 +12,13 @@ use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 const MIB: usize = 1 << 20;
-/// Below this FAT32 is not possible.
+/// The minimum size of FAT32.
 const SMALLEST: usize = 48 * MIB;
 
-/// An image of a FAT32 volume with these files and `room` more bytes.
+/// An image of a FAT32 volume with these files and `room` free bytes.
 ///
 /// # Errors
-/// When a name is not possible in FAT.
+/// When a name is invalid in FAT.
 pub fn image(files: &Files, room: usize) -> Result<Vec<u8>> {
     let content: usize = files.values().map(|bytes| bytes.len().next_multiple_of(4096)).sum();
     let size = (SMALLEST + room + content + content / 16).next_multiple_of(MIB);
@@ -72,7 +72,7 @@ pub fn files(image: &mut [u8]) -> Result<Files> {
 /// All files below a directory of this machine, links followed.
 ///
 /// # Errors
-/// When something cannot be read.
+/// When a file or directory cannot be read.
 pub fn directory(dir: &Path) -> Result<Files> {
     let mut files = Files::new();
     let mut pending = vec![(String::new(), dir.to_path_buf())];
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_come_back() {
+    fn files_round_trip() {
         let mut given = Files::new();
         given.insert("/EFI/BOOT/BOOTX64.EFI".into(), vec![1; 5000]);
         given.insert("/lib/modules/6.1.0/a-long_name.ko.xz".into(), vec![]);

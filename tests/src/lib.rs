@@ -1,16 +1,16 @@
-//! Harness shared by the test binaries, the benchmarks and the developer tasks.
+//! Harness of the test binaries, the benchmarks and the developer tasks.
 //!
-//! * [`elf_builder`] assembles kernel modules, well-formed and wild ones;
+//! * [`elf_builder`] assembles kernel modules, well-formed and malformed;
 //! * [`tree`] lays out root directories with modules and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
-//! * [`debian`] gets real kernels and the real kmod, [`oracle`] runs the latter, [`product`] ours;
-//! * [`mod@bench`] measures: module directories, runs, limits, instruction counts;
-//! * [`toolchain`] finds a compiler for each target, [`apt`] installs what a machine lacks;
-//! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with a [`existing_initrd`],
-//!   with a TPM of [`swtpm`] if asked; [`signing`] is for Secure Boot, [`event_log`] reads what was measured;
-//! * [`samples`] are the small modules that the core's examples use;
-//! * [`subset`] takes a few modules of a real kernel;
-//! * [`fuzz`] holds the bodies of the fuzz targets.
+//! * [`debian`] fetches real kernels and the real kmod, [`oracle`] runs kmod, [`product`] our command;
+//! * [`mod@bench`] measures: module directories, runs, lower limits, instruction counts;
+//! * [`toolchain`] finds a compiler for each target, [`apt`] installs missing packages;
+//! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with an [`existing_initrd`]
+//!   and optionally a TPM of [`swtpm`]; [`signing`] is for Secure Boot, [`event_log`] reads measurements;
+//! * [`samples`] are the small modules of the core's examples;
+//! * [`subset`] copies a few modules of a real kernel;
+//! * [`fuzz`] has the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
 extern crate alloc;
@@ -40,12 +40,12 @@ pub mod tree;
 
 use std::path::{Path, PathBuf};
 
-/// The top of the workspace.
+/// The root directory of the workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
 }
 
-/// The directory that cargo builds into.
+/// Cargo's target directory.
 pub fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => workspace().join(dir),

@@ -1,4 +1,4 @@
-//! The real kmod 34.2, against which every output is compared.
+//! The real kmod 34.2, the reference for all outputs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 
 use crate::debian;
 
-/// kmod's programs, run through the dynamic loader and libraries that came with them, so that the
-/// machine's own C library does not matter.
+/// kmod's programs, run with the dynamic loader and libraries of their suite, independent of the machine's C
+/// library.
 #[derive(Clone, Debug)]
 pub struct Oracle {
     loader: PathBuf,
@@ -20,10 +20,10 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// kmod 34.2, fetched at the first use on a machine.
+    /// kmod 34.2; fetched at the first use on a machine.
     ///
     /// # Panics
-    /// When it can't be had: a test without its judge must not pass.
+    /// When it cannot be fetched: a test without a reference must not pass.
     pub fn get() -> &'static Self {
         static ORACLE: OnceLock<Oracle> = OnceLock::new();
         ORACLE.get_or_init(|| match debian::kmod().and_then(|root| Self::at(&root)) {

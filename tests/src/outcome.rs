@@ -1,9 +1,9 @@
-//! What a run said and wrote, and how two runs differ.
+//! The messages and files of a run, and the differences between two runs.
 
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
 
-/// The eleven files of a run, in the order in which kmod makes them.
+/// The eleven files of a run, in kmod's order.
 pub const OUTPUTS: [&str; 11] = [
     "modules.dep",
     "modules.dep.bin",
@@ -18,10 +18,10 @@ pub const OUTPUTS: [&str; 11] = [
     "modules.devname",
 ];
 
-/// Everything that can be seen of a run from outside.
+/// All externally visible results of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The root directory that the run had.
+    /// The root directory of the run.
     pub root: String,
     /// Exit status.
     pub status: ExitStatus,
@@ -31,12 +31,12 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
     /// Files and links that are new or changed below the root, by relative path; new directories, too.
     pub written: BTreeMap<String, Vec<u8>>,
-    /// What is no longer there.
+    /// Paths that were removed.
     pub removed: Vec<String>,
 }
 
 impl Outcome {
-    /// An output file by its name, wherever it was written.
+    /// An output file by name, in any directory.
     ///
     /// # Panics
     /// When the run did not write it.
@@ -66,14 +66,14 @@ impl Outcome {
         String::from_utf8_lossy(&self.stdout).replace(&self.root, "{}")
     }
 
-    /// Asserts exit status and stderr at once; `{}` is the root directory.
+    /// Asserts exit status and stderr; `{}` stands for the root directory.
     #[track_caller]
     pub fn expect(&self, status: i32, stderr: &str) -> &Self {
         assert_eq!((self.status.code(), self.stderr().as_str()), (Some(status), stderr));
         self
     }
 
-    /// Asserts that exactly the eleven files were written, and nothing was left behind or taken away.
+    /// Asserts that exactly the eleven files were written, and no other file was created or removed.
     #[track_caller]
     pub fn expect_outputs(&self) -> &Self {
         let mut names: Vec<&str> =
@@ -86,7 +86,7 @@ impl Outcome {
         self
     }
 
-    /// Asserts that the run left the file system alone.
+    /// Asserts that the run changed no file.
     #[track_caller]
     pub fn expect_untouched(&self) -> &Self {
         let paths: Vec<&String> = self.written.keys().chain(&self.removed).collect();
@@ -95,7 +95,7 @@ impl Outcome {
     }
 }
 
-/// Where two outcomes differ, one text for each point, both sides shown.
+/// The differences between two outcomes, one text per difference, with both sides.
 pub fn differences(oracle: &Outcome, ours: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     if oracle.status != ours.status {
@@ -118,7 +118,7 @@ pub fn differences(oracle: &Outcome, ours: &Outcome) -> Vec<String> {
     found
 }
 
-/// One text or binary file, compared.
+/// Compares a text or binary file.
 pub fn differing(name: &str, kmod: &[u8], ours: &[u8]) -> Option<String> {
     if kmod == ours {
         return None;
@@ -147,7 +147,7 @@ pub fn differing(name: &str, kmod: &[u8], ours: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// The bytes around an offset, readable.
+/// The bytes around an offset in readable form.
 fn window(bytes: &[u8], offset: usize) -> String {
     let start = offset.saturating_sub(8).min(bytes.len());
     let end = (offset + 24).min(bytes.len());
@@ -159,7 +159,7 @@ mod tests {
     use super::differing;
 
     #[test]
-    fn both_sides_are_shown() {
+    fn differences_show_both_sides() {
         assert_eq!(differing("f", b"a\nb\n", b"a\nb\n"), None);
         let text = differing("f", b"a\nb\n", b"a\nc\nd\n").unwrap();
         assert_eq!(

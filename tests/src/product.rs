@@ -8,10 +8,10 @@ use anyhow::Result;
 
 use crate::{command, target_dir, workspace};
 
-/// The `depmod` that tests run: what `DEPMOD_BIN` names, else one that is built now.
+/// The `depmod` of the tests: the file in `DEPMOD_BIN`, or else a new build.
 ///
 /// # Panics
-/// When it can't be built.
+/// When it cannot be built.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -27,17 +27,17 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// `depmod`, without arguments yet and independent of the caller's language.
+/// `depmod` without arguments, independent of the caller's locale.
 pub fn depmod() -> Command {
     let mut command = Command::new(binary());
     command.env("LC_ALL", "C").env_remove("LD_LIBRARY_PATH");
     command
 }
 
-/// The `depmod` as it is shipped, built now if need be.
+/// The release build of `depmod`.
 ///
 /// # Errors
-/// When it can't be built.
+/// When it cannot be built.
 pub fn release() -> Result<PathBuf> {
     static BUILT: OnceLock<()> = OnceLock::new();
     if let Some(path) = std::env::var_os("DEPMOD_BIN") {

@@ -1,9 +1,9 @@
-//! Real firmware in QEMU: disks go in, the text of its serial console comes out.
+//! Real firmware in QEMU: disks are the input, the text of the serial console is the output.
 //!
-//! Only a positive end mark makes a run good. A time-out, or QEMU ending without the mark, is a
-//! failure; with one exception that is reported: old QEMU versions sometimes break the kernel itself
-//! under emulation, so a kernel that panics, or takes the emulator with it, after it has loaded its initrd gets
-//! a second run. One that hangs does not.
+//! A run succeeds only with its end mark. A time-out, or an end of QEMU without the mark, is a failure. One
+//! exception is reported: old QEMU versions sometimes break the kernel itself under emulation, so a kernel
+//! that panics, or crashes the emulator, after it has loaded its initrd gets a second run. A kernel that
+//! hangs does not.
 
 use core::time::Duration;
 use std::fs;
@@ -19,13 +19,13 @@ use crate::efi::{self, QemuSettings, SecureBoot, Target};
 use crate::fat::{self, Files};
 use crate::swtpm::Tpm;
 
-/// What the kernel's EFI stub says once it has our initrd.
+/// Message of the kernel's EFI stub after it has loaded our initrd.
 pub const HANDED_OVER: &str = "EFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID device path";
 
-/// What the boot volume is on unless a test says otherwise.
+/// The default device of the boot volume.
 const BOOT_DEVICE: &str = "virtio-blk-pci";
 
-/// A machine with the volumes that it boots from, the first before the second and so on.
+/// A machine and its boot volumes, in boot order.
 #[derive(Clone, Debug)]
 pub struct Machine {
     target: Target,
@@ -33,30 +33,30 @@ pub struct Machine {
     volumes: Vec<Volume>,
     options: Vec<String>,
     tpm: bool,
-    /// Firmware variables, when not fresh ones.
+    /// Firmware variables, if not the initial ones.
     variables: Option<Vec<u8>>,
-    /// Of guest memory, in MiB.
+    /// Guest memory in MiB.
     pub memory: u32,
-    /// Given to each attempt.
+    /// Time limit of each attempt.
     pub timeout: Duration,
 }
 
 /// A disk with one FAT file system.
 #[derive(Clone, Debug)]
 struct Volume {
-    /// QEMU's name of the device, with its properties.
+    /// QEMU's name of the device, with properties.
     device: String,
     files: Files,
     /// Free bytes.
     room: usize,
 }
 
-/// What a finished run left.
+/// Results of a finished run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The console's lines, without control sequences.
     pub lines: Vec<String>,
-    /// When each line was complete, from the emulator's start on.
+    /// The completion time of each line since the emulator's start.
     pub times: Vec<Duration>,
     /// The first volume after the run.
     pub files: Files,
@@ -67,17 +67,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What follows `prefix` on each line that begins with it.
+    /// The rest of each line that begins with `prefix`.
     pub fn after<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.lines.iter().filter_map(move |line| line.strip_prefix(prefix))
     }
 
-    /// Whether a line begins so. The words alone may also stand in an echoed command.
+    /// Whether a line begins with `start`. Elsewhere in a line, the text may be part of an echoed command.
     pub fn has_line(&self, start: &str) -> bool {
         self.lines.iter().any(|line| line.starts_with(start))
     }
 
-    /// When the first line that begins so was complete.
+    /// Completion time of the first line that begins with `start`.
     pub fn time_of(&self, start: &str) -> Option<Duration> {
         let index = self.lines.iter().position(|line| line.starts_with(start))?;
         self.times.get(index).copied()
@@ -86,15 +86,15 @@ impl Outcome {
     /// Checks that a line begins with `start`.
     ///
     /// # Errors
-    /// When there is none, with the console's end.
+    /// When no line does; the error shows the end of the console.
     pub fn expect(&self, start: &str) -> Result<()> {
         self.ensure(self.has_line(start), &format!("no line `{start}`"))
     }
 
-    /// Checks that something is so.
+    /// Checks a condition.
     ///
     /// # Errors
-    /// When it is not so, with the console's end.
+    /// When it is false; the error shows the end of the console.
     pub fn ensure(&self, so: bool, what: &str) -> Result<()> {
         ensure!(so, "{what}; the console ends:\n{}", tail(&self.lines));
         Ok(())
@@ -105,7 +105,7 @@ impl Machine {
     /// A machine of this architecture with an empty volume.
     ///
     /// # Errors
-    /// When tests do not boot it, or the emulator or its firmware are missing.
+    /// When tests do not boot the architecture, or the emulator or its firmware is missing.
     pub fn new(arch: &str) -> Result<Self> {
         let target = efi::target(arch)?;
         let settings = target.qemu.clone().with_context(|| format!("{arch} is not booted in tests"))?;
@@ -129,12 +129,12 @@ impl Machine {
         })
     }
 
-    /// How this machine is set up.
+    /// The settings of this machine.
     pub fn settings(&self) -> &QemuSettings {
         &self.settings
     }
 
-    /// Where firmware looks for a program on a removable medium.
+    /// The path of the program that firmware starts from a removable medium.
     pub fn boot_path(&self) -> String {
         format!("EFI/BOOT/{}", self.target.boot_name)
     }
@@ -142,7 +142,7 @@ impl Machine {
     /// Switches Secure Boot on.
     ///
     /// # Errors
-    /// When `targets/` has nothing about it for this architecture.
+    /// When `targets/` has no such settings for this architecture.
     pub fn secure_boot(mut self) -> Result<Self> {
         let SecureBoot { machine, code, variables, .. } =
             self.settings.secure_boot.clone().context("no Secure Boot settings")?;
@@ -150,33 +150,33 @@ impl Machine {
         Ok(self)
     }
 
-    /// Gives it a TPM 2.0.
+    /// Adds a TPM 2.0.
     pub fn with_tpm(mut self) -> Self {
         self.tpm = true;
         self
     }
 
-    /// Gives it the firmware variables that another run left, and boots what these say.
+    /// Sets firmware variables from another run; the machine boots according to them.
     pub fn with_variables(mut self, variables: &[u8]) -> Self {
         self.variables = Some(variables.to_vec());
         self
     }
 
-    /// Puts a file on the newest volume.
+    /// Adds a file to the newest volume.
     pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
         self.newest().files.insert(path.into(), content.into());
         self
     }
 
-    /// Takes a file from the newest volume; what is not there is empty.
+    /// Removes a file from the newest volume and returns its content; empty for a missing file.
     pub fn take_file(&mut self, path: &str) -> Vec<u8> {
         self.newest().files.remove(path).unwrap_or_default()
     }
 
-    /// Puts everything below a directory of this machine into directory `path` of the newest volume.
+    /// Copies everything below a directory of this machine into directory `path` of the newest volume.
     ///
     /// # Errors
-    /// When something cannot be read.
+    /// When a file or directory cannot be read.
     pub fn directory(mut self, path: &str, from: &Path) -> Result<Self> {
         for (below, content) in fat::directory(from)? {
             let path = format!("{path}{below}");
@@ -185,19 +185,19 @@ impl Machine {
         Ok(self)
     }
 
-    /// Leaves room on the newest volume, in bytes.
+    /// Leaves this many bytes free on the newest volume.
     pub fn room(mut self, bytes: usize) -> Self {
         self.newest().room = bytes;
         self
     }
 
-    /// What the newest volume is on, as QEMU calls it, with properties: `virtio-blk-pci,addr=9`.
+    /// The device of the newest volume in QEMU's notation, with properties: `virtio-blk-pci,addr=9`.
     pub fn on(mut self, device: &str) -> Self {
         self.newest().device = device.into();
         self
     }
 
-    /// One more volume, empty.
+    /// Adds an empty volume.
     pub fn volume(mut self) -> Self {
         self.volumes.push(Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 });
         self
@@ -213,14 +213,14 @@ impl Machine {
         self
     }
 
-    /// Runs until QEMU ends by itself, which must have printed a line that begins with `end`.
+    /// Runs until QEMU ends by itself; a line that begins with `end` must have been printed.
     ///
     /// # Errors
-    /// When it has not, with the last lines of the console.
+    /// When the run fails; the error shows the last lines of the console.
     pub fn run(&self, end: &str) -> Result<Outcome> {
         let (mut fate, mut outcome) = self.attempt(end)?;
         if fate == Fate::Died {
-            println!("the kernel died, once more; its last lines:\n{}", tail(&outcome.lines));
+            println!("the kernel died; second attempt; the last lines:\n{}", tail(&outcome.lines));
             (fate, outcome) = self.attempt(end)?;
         }
         let why = format!("no line `{end}` after {} s", outcome.time.as_secs());
@@ -243,11 +243,11 @@ impl Machine {
             .arg(join("if=pflash,format=raw,unit=0,readonly=on,file=", &self.settings.code))
             .arg("-drive")
             .arg(join("if=pflash,format=raw,unit=1,file=", &at("variables.fd")))
-            // First, so that volumes can be on them.
+            // First, so that volumes can use these devices.
             .args(&self.options);
         for (number, volume) in self.volumes.iter().enumerate() {
             let path = at(&format!("volume{number}.img"));
-            // It would change the boot order of given variables.
+            // A boot index would change the boot order in given variables.
             let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
             fs::write(&path, fat::image(&volume.files, volume.room)?)?;
             qemu.arg("-drive")
@@ -274,7 +274,7 @@ impl Machine {
             println!("no end within {} s", self.timeout.as_secs());
         }
         let fate = Fate::of(ended, &lines, end);
-        // A bad run may leave anything.
+        // A failed run may leave a damaged volume.
         let (files, variables) = if fate == Fate::Good {
             (fat::files(&mut fs::read(at("volume0.img"))?)?, fs::read(at("variables.fd"))?)
         } else {
@@ -284,20 +284,20 @@ impl Machine {
     }
 }
 
-/// What became of a run.
+/// The kind of end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Good,
     Failed,
-    /// The kernel broke, not what brought it up.
+    /// The kernel broke, not the firmware program.
     Died,
 }
 
-/// A kernel's last words.
+/// The last message of a kernel.
 const PANIC: &str = "Kernel panic - not syncing";
 
 impl Fate {
-    /// `ended` says whether QEMU ended by itself: it does when the kernel reboots after a panic.
+    /// `ended`: QEMU ended by itself, as it does when the kernel reboots after a panic.
     fn of(ended: bool, lines: &[String], end: &str) -> Self {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
         if ended && has(end) {
@@ -314,7 +314,7 @@ fn join(before: &str, path: &Path) -> PathBuf {
     text.into()
 }
 
-/// Whether the emulator ended by itself; afterwards it is gone in any case.
+/// Whether the emulator ended by itself; it has ended afterwards in any case.
 fn wait(mut child: Child, timeout: Duration) -> Result<bool> {
     let start = Instant::now();
     while start.elapsed() < timeout {
@@ -379,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_death_is_no_failure_yet() {
+    fn only_dead_kernels_get_a_second_run() {
         let fate = |ended, lines: &[&str]| {
             let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
             Fate::of(ended, &lines, "TEST: end")
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn control_sequences_go() {
+    fn control_sequences_are_removed() {
         let console = b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: starting\r\n\x1b[0m\x1b[35mTEST: end\r\n\x1bc";
         let lines: Vec<_> =
             read_lines(&console[..], Instant::now()).into_iter().map(|(_, line)| line).collect();

@@ -24,7 +24,7 @@ impl Random {
         (self.next_u64() % end as u64) as usize
     }
 
-    /// One of several.
+    /// One of these choices.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }

@@ -1,12 +1,12 @@
-//! The small modules of `core/examples/modules`, which the examples and the documentation of the core use.
+//! The small modules in `core/examples/modules`, for the examples and documentation of the core.
 //!
-//! `DEPMOD_BLESS=1 cargo test -p depmod-tests --lib samples` writes them anew.
+//! `DEPMOD_BLESS=1 cargo test -p depmod-tests --lib samples` rewrites them.
 
 use depmod_core::{MemorySource, Options, Output, run};
 
 use crate::elf_builder::{Crc, Elf};
 
-/// File names with their bytes.
+/// File names and contents.
 pub fn files() -> Vec<(&'static str, Vec<u8>)> {
     let virtio = Elf::new()
         .modinfo("alias=virtio-bus")
@@ -24,7 +24,7 @@ pub fn files() -> Vec<(&'static str, Vec<u8>)> {
     for (name, bytes) in &modules {
         source.insert(format!("/d/kernel/{name}").as_bytes(), bytes.clone());
     }
-    let files = run(&Options::new("/d", "6.1"), &source, &mut ()).expect("sound modules");
+    let files = run(&Options::new("/d", "6.1"), &source, &mut ()).expect("valid modules");
     let index = ("modules.alias.bin", files.get(Output::AliasIndex).to_vec());
     modules.into_iter().chain([index]).collect()
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_have_these_modules() {
+    fn example_files_are_up_to_date() {
         let dir = crate::workspace().join("core/examples/modules");
         let bless = std::env::var_os("DEPMOD_BLESS").is_some();
         for (name, bytes) in files() {

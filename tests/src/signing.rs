@@ -9,10 +9,10 @@ use anyhow::Result;
 use crate::command;
 use crate::efi::SecureBoot;
 
-/// The program with a signature by the key that the test firmware trusts.
+/// The program, signed with a key that the test firmware trusts.
 ///
 /// # Errors
-/// When openssl or sbsign are missing or fail.
+/// When openssl or sbsign is missing or fails.
 pub fn sign(program: &[u8], secure: &SecureBoot) -> Result<Vec<u8>> {
     let dir = tempfile::tempdir()?;
     let at = |name: &str| dir.path().join(name);
@@ -31,7 +31,7 @@ pub fn sign(program: &[u8], secure: &SecureBoot) -> Result<Vec<u8>> {
     Ok(fs::read(at("signed"))?)
 }
 
-/// Writes that key without its pass phrase, for which sbsign would ask on the terminal.
+/// Writes that key without its pass phrase; sbsign would ask for it on the terminal.
 ///
 /// # Errors
 /// When openssl is missing or fails.

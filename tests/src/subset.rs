@@ -1,4 +1,4 @@
-//! Module directories with a part of a real kernel's modules.
+//! Module directories with some of a real kernel's modules.
 
 use alloc::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::debian::Kernel;
 use crate::{command, existing_initrd, oracle::Oracle, product, target_dir, tree};
 
-/// A root directory with `lib/modules/VERSION` in it; dropped, it is gone.
+/// A root directory that contains `lib/modules/VERSION`; drop removes it.
 #[derive(Debug)]
 pub struct Subset {
     dir: tempfile::TempDir,
@@ -17,8 +17,8 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// The modules `names` of a kernel and all that they need, without index files. What is built in needs
-    /// no file.
+    /// The modules `names` of a kernel and their dependencies, without index files. Built-in modules have no
+    /// file.
     ///
     /// # Errors
     /// When the kernel has no such module, or kmod cannot index it.
@@ -35,7 +35,7 @@ impl Subset {
             for path in core::iter::once(path).chain(&needs[path]) {
                 let to = subset.modules().join(path);
                 if !to.exists() {
-                    fs::create_dir_all(to.parent().context("a module lies in a directory")?)?;
+                    fs::create_dir_all(to.parent().context("a module is in a directory")?)?;
                     fs::copy(kernel.modules().join(path), to)?;
                 }
             }
@@ -46,7 +46,7 @@ impl Subset {
     /// All modules of a kernel, without index files.
     ///
     /// # Errors
-    /// When they cannot be linked.
+    /// When the file system refuses the links.
     pub fn whole(kernel: &Kernel) -> Result<Self> {
         let subset = Self::empty(kernel)?;
         tree::link_tree(&kernel.modules().join("kernel"), &subset.modules().join("kernel"));
@@ -54,7 +54,7 @@ impl Subset {
     }
 
     fn empty(kernel: &Kernel) -> Result<Self> {
-        // Beside the kernels, so that files can be linked.
+        // On the file system of the kernels, so that files can be linked.
         let dir = tempfile::tempdir_in(target_dir())?;
         let subset = Self { dir, version: kernel.version.clone() };
         fs::create_dir_all(subset.modules())?;
@@ -64,7 +64,7 @@ impl Subset {
         Ok(subset)
     }
 
-    /// What to give to `-b`.
+    /// The value for `-b`.
     pub fn root(&self) -> &Path {
         self.dir.path()
     }
@@ -74,7 +74,7 @@ impl Subset {
         self.root().join("lib/modules").join(&self.version)
     }
 
-    /// Has our command write the index files.
+    /// Writes the index files with our command.
     ///
     /// # Errors
     /// When it fails.
@@ -92,7 +92,7 @@ impl Subset {
     }
 }
 
-/// What each module of a kernel needs, as the real kmod says.
+/// The dependencies of each module of a kernel, according to the real kmod.
 fn needs(kernel: &Kernel) -> Result<BTreeMap<String, Vec<String>>> {
     let out = tempfile::tempdir()?;
     let mut depmod = Oracle::get().depmod(["-b".as_ref(), kernel.root.as_os_str()]);

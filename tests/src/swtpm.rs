@@ -1,4 +1,4 @@
-//! A TPM 2.0 in software for a QEMU machine.
+//! A software TPM 2.0 for a QEMU machine.
 
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
-/// A running `swtpm` with a fresh state; dropped, it ends.
+/// A running `swtpm` with initial state; drop stops it.
 #[derive(Debug)]
 pub struct Tpm {
     process: Child,
@@ -15,10 +15,10 @@ pub struct Tpm {
 }
 
 impl Tpm {
-    /// Starts one whose state and socket are below `dir`.
+    /// Starts a TPM with state and socket below `dir`.
     ///
     /// # Errors
-    /// When swtpm is not there or does not come up.
+    /// When swtpm is missing or does not start.
     pub fn start(dir: &Path) -> Result<Self> {
         let state = dir.join("tpm");
         std::fs::create_dir(&state)?;
@@ -42,7 +42,7 @@ impl Tpm {
         Ok(tpm)
     }
 
-    /// What connects a PC of QEMU to it.
+    /// QEMU options that connect a PC to it.
     pub fn options(&self) -> Vec<String> {
         let socket = format!("socket,id=tpm-socket,path={}", self.socket.display());
         let rest = ["-tpmdev", "emulator,id=tpm,chardev=tpm-socket", "-device", "tpm-tis,tpmdev=tpm"];
@@ -52,7 +52,7 @@ impl Tpm {
 
 impl Drop for Tpm {
     fn drop(&mut self) {
-        // It has ended with the connection already, or it is no loss.
+        // It usually has ended with the connection already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

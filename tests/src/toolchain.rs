@@ -1,11 +1,11 @@
-//! Which compiler builds for a target that is not this machine.
+//! Finding a compiler for a target other than this machine.
 //!
-//! Three places can have a standard library for it, in this order:
+//! The standard library of a target has three possible sources, in this order:
 //!
-//! 1. the toolchain in use, when `rustup target add` was run (a precompiled library);
+//! 1. the toolchain in use, after `rustup target add` (a precompiled library);
 //! 2. its `rust-src` component, from which cargo builds the library (`-Zbuild-std`);
-//! 3. Debian's `rustc-web`, `cargo-web` and `rust-web-src`, which are one version and so always
-//!    match. They need a target directory of their own, or the two compilers evict each other's work.
+//! 3. Debian's `rustc-web`, `cargo-web` and `rust-web-src`, which have the same version and so always match.
+//!    They need their own target directory; otherwise the two compilers invalidate each other's builds.
 //!
 //! ```no_run
 //! use depmod_tests::toolchain::{CrossCargo, Library};
@@ -23,7 +23,7 @@ use anyhow::{Result, bail};
 
 use crate::{apt, command, target_dir, workspace};
 
-/// What of the standard library the build needs.
+/// The part of the standard library that a build needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// `core` and `alloc`: bare metal and firmware.
@@ -32,7 +32,7 @@ pub enum Library {
     Std,
 }
 
-/// A way to build for one target.
+/// A toolchain for one target.
 #[derive(Clone, Debug)]
 pub struct CrossCargo {
     target: String,
@@ -40,7 +40,7 @@ pub struct CrossCargo {
     source: Source,
 }
 
-/// Where the target's standard library comes from.
+/// Source of the target's standard library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Precompiled,
@@ -51,7 +51,7 @@ enum Source {
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
 impl CrossCargo {
-    /// Finds a way to build for `target`.
+    /// Finds a toolchain for `target`.
     ///
     /// # Errors
     /// When there is none; the message says what to install.
@@ -71,11 +71,11 @@ impl CrossCargo {
         Ok(Self { target: target.to_owned(), library, source })
     }
 
-    /// Like [`CrossCargo::find`], and installs the means first when there are none: rustup's target
-    /// where rustup can get it, else Debian's packages.
+    /// Like [`CrossCargo::find`], but installs a missing toolchain: rustup's target if rustup can get it,
+    /// else Debian's packages.
     ///
     /// # Errors
-    /// When neither can be had.
+    /// When neither can be installed.
     pub fn find_or_install(target: &str, library: Library) -> Result<Self> {
         if let Ok(found) = Self::find(target, library) {
             return Ok(found);
@@ -91,15 +91,15 @@ impl CrossCargo {
         Self::find(target, library)
     }
 
-    /// `cargo SUBCOMMAND --target …` with everything set that this target needs; the caller adds
-    /// packages, profile and features.
+    /// `cargo SUBCOMMAND --target …` with the settings of this target; the caller adds packages, profile and
+    /// features.
     pub fn command(&self, subcommand: &str) -> Command {
         let mut cargo = match self.source {
-            // The proxy's name, so that the toolchain in use is kept.
+            // The proxy's name, which keeps the toolchain in use.
             Source::Precompiled | Source::RustSrc => Command::new("cargo"),
             Source::Debian => {
-                // Debian's tools must come first as a whole: a mixture of two toolchains breaks
-                // doctests (rustdoc of one, libraries of the other).
+                // All of Debian's tools must come first: a mixture of two toolchains breaks doctests (rustdoc
+                // of one, libraries of the other).
                 let mut cargo = Command::new("/usr/bin/cargo");
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 let paths = core::iter::once(PathBuf::from("/usr/bin")).chain(std::env::split_paths(&path));
@@ -128,17 +128,17 @@ impl CrossCargo {
         cargo
     }
 
-    /// Name of the environment variable that sets `CARGO_TARGET_<TRIPLE>_<WHAT>`.
+    /// Name of the environment variable `CARGO_TARGET_<TRIPLE>_<WHAT>`.
     pub fn variable(&self, what: &str) -> String {
         format!("CARGO_TARGET_{}_{what}", self.target.to_uppercase().replace('-', "_"))
     }
 
-    /// Where the build of `profile` (`release`, `debug`, …) leaves its results.
+    /// The directory with the results of a build with `profile` (`release`, `debug`, …).
     pub fn artifacts(&self, profile: &str) -> PathBuf {
         self.target_dir().join(&self.target).join(profile)
     }
 
-    /// What is used, for people.
+    /// The toolchain, for messages.
     pub fn describe(&self) -> &'static str {
         match self.source {
             Source::Precompiled => "the toolchain's own library for the target",
@@ -155,8 +155,8 @@ impl CrossCargo {
     }
 }
 
-/// Whether the toolchain in use has a compiled library for `target`. rustc prints a directory even
-/// for targets that are not installed, so look for the library itself.
+/// Whether the toolchain in use has a compiled library for `target`. rustc prints a directory even for
+/// targets that are not installed, so this looks for the library itself.
 fn precompiled(target: &str) -> bool {
     let Ok(dir) = command::text(Command::new("rustc").args(["--print", "target-libdir", "--target", target]))
     else {

@@ -1,8 +1,8 @@
-//! Root directories for tests, and two programs run on the same one.
+//! Root directories for tests, and runs of two programs on them.
 //!
-//! A [`Tree`] describes a root directory: its module directory, configuration and other files. Every run lays
-//! it out afresh below one temporary directory, runs one program, and collects its output and its files. Both
-//! programs get the same paths, so outputs are compared as they are.
+//! A [`Tree`] describes a root directory: its module directory, configuration and other files. Each run lays
+//! it out again below one temporary directory, runs one program, and collects its output and files. Both
+//! programs get the same paths, so outputs are compared unchanged.
 //!
 //! ```no_run
 //! use depmod_tests::elf_builder::{Crc, Elf};
@@ -31,7 +31,7 @@ use crate::product;
 /// The version of the module directory.
 pub const VERSION: &str = "6.1.0";
 
-/// What to lay out, relative to the root directory.
+/// The files to lay out, relative to the root directory.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     entries: BTreeMap<Vec<u8>, Entry>,
@@ -46,10 +46,10 @@ enum Entry {
     Fifo,
 }
 
-/// Which program to run.
+/// The program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// The one under test.
+    /// The program under test.
     Ours,
     /// kmod 34.2.
     Oracle,
@@ -73,7 +73,7 @@ impl Tree {
         tree
     }
 
-    /// A root directory without any module directory.
+    /// A root directory without a module directory.
     pub fn bare() -> Self {
         Self::default()
     }
@@ -95,14 +95,14 @@ impl Tree {
         self
     }
 
-    /// One more `depmod.d` file, which all runs read. `{}` in it is the root directory.
+    /// An additional `depmod.d` file, which all runs read. `{}` in it stands for the root directory.
     pub fn config(mut self, text: &str) -> Self {
         self.configs += 1;
         let path = format!("depmod.d/{}.conf", self.configs);
         self.root_file(&path, text)
     }
 
-    /// A symbolic link in the module directory. `{}` in its target is the root directory.
+    /// A symbolic link in the module directory. `{}` in its target stands for the root directory.
     pub fn link(mut self, path: &str, target: &str) -> Self {
         self.put(Self::below_modules(path.as_ref()), Entry::Link(target.into()));
         self
@@ -132,7 +132,7 @@ impl Tree {
         self.file("modules.order", text)
     }
 
-    /// The three files of a kernel build, so that a run has nothing to warn about.
+    /// The three files of a kernel build, so that a run has no warnings.
     pub fn complete(mut self) -> Self {
         for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
             self.entries.entry(Self::below_modules(name.as_ref())).or_insert(Entry::File(Vec::new()));
@@ -140,7 +140,7 @@ impl Tree {
         self
     }
 
-    /// `-b ROOT -C ROOT/depmod.d EXTRA… VERSION`: how nearly every test calls.
+    /// `-b ROOT -C ROOT/depmod.d EXTRA… VERSION`: the arguments of nearly every test.
     pub fn args<'a>(&self, extra: &[&'a str]) -> Vec<&'a str> {
         [&["-b", "{}", "-C", "{}/depmod.d"], extra, &[VERSION]].concat()
     }
@@ -150,21 +150,21 @@ impl Tree {
         self.run_raw(program, &self.args(extra))
     }
 
-    /// Runs one program with exactly these arguments; `{}` in them is the root directory.
+    /// Runs one program with exactly these arguments; `{}` in them stands for the root directory.
     pub fn run_raw(&self, program: Program, args: &[&str]) -> Outcome {
         let place = Place::new();
         self.run_at(&place, |root| with_root(program, args, root))
     }
 
-    /// Runs what `make` builds from the root directory.
+    /// Runs the command that `make` builds from the root directory.
     pub fn run_command(&self, make: impl FnOnce(&Path) -> Command) -> Outcome {
         self.run_at(&Place::new(), make)
     }
 
-    /// Runs both programs with [`Tree::args`], really and with `-n`, and returns ours of the real run.
+    /// Runs both programs with [`Tree::args`], with and without `-n`; returns our outcome without `-n`.
     ///
     /// # Panics
-    /// When anything differs.
+    /// When the outcomes differ.
     #[track_caller]
     pub fn assert_same(&self, extra: &[&str]) -> Outcome {
         if !extra.contains(&"-n") {
@@ -176,25 +176,25 @@ impl Tree {
     /// Runs both programs with exactly these arguments and returns our outcome.
     ///
     /// # Panics
-    /// When anything differs.
+    /// When the outcomes differ.
     #[track_caller]
     pub fn assert_same_raw(&self, args: &[&str]) -> Outcome {
         self.assert_same_command(|program, root| with_root(program, args, root))
     }
 
-    /// Runs what `make` builds for both programs from the root directory and returns our outcome.
+    /// Runs the commands that `make` builds from the root directory for both programs; returns our outcome.
     ///
     /// # Panics
-    /// When anything differs.
+    /// When the outcomes differ.
     #[track_caller]
     pub fn assert_same_command(&self, make: impl Fn(Program, &Path) -> Command) -> Outcome {
         self.compare(make, "")
     }
 
-    /// As [`Tree::assert_same`] without the dry run; lines with `extra_text` that only we say are left out.
+    /// Like [`Tree::assert_same`] without the dry run; ignores lines of our output that contain `extra_text`.
     ///
     /// # Panics
-    /// When anything else differs.
+    /// When the outcomes differ otherwise.
     #[track_caller]
     pub fn assert_same_but_for(&self, extra: &[&str], extra_text: &str) -> Outcome {
         let args = self.args(extra);
@@ -259,19 +259,19 @@ impl Tree {
     }
 }
 
-/// The program with arguments in which `{}` is the root directory.
+/// The program with arguments in which `{}` stands for the root directory.
 fn with_root(program: Program, args: &[&str], root: &Path) -> Command {
     let mut command = program.command();
     command.args(args.iter().map(|arg| arg.replace("{}", &root.to_string_lossy())));
     command
 }
 
-/// A temporary directory with room for one layout at a time.
+/// A temporary directory for one layout at a time.
 #[derive(Debug)]
 pub struct Place(tempfile::TempDir);
 
 impl Place {
-    /// A fresh one on the file system of temporary files.
+    /// A new directory on the file system of temporary files.
     ///
     /// # Panics
     /// When the file system refuses.
@@ -279,7 +279,7 @@ impl Place {
         Self(tempfile::Builder::new().prefix("depmod-").tempdir().expect("a temporary directory"))
     }
 
-    /// A fresh one beside `neighbour`, so that files of the one can be linked into the other.
+    /// A new directory beside `neighbour`, so that files can be linked between them.
     ///
     /// # Panics
     /// When the file system refuses.
@@ -288,7 +288,7 @@ impl Place {
         Self(tempfile::Builder::new().prefix("part-").tempdir_in(parent).expect("a temporary directory"))
     }
 
-    /// Where to lay out.
+    /// The directory of the layout.
     pub fn root(&self) -> PathBuf {
         self.0.path().join("root")
     }
@@ -300,7 +300,7 @@ impl Default for Place {
     }
 }
 
-/// Copies a directory and everything below it as hard links; neither program changes a file that it did not make.
+/// Copies a directory recursively as hard links; neither program modifies existing files in place.
 ///
 /// # Panics
 /// When the file system refuses.
@@ -317,10 +317,10 @@ pub fn link_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Runs a command for at most a minute or five and tells what it said and changed below `root`.
+/// Runs a command with a time limit of five minutes; returns its output and its changes below `root`.
 ///
 /// # Panics
-/// When it can't be started.
+/// When it cannot be started.
 pub fn observe(root: &Path, command: Command) -> Outcome {
     let before = scan(root);
     let mut bounded = Command::new("timeout");
@@ -355,7 +355,7 @@ pub fn observe(root: &Path, command: Command) -> Outcome {
     }
 }
 
-/// What tells a replaced file from an untouched one.
+/// Distinguishes a replaced file from an unchanged one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     is_file: bool,

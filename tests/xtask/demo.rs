@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: index a real kernel and show the result.
+//! `cargo xtask demo`: indexes a real kernel and shows the result.
 //!
-//! The running kernel's modules if there are any, else Debian's cloud kernel, fetched into the cache. The module
-//! directory is only read; the eleven files go below `target/demo`.
+//! It indexes the running kernel's modules if they exist, else Debian's cloud kernel, fetched into the cache.
+//! The module directory is only read; the eleven files go below `target/demo`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use depmod_core::parts::name::is_module_file;
 use depmod_core::{Found, IndexFiles, Output};
 use depmod_tests::{command, debian, target_dir, workspace};
 
-/// The kernel that is fetched where the running one has no modules.
+/// The kernel to fetch if the running kernel has no modules.
 const LABEL: &str = "bookworm-cloud-amd64";
 
-/// Aliases of devices that most machines know, to show a lookup.
+/// Aliases of common devices, to show a lookup.
 const DEVICES: [(&str, &str); 3] = [
     ("a SCSI disk", "scsi:t-0x00"),
     ("a virtio network card", "virtio:d00000001v00001AF4"),
     ("a Btrfs file system", "fs-btrfs"),
 ];
 
-/// Builds the command, runs it and prints what it made.
+/// Builds the command, runs it and prints the result.
 ///
 /// # Errors
-/// When there is no kernel to be had, or the run fails.
+/// When no kernel is available, or the run fails.
 pub(crate) fn main(_: &[String]) -> Result<()> {
     command::run(Command::new("cargo").current_dir(workspace()).args([
         "build",
@@ -57,7 +57,7 @@ pub(crate) fn main(_: &[String]) -> Result<()> {
         let path = made.join(output.file_name());
         println!("{:>9} bytes  {}", fs::metadata(&path)?.len(), path.display());
     }
-    println!("\nWhat modprobe would find in them:");
+    println!("\nModules that modprobe would find:");
     let files = Output::ALL.into_iter().map(|output| Ok((output, fs::read(made.join(output.file_name()))?)));
     let files = IndexFiles::new(files.collect::<std::io::Result<_>>()?);
     let lookup = files.lookup()?;
@@ -82,7 +82,7 @@ fn kernel() -> Result<(PathBuf, String)> {
         println!("The running kernel has modules: {}", running.display());
         return Ok((PathBuf::from("/"), version));
     }
-    println!("The running kernel ({version}) has no modules here; taking Debian's {LABEL} instead.");
+    println!("The running kernel ({version}) has no modules here; Debian's {LABEL} is used instead.");
     let kernel = debian::kernel(LABEL)?;
     Ok((kernel.root, kernel.version))
 }

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail, ensure};
 use depmod_tests::efi;
 
-/// What an ESP should spare for it, in bytes.
+/// The limit of the program's size on a system partition, in bytes.
 const SIZE_MAX: u64 = 500 << 10;
 
-/// Builds the program for `--arch ARCH` (x86_64 unless told otherwise); its path is the last line.
+/// Builds the program for `--arch ARCH` (default x86_64); prints its path as the last line.
 ///
 /// # Errors
-/// When nothing builds for the architecture, or the build fails.
+/// When no toolchain is available for the architecture, or the build fails.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let arch = match args {
         [] => "x86_64",
@@ -17,9 +17,9 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         _ => bail!("usage: cargo xtask efi [--arch {}]", efi::architectures()?.join("|")),
     };
     let program = efi::build(arch)?;
-    let size = program.metadata().context("the program is not where it was built")?.len();
+    let size = program.metadata().context("the built program is missing")?.len();
     println!("{size} bytes");
-    ensure!(size <= SIZE_MAX, "the program may have {SIZE_MAX} bytes");
+    ensure!(size <= SIZE_MAX, "the program is larger than {SIZE_MAX} bytes");
     println!("{}", program.display());
     Ok(())
 }

@@ -1,8 +1,7 @@
-//! `cargo xtask fuzz`: search for inputs that crash a parser.
+//! `cargo xtask fuzz`: searches for inputs that crash a parser.
 //!
-//! libFuzzer's instrumentation is asked of the ordinary compiler, so neither a nightly toolchain nor
-//! cargo-fuzz is needed. An input that crashes is put among the fixtures, where every later test run
-//! replays it.
+//! The stable compiler adds libFuzzer's instrumentation, so neither a nightly toolchain nor cargo-fuzz is
+//! needed. A crashing input is saved as a fixture, which every later test run replays.
 
 use std::fs;
 use std::process::Command;
@@ -12,15 +11,15 @@ use depmod_tests::command::{run, text};
 use depmod_tests::fuzz::{TARGETS, seeds};
 use depmod_tests::workspace;
 
-/// What `cargo fuzz` would pass, without the address sanitizer: the core has no unsafe code.
+/// The flags of `cargo fuzz`, without the address sanitizer: the core has no unsafe code.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
-/// `TARGET… [SECONDS]`, or `--all [SECONDS]`, or `--check` to build only.
+/// `TARGET… [SECONDS]`, or `--all [SECONDS]`, or `--check` to only build.
 ///
 /// # Errors
-/// When a target is unknown, cannot be built, or crashed.
+/// When a target is unknown, cannot be built, or crashes.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let seconds = args.last().and_then(|arg| arg.parse::<u32>().ok()).unwrap_or(60);
     let chosen: Vec<&str> = if args.iter().any(|arg| arg == "--all" || arg == "--check") {
@@ -41,7 +40,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let version = text(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
     let fuzz = workspace().join("tests/fuzz");
-    // With an explicit target the flags do not apply to build scripts.
+    // With an explicit target, the flags do not apply to build scripts.
     let mut build = Command::new("cargo");
     build.current_dir(&fuzz).args(["build", "--release", "--target", host]).env("RUSTFLAGS", INSTRUMENTATION);
     build.env("CARGO_TARGET_DIR", fuzz.join("target"));
@@ -72,7 +71,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         if run(&mut fuzzer).is_err() {
             crashed.push(name);
         }
-        // A folder without a finding is no fixture.
+        // A directory without a crasher is not a fixture.
         let _ = fs::remove_dir(&crashers);
     }
     if crashed.is_empty() { Ok(()) } else { bail!("crashers were found for: {}", crashed.join(" ")) }

@@ -1,7 +1,8 @@
-//! `cargo xtask instructions`: has the command become slower? Counted, so that a busy machine says the same.
+//! `cargo xtask instructions`: detects slowdowns of the command by counting instructions, which the load of
+//! the machine does not affect.
 //!
-//! The count is that of the release build on one thread over a generated module directory that never changes. It stands
-//! in `tests/instructions.toml` for the compiler it was taken with.
+//! The count is that of the release build on one thread over a constant generated module directory.
+//! `tests/instructions.toml` records it with the compiler version.
 
 use alloc::collections::BTreeMap;
 use std::fs;
@@ -12,11 +13,11 @@ use depmod_tests::bench::{callgrind, corpus, generated};
 use depmod_tests::{command, product, workspace};
 use serde::Deserialize;
 
-/// Modules in the directory.
+/// Number of modules in the directory.
 const MODULES: usize = 1500;
-/// Growth that fails. What the seeds of hash tables and the order of directory entries change is less than 0.1 %.
+/// Growth that is an error. Seeds of hash tables and the order of directory entries change less than 0.1 %.
 const ALLOWED: f64 = 1.05;
-/// Fall, in per cent, that has to be recorded.
+/// Decrease, in per cent, that must be recorded.
 const ALLOWED_FALL: f64 = 3.0;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -25,10 +26,10 @@ struct Recorded {
     instructions: u64,
 }
 
-/// Compares with the recorded count, or records (`--record`).
+/// Compares with the recorded count, or records it (`--record`).
 ///
 /// # Errors
-/// When the count grew by more than 5 % or fell by more than 3 %, or none is recorded for this target.
+/// When the count grew by more than 5 % or fell by more than 3 %, or no count is recorded for this target.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let record = match args {
         [] => false,
@@ -52,16 +53,16 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     judge(before, &rustc, count)
 }
 
-/// Says how the count compares, and fails if it grew too much, or fell so much that growth would not show.
+/// Compares the counts; fails if the count grew too much, or fell so much that later growth would be hidden.
 fn judge(before: &Recorded, rustc: &str, count: u64) -> Result<()> {
     let factor = count as f64 / before.instructions as f64;
     let growth = (factor - 1.0) * 100.0;
     println!("{growth:+.2} % of the recorded {}, taken with rustc {}", before.instructions, before.rustc);
     if factor > ALLOWED {
-        let hint = if before.rustc == rustc { "" } else { " (or is it the other compiler?)" };
+        let hint = if before.rustc == rustc { "" } else { " (the compilers differ)" };
         bail!("{growth:.1} % more instructions than recorded{hint}; if that is intended, --record");
     }
-    // Else what was won could be lost again without a word.
+    // Without a new record, later growth up to the old count would be hidden.
     if rustc == before.rustc && growth < -ALLOWED_FALL {
         bail!("{:.1} % fewer instructions than recorded: --record", -growth);
     }
@@ -94,7 +95,7 @@ fn compiler() -> Result<(String, String)> {
     let text = command::text(Command::new("rustc").arg("-vV"))?;
     let field = |name: &str| {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.map(str::to_owned).with_context(|| format!("rustc -vV does not tell its {name}"))
+        value.map(str::to_owned).with_context(|| format!("rustc -vV does not print its {name}"))
     };
     Ok((field("host")?, field("release")?))
 }
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_recorded_is_read_again() {
+    fn recorded_counts_are_read_back() {
         let count = Recorded { rustc: "1.95.0".to_owned(), instructions: 123 };
         let recorded = BTreeMap::from([("x86_64-unknown-linux-gnu".to_owned(), count)]);
         let read: BTreeMap<String, Recorded> = toml::from_str(&render(&recorded)).unwrap();
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn five_percent_more_are_allowed_and_three_less() {
+    fn growth_of_5_and_decrease_of_3_percent_are_allowed() {
         let before = Recorded { rustc: "1.95.0".to_owned(), instructions: 1000 };
         assert!(judge(&before, "1.95.0", 1050).is_ok());
         assert!(judge(&before, "1.95.0", 1051).is_err());

@@ -1,12 +1,12 @@
-//! `cargo xtask kernels`: real kernels into the cache, for conformance runs and benchmarks.
+//! `cargo xtask kernels`: fetches real kernels into the cache, for conformance runs and benchmarks.
 
 use anyhow::Result;
 use depmod_tests::debian::{self, LABELS};
 
-/// Fetches what `args` names (`--all`: everything) and prints where it is.
+/// Fetches the kernels in `args` (`--all`: all kernels) and prints their paths.
 ///
 /// # Errors
-/// When a label is unknown or its kernel can't be had.
+/// When a label is unknown or its kernel cannot be fetched.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     if args.is_empty() || args.iter().any(|arg| arg == "--list") {
         for label in LABELS {

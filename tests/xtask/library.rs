@@ -1,7 +1,7 @@
-//! The libraries as other programs use them: `cargo xtask test library` and the `bare-…` steps.
+//! The libraries in other programs: `cargo xtask test library` and the `bare-…` steps.
 //!
-//! Examples are copied into fresh packages outside of the workspace, which depend on the libraries by path. Features
-//! and dependencies of the workspace have no effect there.
+//! Examples are copied into new packages outside of the workspace, which depend on the libraries by path.
+//! Features and dependencies of the workspace do not affect them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ use depmod_tests::workspace;
 /// A library: its directory in the workspace, and the dependencies of programs that use it.
 type Library = (&'static str, &'static [Dependency]);
 
-/// A dependency: the package, its directory, and whether its default features are on.
+/// A dependency: the package, its directory, and whether its default features are active.
 type Dependency = (&'static str, &'static str, bool);
 
 const LIBRARIES: &[Library] = &[
@@ -30,13 +30,13 @@ const TOOLS: [&str; 1] = ["limit"];
 /// The example for programs without allocator.
 const WITHOUT_ALLOCATOR: &str = "core/examples/lookup_without_allocator.rs";
 
-/// Most lines of one example, without blank lines and comments.
+/// Limit for the lines of an example, without blank lines and comments.
 const LINES_MAX: usize = 25;
 
 /// Builds and runs every example of the libraries.
 ///
 /// # Errors
-/// When a library has no examples, or one of them does not build, fails, prints nothing or is too long.
+/// When a library has no examples, or an example does not build, fails, prints nothing or is too long.
 pub(crate) fn main() -> Result<()> {
     let mut failed = Vec::new();
     for (library, dependencies) in LIBRARIES {
@@ -60,7 +60,7 @@ pub(crate) fn main() -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("examples: {}", failed.join(" ")) }
 }
 
-/// Compiles the example for programs without allocator; the core has no features then.
+/// Compiles the example for programs without allocator, with the core without features.
 ///
 /// # Errors
 /// When it does not compile for the target.
@@ -95,20 +95,20 @@ fn examples(library: &str) -> Result<Vec<(String, PathBuf)>> {
 /// Runs an example and returns its number of lines.
 fn check(package: &Package, name: &str, path: &Path) -> Result<usize> {
     let mut example = Command::new(package.target().join("debug").join(name));
-    // Temporary files of the example go with the package.
+    // Temporary files of the example are removed with the package.
     let printed = output(example.current_dir(package.root()).env("TMPDIR", package.root()))?;
     ensure!(!printed.is_empty(), "it prints nothing");
     let lines = count_lines(&fs::read_to_string(path)?);
-    ensure!(lines <= LINES_MAX, "{lines} lines, at most {LINES_MAX} are allowed");
+    ensure!(lines <= LINES_MAX, "{lines} lines, more than {LINES_MAX}");
     Ok(lines)
 }
 
-/// Lines of code: blank lines and comments do not count.
+/// Number of code lines, without blank lines and comments.
 fn count_lines(text: &str) -> usize {
     text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
-/// A fresh package outside of the workspace; dropped, it is gone.
+/// A new package outside of the workspace; drop removes it.
 struct Package(tempfile::TempDir);
 
 impl Package {
@@ -139,7 +139,7 @@ impl Package {
         Ok(())
     }
 
-    /// Copies the directories beside the examples: they hold the files that the examples include.
+    /// Copies the directories beside the examples, which contain the files that the examples include.
     fn add_data(&self, examples: &Path) -> Result<()> {
         for entry in fs::read_dir(examples)? {
             let path = entry?.path();
@@ -164,7 +164,7 @@ impl Package {
         cargo
     }
 
-    /// Lets a cargo command work on this package.
+    /// Sets up a cargo command for this package.
     fn set_up<'c>(&self, cargo: &'c mut Command) -> &'c mut Command {
         cargo.current_dir(self.root()).env("CARGO_TARGET_DIR", self.target())
     }

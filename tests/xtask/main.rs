@@ -1,6 +1,6 @@
 //! Developer tasks of the project: `cargo xtask TASK [ARG…]`.
 //!
-//! Each task is a file beside this one; this file only chooses.
+//! Each task is a module; this file selects the task.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tasks run where std is")]
 
 extern crate alloc;
@@ -19,19 +19,27 @@ mod test;
 
 use std::process::ExitCode;
 
-/// One task: its name, what its operands are and what it does, and its body.
+/// A task: its name, its operands and description, and its body.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: &[Task] = &[
     ("demo", "             index a real kernel and show the result", demo::main),
-    ("test", "[STEP…]      every test of the project, or these steps of it (--list names them)", test::main),
-    ("bench", "[ROW…]      kmod and depmod side by side, as a table (--list names the rows)", bench::main),
-    ("instructions", "[--record]  has the command become slower than recorded?", instructions::main),
-    ("size", "            are the static builds small enough?", size::main),
-    ("boot", "[CASE…]      the firmware program in QEMU (--list names the cases)", boot::main),
-    ("conformance", "[LABEL…]  our output against kmod's on real kernels", conformance::main),
+    ("test", "[STEP…]      all tests of the project, or these steps (--list names them)", test::main),
+    ("bench", "[ROW…]      compare the speed of kmod and depmod (--list names the rows)", bench::main),
+    (
+        "instructions",
+        "[--record]  compare the command's instruction count with the record",
+        instructions::main,
+    ),
+    ("size", "            check the sizes of static builds", size::main),
+    ("boot", "[CASE…]      test the firmware program in QEMU (--list names the cases)", boot::main),
+    ("conformance", "[LABEL…]  compare our output with kmod's on real kernels", conformance::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
-    ("fuzz", "TARGET… [S]  search for inputs that crash a parser (no target names them, --all)", fuzz::main),
+    (
+        "fuzz",
+        "TARGET… [S]  search for inputs that crash a parser (without a target: list; --all)",
+        fuzz::main,
+    ),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
 ];
 

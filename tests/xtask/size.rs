@@ -1,7 +1,7 @@
-//! `cargo xtask size`: are the static builds of the command small enough?
+//! `cargo xtask size`: checks the sizes of static builds of the command.
 //!
-//! Both use the profile `small` and musl, for glibc alone would be half of the program. The flags beside
-//! cost nothing but addresses that differ from run to run and the backtrace of a crash.
+//! Both builds use the profile `small` and musl: glibc alone would be half of the program. The additional
+//! flags only cost address randomization and backtraces of crashes.
 
 use std::process::Command;
 
@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail};
 use depmod_tests::toolchain::{CrossCargo, Library};
 use depmod_tests::{apt, command, workspace};
 
-/// Name, what cargo is told besides, most bytes.
+/// Name, additional arguments of cargo, maximum size in bytes.
 const BUILDS: [(&str, &[&str], u64); 2] = [
     ("native codecs", &[], 3 << 19),
-    // Last: what this build leaves behind is what recovery images want.
+    // Last, because recovery images use this build and it remains in the target directory.
     ("pure Rust", &["--no-default-features", "--features", "cli"], 1 << 20),
 ];
 
-/// Builds both for this machine's processor, stripped and linked statically, and compares their sizes.
+/// Builds both for this machine's architecture, stripped and statically linked, and checks their sizes.
 ///
 /// # Errors
 /// When a build fails or is too large.
@@ -34,7 +34,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         let mut build = cross.command("build");
         build.args(["--quiet", "--package", "depmod", "--profile", "small"]).args(options);
         command::run(build.env("RUSTFLAGS", flags()))?;
-        command::output(Command::new(&program).arg("--version")).context("what was built does not run")?;
+        command::output(Command::new(&program).arg("--version")).context("the built program does not run")?;
         let size = program.metadata().with_context(|| program.display().to_string())?.len();
         println!("{size:8} of at most {most} bytes: static, {name}");
         large.extend((size > most).then_some(name));
@@ -47,14 +47,14 @@ fn flags() -> String {
     let script = workspace().join("tests/xtask/no-unwind-tables.ld");
     let flags = [
         "target-feature=+crt-static".to_owned(),
-        // Position-independent programs carry a table of every pointer in their data.
+        // Position-independent programs have a table of all pointers in their data.
         "relocation-model=static".to_owned(),
-        // Equal tails and sequences of instructions become functions.
+        // Turns equal tails and sequences of instructions into functions.
         "llvm-args=-enable-machine-outliner=always".to_owned(),
         format!("link-arg=-Wl,-T,{}", script.display()),
-        // Code, constants and headers follow one another without filling up pages.
+        // Code, constants and headers are contiguous, without page alignment.
         "link-arg=-Wl,-z,noseparate-code".to_owned(),
-        // Leads to debugging information, of which there is none.
+        // A build ID only leads to debugging information, which these builds lack.
         "link-arg=-Wl,--build-id=none".to_owned(),
     ];
     flags.map(|flag| format!("-C {flag}")).join(" ")

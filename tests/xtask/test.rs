@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the project, step by step.
+//! `cargo xtask test`: all tests of the project, step by step.
 
 use std::fs;
 use std::process::Command;
@@ -9,22 +9,26 @@ use depmod_tests::command::run;
 use depmod_tests::toolchain::{CrossCargo, Library};
 use depmod_tests::{apt, target_dir, workspace};
 
-/// A step: its name, what it proves, how.
+/// A step: its name, its property, its body.
 type Step = (&'static str, &'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
     ("fmt", "the source is formatted", || run(cargo("fmt").args(["--all", "--check"]))),
-    ("clippy", "no lint fires anywhere", || {
+    ("clippy", "clippy has no warnings", || {
         run(cargo("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
-    ("features", "no lint fires in a library without features, or with any one of them", features),
-    ("doc", "the documentation builds without a warning", || {
+    (
+        "features",
+        "clippy has no warnings about libraries without features, or with any single feature",
+        features,
+    ),
+    ("doc", "the documentation builds without warnings", || {
         run(cargo("doc").args(["--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("unit", "unit, property and conformance tests of all packages on this machine", || {
         run(cargo("test").arg("--workspace"))
     }),
-    ("no-alloc", "what the core offers without an allocator", || {
+    ("no-alloc", "the tests of the core pass without an allocator", || {
         run(cargo("test").args(["--package", "depmod-core", "--no-default-features"]))
     }),
     ("bare-64", "the core and a lookup without allocator build for 64-bit bare metal", || {
@@ -34,12 +38,14 @@ const STEPS: &[Step] = &[
         bare_metal("thumbv7em-none-eabihf")
     }),
     ("library", "the libraries' examples are short and work outside of the workspace", crate::library::main),
-    ("publish", "the packages build from the files that are published", || {
+    ("publish", "the packages build from their published files", || {
         run(cargo("publish").args(["--dry-run", "--allow-dirty"]).args(PUBLISHED))
     }),
     ("big-endian", "the core's tests pass on a big-endian processor (s390x, emulated)", big_endian),
     ("pure", "the command without native codecs: its own tests, and kmod's compressed modules", pure),
-    ("fuzz", "every fuzz target for three seconds", || crate::fuzz::main(&["--all".into(), "3".into()])),
+    ("fuzz", "all fuzz targets run for three seconds without a crash", || {
+        crate::fuzz::main(&["--all".into(), "3".into()])
+    }),
     ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[])
     }),
@@ -52,19 +58,19 @@ const STEPS: &[Step] = &[
             .into_iter()
             .try_for_each(|arch| crate::efi::main(&["--arch".into(), arch]))
     }),
-    ("boot", "firmware starts real kernels with what the program hands over", || crate::boot::main(&[])),
+    ("boot", "firmware starts real kernels with initrds from the program", || crate::boot::main(&[])),
 ];
 
-/// The packages for crates.io; cargo takes those that depend on each other together.
+/// The packages for crates.io; cargo publishes dependent packages together.
 const PUBLISHED: [&str; 6] = ["--package", "depmod-core", "--package", "depmod", "--package", "depmod-uefi"];
 
 /// Directories of the libraries.
 const LIBRARIES: [&str; 2] = ["core", "host-cli"];
 
-/// Runs the steps named in `args`, or all. A step that fails does not keep the others from running.
+/// Runs the steps named in `args`, or all. After a failed step, the other steps still run.
 ///
 /// # Errors
-/// When a step is unknown or one failed.
+/// When a step is unknown or fails.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     if args.iter().any(|arg| arg == "--list") {
         for (name, about, _) in STEPS {
@@ -75,7 +81,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.iter().find(|arg| STEPS.iter().all(|(name, _, _)| name != arg)) {
         bail!("no step `{unknown}`; `cargo xtask test --list` names them");
     }
-    // What the tests call beside the base system.
+    // Programs that the tests call besides the base system.
     apt::install(&["cpio", "g++", "gzip", "lz4", "xz-utils", "zstd"])?;
     let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut failed = Vec::new();
@@ -138,7 +144,7 @@ fn bare_metal(target: &str) -> Result<()> {
 fn pure() -> Result<()> {
     let features = ["--package", "depmod", "--no-default-features", "--features", "cli"];
     run(cargo("test").args(features))?;
-    // Beside the ordinary one, so that neither build takes the other's place.
+    // A separate directory, so that neither build replaces the other.
     let dir = target_dir().join("pure");
     run(cargo("build").args(features).arg("--target-dir").arg(&dir))?;
     run(cargo("test")

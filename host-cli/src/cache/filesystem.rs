@@ -1,13 +1,14 @@
-//! On which file systems a file's times tell whether it has changed.
+//! File systems on which a file's times reveal changes.
 //!
-//! A kernel that writes to a file sets its change time to the present, and nobody else can set it. But
-//! the files of an image that is only read have whatever its maker wrote: of two images made with
-//! `SOURCE_DATE_EPOCH`, one mounted in place of the other, different files can have the same inode,
-//! size and times. A network's or a user's file system has the times that its server says. On tmpfs a write
-//! through a shared mapping changes no time if the page was read before, on ZFS later than the bytes. So
+//! A kernel that writes to a file sets its change time to the present, and programs cannot set it. But files
+//! of a read-only image have the times that the image builder chose: in two images built with
+//! `SOURCE_DATE_EPOCH` and mounted at the same place, different files can have the same inode, size and
+//! times. Files of network and user-space file systems have the server's times. On tmpfs, a write through a
+//! shared mapping changes no time if the page was read before; on ZFS, the time changes after the bytes.
+//! Hence
 //!
 //! ```text
-//! ext4, mounted to be written             a cache
+//! ext4, mounted read-write                a cache
 //! ext4, mounted read-only                 none
 //! squashfs, erofs, overlayfs, nfs, tmpfs  none
 //! another mount inside the first          its modules are read every time
@@ -16,7 +17,7 @@
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
-/// Numbers of file systems whose times are this kernel's, as `statfs(2)` lists them.
+/// Magic numbers (`statfs(2)`) of file systems with times set by this kernel.
 const KEEP_TIME: [u32; 4] = [
     0xEF53,      // ext2, ext3, ext4
     0x5846_5342, // XFS
@@ -27,17 +28,21 @@ const KEEP_TIME: [u32; 4] = [
 /// The file system of a module directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
-    /// The device of its files.
+    /// Device number of its files.
     pub(super) device: u64,
-    /// Its own number, on most made from its UUID.
+    /// Its ID, derived from its UUID on most file systems.
     pub(super) id: u64,
 }
 
 impl FileSystem {
-    /// That of this directory, if stamps of its files can be believed.
+    /// The file system of this directory, if stamps of its files are reliable.
     pub(super) fn of(directory: &[u8]) -> Result<Option<Self>, Errno> {
         let status = rustix::fs::statvfs(directory)?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the kernel has 32 bits")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "magic numbers have 32 bits"
+        )]
         #[allow(clippy::unnecessary_cast, reason = "the types differ by architecture")]
         let kind = rustix::fs::statfs(directory)?.f_type as u32;
         #[allow(clippy::useless_conversion, reason = "the types differ by architecture")]
@@ -52,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_file_system_that_keeps_time_is_one() {
+    fn only_file_systems_with_reliable_times_are_accepted() {
         assert_eq!(FileSystem::of(b"/proc"), Ok(None));
         assert_eq!(FileSystem::of(b"/proc/no such"), Err(Errno::NOENT));
     }

@@ -1,15 +1,15 @@
-//! The file of the cache.
+//! The format of the cache file.
 //!
 //! ```text
 //! 0    magic: u64        "depmodc2"; the last character is the version of this format
 //! 8    head: Digest      size (u64) and checksum (u128) of the head
-//! 32   body: Digest      the same of the body
+//! 32   body: Digest      size and checksum of the body
 //! 56   the head          Head
 //! …    the body          a list of Entry
 //! ```
 //!
-//! A run that finds nothing changed reads the head alone, which is small. The facts in the body are
-//! the core's blocks (`depmod_core::parts::parse::module::Facts`).
+//! A run without changes reads only the head, which is small. The facts in the body are the core's blocks
+//! (`depmod_core::parts::parse::module::Facts`).
 
 use depmod_core::Output;
 
@@ -20,12 +20,12 @@ use crate::source::{Stamp, Time};
 record!('f, Stamp: Stamp { device, inode, size, modified, changed });
 record!('f, Time: Time { seconds, nanoseconds });
 
-/// What every version of this format begins with.
+/// Common to the magics of all versions of this format.
 pub(super) const NAME: &[u8; 7] = b"depmodc";
-/// To be changed with every change of this format.
+/// Changes with every change of this format.
 const MAGIC: u64 = u64::from_le_bytes(*b"depmodc2");
 
-/// What the file begins with.
+/// The start of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefix {
     magic: u64,
@@ -34,23 +34,23 @@ pub(super) struct Prefix {
 }
 record!('f, Prefix: Prefix { magic, head, body });
 
-/// Whose file it is, and what was made of it last.
+/// The owner of the file, and the last result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head<'f> {
-    /// The program that wrote it; another one may see other facts in the same modules.
+    /// The program that wrote the file; another program may extract other facts from the same modules.
     pub(super) program: &'f [u8],
     /// The module directory.
     pub(super) directory: &'f [u8],
-    /// The number of its file system.
+    /// The ID of its file system.
     pub(super) filesystem: u64,
     pub(super) result: Option<LastResult>,
 }
 record!('f, Head<'f>: Head { program, directory, filesystem, result });
 
-/// What a run made that had nothing to say.
+/// Result of a run without diagnostics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastResult {
-    /// Checksum of everything that the result depends on.
+    /// Checksum of all input of the result.
     pub(super) input: u128,
     /// The index files, in the order of [`Output::ALL`].
     pub(super) outputs: Vec<Digest>,
@@ -69,7 +69,7 @@ record!('f, Entry<'f>: Entry { path, stamp, facts });
 impl Prefix {
     pub(super) const LEN: usize = 56;
 
-    /// Takes a prefix that fits a file of this size.
+    /// Parses a prefix; checks it against the size of the file.
     pub(super) fn parse(mut bytes: &[u8], file_size: u64) -> Option<Self> {
         let prefix = Self::read(&mut bytes)?;
         let size = (Self::LEN as u64).checked_add(prefix.head.size)?.checked_add(prefix.body.size)?;
@@ -82,17 +82,17 @@ impl Prefix {
     }
 
     pub(super) fn head<'f>(&self, bytes: &'f [u8]) -> Option<Head<'f>> {
-        let head: Head<'_> = whole(bytes, self.head)?;
+        let head: Head<'_> = checked(bytes, self.head)?;
         let outputs = head.result.as_ref().map_or(Output::ALL.len(), |result| result.outputs.len());
         (outputs == Output::ALL.len()).then_some(head)
     }
 
     pub(super) fn body<'f>(&self, bytes: &'f [u8]) -> Option<Vec<Entry<'f>>> {
-        whole(bytes, self.body)
+        checked(bytes, self.body)
     }
 }
 
-/// A whole file.
+/// A complete file.
 pub(super) fn encode<'f>(head: &Head<'f>, entries: &Vec<Entry<'f>>) -> Vec<u8> {
     let mut file = vec![0; Prefix::LEN];
     head.write(&mut file);
@@ -106,7 +106,7 @@ pub(super) fn encode<'f>(head: &Head<'f>, entries: &Vec<Entry<'f>>) -> Vec<u8> {
     file
 }
 
-fn whole<'f, T: Field<'f>>(mut bytes: &'f [u8], digest: Digest) -> Option<T> {
+fn checked<'f, T: Field<'f>>(mut bytes: &'f [u8], digest: Digest) -> Option<T> {
     if Digest::of(bytes) != digest {
         return None;
     }
@@ -136,18 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn another_number_of_files_is_another_format() {
+    fn results_with_another_number_of_outputs_are_invalid() {
         let result = LastResult { input: 1, outputs: vec![Digest::of(b""); 10] };
         let head = Head { program: b"p", directory: b"/d", filesystem: 7, result: Some(result) };
         assert_eq!(parse(&encode(&head, &Vec::new())), None);
     }
 
     proptest! {
-        // Checksums keep such bytes away; should one ever fit, this is what happens.
+        // Checksums reject such bytes; this covers a checksum that matches by accident.
         #[test]
-        fn wild_records_end_where_their_bytes_do(mut bytes in prop::collection::vec(any::<u8>(), 0..300), small: bool) {
+        fn parsing_invalid_records_never_reads_past_the_end(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+            small: bool,
+        ) {
             if small {
-                // Lengths that fit lie in the first byte of eight.
+                // Every eighth byte holds a plausible length.
                 bytes.iter_mut().enumerate().filter(|(at, _)| at % 8 != 0).for_each(|(_, byte)| *byte = 0);
             }
             let mut rest = bytes.as_slice();
@@ -162,7 +165,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read(
+        fn encoded_files_parse_back(
             program in prop::collection::vec(any::<u8>(), 0..9),
             result in prop::option::of((any::<u128>(), any::<u64>(), any::<u128>())),
             modules in prop::collection::vec(

@@ -1,29 +1,28 @@
-//! The cache: what modules told when they were last read.
+//! The cache: facts of modules from earlier runs.
 //!
-//! Reading and decoding modules is nearly all of a run's work, and most runs follow the change of one
-//! module. For each module directory one file in `/var/cache/depmod` holds every module's path, its
-//! [`Stamp`] and its facts. A run asks the system for all stamps; facts whose stamp is still the
-//! same are taken from the cache, the other modules are read.
+//! Reading and decoding modules is nearly all of a run's work, and most runs follow the change of one module.
+//! One file per module directory in `/var/cache/depmod` holds every module's path, [`Stamp`] and facts. A run
+//! asks the system for all stamps, takes the facts of modules with an unchanged stamp from the cache, and
+//! reads the other modules.
 //!
 //! ```text
-//! /lib/modules/6.1.0   all modules but one have their stamps     1 module is read, 4,228 are not
-//!                      all, and the configuration, modules.order,
-//!                      … give what they gave                     nothing is read or built at all,
-//!                                                                if the index files are still those
+//! /lib/modules/6.1.0   unchanged: stamps of all modules but one     1 module is read, 4,228 are not
+//!                      unchanged: all stamps, configuration,        no module is read, no file is built
+//!                      modules.order, … and the index files
 //! ```
 //!
-//! The cache never changes a byte of a result, nor a message:
+//! The cache affects neither the bytes of a result nor its messages:
 //!
-//! * there is a cache only where the kernel itself keeps the times of files (`FileSystem`), and modules
-//!   that are not on the file system of their directory are always read;
-//! * a stamp is that of the very descriptor that was read, and is kept only if any later change must
-//!   give another one (`Stamp::is_settled`);
-//! * modules that could not be read are not kept, so that the same is said about them again;
-//! * a result is remembered only of a run that had nothing to say once modules were found, together
-//!   with a checksum of everything that it was made from;
-//! * a file that is not wholly what this very program wrote for this directory counts as none.
+//! * a cache requires a file system with times set by this kernel (`FileSystem`); modules on a file system
+//!   other than their directory's are always read;
+//! * a stamp comes from the descriptor that was read, and is kept only if any later change must give another
+//!   stamp (`Stamp::is_settled`);
+//! * unreadable modules are not kept, so that each run reports them again;
+//! * a result is kept only if the run reported nothing after the walk; it is kept with a checksum of all its
+//!   input;
+//! * a file is valid only if this build of the program wrote all of it for this directory.
 //!
-//! A cache that cannot be read or written costs time and nothing else.
+//! A cache that cannot be read or written costs time only.
 
 mod filesystem;
 mod format;
@@ -51,14 +50,14 @@ use format::{Entry, Head, LastResult, encode};
 use place::{Place, Stored};
 use record::Field;
 
-/// Where the cache is, unless `--cache=DIR` says otherwise.
+/// The directory of the cache without `--cache=DIR`.
 pub const DIRECTORY: &str = "/var/cache/depmod";
 
-/// Whether a run on these directories (of the modules, of the output) can have its cache in `cache`,
-/// with a message for the curious if it cannot: then nothing of it is lost but time.
+/// Whether a run on these directories (of the modules, of the output) can keep its cache in `cache`. If not,
+/// reports why at level INFO: the run is slower, with the same result.
 ///
 /// # Errors
-/// When somebody named a directory inside one of them.
+/// When an explicitly given directory is inside one of them.
 pub(crate) fn admit(
     cache: &[u8],
     directories: [&[u8]; 2],
@@ -72,7 +71,7 @@ pub(crate) fn admit(
     } else {
         match FileSystem::of(directories[0]) {
             Ok(Some(filesystem)) => return Ok(Some(filesystem)),
-            Ok(None) => "the modules are not where this kernel keeps the times of files".into(),
+            Ok(None) => "the file system of the modules has no reliable times".into(),
             Err(error) => strerror(error),
         }
     };
@@ -84,25 +83,24 @@ pub(crate) fn admit(
 #[derive(Debug)]
 pub(crate) struct Cache {
     place: Place,
-    /// The directory of that place, as it was asked for.
+    /// The directory of the place, as given.
     path: Vec<u8>,
     program: Vec<u8>,
     directory: Vec<u8>,
     filesystem: FileSystem,
-    /// What is in the file, if it is to be believed.
+    /// The content of a valid file.
     stored: Option<Stored>,
     result: Option<LastResult>,
-    /// For each module of the list, in order, the stamp of what its facts are or would be from;
-    /// `None` if they are not to be kept.
+    /// For each module of the list, in order, the stamp of its facts; `None` if they are not to be kept.
     stamps: Vec<Option<Stamp>>,
-    /// Whether the file's modules and stamps are other ones.
+    /// Whether the modules and stamps differ from those in the file.
     stale: bool,
 }
 
 impl Cache {
-    /// Opens the cache file in `cache` for a module directory with these modules, and asks for their
-    /// stamps. `filesystem` is what [`admit`] gave. `None`, with a message at most for the curious, if
-    /// there can be no cache.
+    /// Opens the cache file in `cache` for a module directory with these modules, and asks for their stamps.
+    /// `filesystem` comes from [`admit`]. `None`, and at most a message at level INFO, if there is no usable
+    /// cache.
     pub(crate) fn open(
         cache: &[u8],
         directory: &[u8],
@@ -122,7 +120,7 @@ impl Cache {
         let modules = list.modules();
         let order: Vec<usize> = (0..modules.len()).collect();
         let stamps = on_threads(order.len(), &order, jobs, |queue| {
-            // Opened, since who may not read a module is told so.
+            // Opened, so that a missing read permission is reported as without a cache.
             let stamp = |at: usize| Some(DiskSource.open(modules[at].path()).ok()?.stamp());
             let here = |stamp: &Stamp| stamp.device() == filesystem.device;
             queue.map(|at| (at, stamp(at).filter(here))).collect()
@@ -149,14 +147,14 @@ impl Cache {
         Some(this)
     }
 
-    /// The eleven files that this run will give, if that is known already, in the order of
-    /// [`Output::ALL`]. There is then nothing more to say either.
+    /// The eleven files of this run, in the order of [`Output::ALL`], if they are known without reading
+    /// modules. There are no further messages then.
     pub(crate) fn result(&self, options: &Options, listed: &Listed) -> Option<&[Digest]> {
         let result = self.result.as_ref()?;
         (self.input(options, listed)? == result.input).then_some(&result.outputs)
     }
 
-    /// Loads every module of the list, from the cache where it can.
+    /// Loads every module of the list, where possible from the cache.
     pub(crate) fn load(
         &mut self,
         list: &ModuleList,
@@ -172,7 +170,7 @@ impl Cache {
             let stamp = self.stamps.get(at).copied().flatten()?;
             known.get(modules[at].path()).filter(|entry| entry.stamp == stamp)
         };
-        // What has to be read comes first, the largest before the others.
+        // Modules to read come first, the largest before the others.
         let mut order: Vec<usize> = (0..modules.len()).collect();
         order.sort_by_cached_key(|&at| match entry(at) {
             Some(_) => (true, 0),
@@ -217,7 +215,7 @@ impl Cache {
         loads
     }
 
-    /// Keeps what the run found, and its result if there was nothing to say about it.
+    /// Keeps the facts that the run found, and its result if it reported nothing.
     pub(crate) fn store(
         self,
         options: &Options,
@@ -229,7 +227,7 @@ impl Cache {
         let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect::<Vec<_>>());
         let result = match (digests, self.input(options, listed)) {
             (Some(outputs), Some(input)) => Some(LastResult { input, outputs }),
-            // The old one holds good: the same input would still give the same.
+            // The old result is still valid: it has the same input.
             _ => self.result.clone(),
         };
         if !self.stale && result == self.result {
@@ -247,7 +245,7 @@ impl Cache {
         }
     }
 
-    /// Checksum of everything that the outputs are made from; `None` if that is not known so well.
+    /// Checksum of all input of the outputs; `None` if it is not known reliably.
     fn input(&self, options: &Options, listed: &Listed) -> Option<u128> {
         let mut bytes = Vec::new();
         self.program.as_slice().write(&mut bytes);
@@ -263,7 +261,7 @@ impl Cache {
     }
 }
 
-/// The program that runs: another build of it may see other facts in the same modules.
+/// The running program: another build of it may extract other facts from the same modules.
 fn program() -> Result<Vec<u8>, Errno> {
     let stamp = Stamp::new(&rustix::fs::stat("/proc/self/exe")?);
     let mut bytes = Vec::new();
@@ -273,7 +271,7 @@ fn program() -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// For the curious: there is no cache in this directory, or no newer one.
+/// Reports at level INFO that this directory has no cache, or no newer one.
 fn report_unusable(cache: &[u8], cause: String, reporter: &mut impl Reporter) {
     reporter.report(Diagnostic::CacheUnusable { path: cache.into(), cause: cause.into() });
 }
@@ -291,7 +289,7 @@ mod tests {
 
     const JOBS: NonZero<usize> = NonZero::<usize>::MIN;
 
-    /// A module directory with two files that are no modules, and a cache that knows better.
+    /// A module directory with two files that are not modules, and a cache that has facts of both.
     struct Case {
         root: tempfile::TempDir,
         options: Options,
@@ -328,7 +326,7 @@ mod tests {
             cache.unwrap()
         }
 
-        /// Tests may run on any.
+        /// Tests must run on any file system.
         fn filesystem(&self) -> FileSystem {
             let stamp = DiskSource.open(&self.options.directory).unwrap().stamp();
             FileSystem { device: stamp.device(), id: 7 }
@@ -339,7 +337,7 @@ mod tests {
             loads.into_iter().map(Result::ok).collect()
         }
 
-        /// Keeps these facts as if they had been read from both files.
+        /// Stores these facts as if they had been read from both files.
         fn remember(&self, outputs: Option<&IndexFiles>) {
             let facts = self.listed.list.modules().iter().map(|_| Some(facts())).collect();
             let indexed = Indexed { facts, files: IndexFiles::new(Vec::new()), unresolved: 0 };
@@ -372,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_not_read_again() {
+    fn cached_modules_are_not_read_again() {
         let case = Case::new();
         let mut cache = case.open();
         assert_eq!(case.load(&mut cache), [None, None]);
@@ -386,17 +384,17 @@ mod tests {
         rewrite(&case.path("b.ko"));
         let mut cache = case.open();
         assert_eq!(case.load(&mut cache).iter().flatten().count(), 1);
-        assert!(cache.stale, "what cannot be read is not kept");
+        assert!(cache.stale, "unreadable modules are not kept");
     }
 
     #[test]
-    fn a_result_is_known_as_long_as_its_input_is_the_same() {
+    fn results_are_known_while_their_input_is_unchanged() {
         let mut case = Case::new();
         case.remember(Some(&outputs()));
         let expected: Vec<Digest> = outputs().iter().map(|(_, bytes)| Digest::of(bytes)).collect();
         let known = |case: &Case| case.open().result(&case.options, &case.listed).map(<[_]>::to_vec);
         assert_eq!(known(&case), Some(expected.clone()));
-        // A run without a result leaves the last one.
+        // A run without a result keeps the last one.
         case.open().place.replace(b"", 0).unwrap();
         assert_eq!(known(&case), None);
         case.remember(Some(&outputs()));
@@ -423,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_another_file_system_is_read_every_time() {
+    fn modules_on_other_file_systems_are_always_read() {
         let case = Case::new();
         case.remember(Some(&outputs()));
         let mut cache = case.open();
@@ -438,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_or_directory_has_another_cache() {
+    fn caches_of_other_programs_and_directories_are_ignored() {
         let case = Case::new();
         case.remember(Some(&outputs()));
         let cache = case.open();

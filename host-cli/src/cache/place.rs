@@ -1,8 +1,8 @@
-//! Where a cache file is: its name, whom to believe, how it is replaced.
+//! The location of a cache file: its name, the check of its owner, its replacement.
 //!
-//! One directory holds the files of many module directories. A name is the module directory's path
-//! with every byte but `A-Z a-z 0-9 . _ -` as `%` and two digits, so that no two share one; a path
-//! too long for a file name gives its checksum.
+//! One directory holds the files of many module directories. A name is the module directory's path, with
+//! every byte except `A-Z a-z 0-9 . _ -` as `%` and two hexadecimal digits, so that names are unique; a path
+//! too long for a file name is replaced by its checksum.
 //!
 //! | Module directory | File |
 //! |---|---|
@@ -27,15 +27,15 @@ use crate::digest::Digest;
 use crate::publish::{NewFile, PRIVATE};
 use crate::source::DiskSource;
 
-/// Larger files are no cache, whatever they say: a module of a real kernel needs 2 KiB.
+/// Larger files are invalid: a module of a real kernel needs 2 KiB.
 fn max_size(modules: usize) -> u64 {
     (16 << 20) + (16 << 10) * modules as u64
 }
 
-/// Bytes of a name, so that a temporary one can have a few more (`NAME_MAX` is 255).
+/// Limit in bytes of a name, which leaves space for the suffix of a temporary name (`NAME_MAX` is 255).
 const MAX_NAME: usize = 240;
 
-/// The place of one file.
+/// The location of one file.
 #[derive(Debug)]
 pub(super) struct Place {
     dir: OwnedFd,
@@ -43,11 +43,11 @@ pub(super) struct Place {
     name: String,
 }
 
-/// Whether `cache`, which need not exist yet, is `directory` or inside it, links followed.
+/// Whether `cache`, which need not exist yet, is `directory` or inside it, after resolving links.
 pub(super) fn is_inside(cache: &[u8], directory: &[u8]) -> bool {
     let id = |path: &Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let Some(directory) = id(Path::new(OsStr::from_bytes(directory))) else { return false };
-    // Where it begins with no slash, the last of these is the empty path.
+    // Without a leading slash, the last ancestor is the empty path.
     let mut above = Path::new(OsStr::from_bytes(cache)).ancestors();
     let here = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.canonicalize();
     above
@@ -56,7 +56,7 @@ pub(super) fn is_inside(cache: &[u8], directory: &[u8]) -> bool {
 }
 
 impl Place {
-    /// The place of a module directory's file in `cache`, which is made if its parent exists.
+    /// The location of a module directory's file in `cache`, which is created if its parent exists.
     pub(super) fn open(cache: &[u8], module_directory: &[u8]) -> Result<Self, Errno> {
         let mode = Mode::RUSR | Mode::WUSR | Mode::XUSR | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -71,7 +71,7 @@ impl Place {
         Ok(Self { dir, path: cache.to_vec(), name: file_name(module_directory) })
     }
 
-    /// The file, if there is one to be believed about so many modules.
+    /// The file, if it is valid for this many modules.
     pub(super) fn read(&self, modules: usize) -> Option<Stored> {
         let (file, size) = self.open_own(&self.name).filter(|(_, size)| *size <= max_size(modules))?;
         let mut prefix = [0; Prefix::LEN];
@@ -79,7 +79,7 @@ impl Place {
         Some(Stored { prefix: Prefix::parse(&prefix, size)?, file })
     }
 
-    /// A file that this user or root has written, and its size.
+    /// A file written by this user or root, and its size.
     fn open_own(&self, name: &str) -> Option<(File, u64)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).ok()?;
@@ -92,7 +92,7 @@ impl Place {
         trusted.then(|| (File::from(fd), size))
     }
 
-    /// Removes the files of module directories that are no more: each kernel leaves one else.
+    /// Removes the files of deleted module directories, which would otherwise accumulate.
     fn remove_others(&self) {
         for entry in DiskSource.list(&self.path).unwrap_or_default() {
             let Ok(name) = str::from_utf8(&entry.name) else { continue };
@@ -109,20 +109,20 @@ impl Place {
         }
     }
 
-    /// Puts a file of these bytes in the place of the old one, at once. It is not brought to the disk:
-    /// what a crash leaves fails its checksum. Other runs write nothing as long as this place is open.
+    /// Replaces the old file atomically, without syncing: the file of a crashed system fails its checksum.
+    /// While this place is open, other runs write nothing.
     pub(super) fn replace(&self, bytes: &[u8], modules: usize) -> Result<(), Errno> {
         if bytes.len() as u64 > max_size(modules) {
             return Err(Errno::FBIG);
         }
-        // Another run writes just now: usually the same, and nothing is worth waiting. Where there are
-        // no locks, two runs at worst spoil a file, which nobody will believe then.
+        // A concurrent run usually writes the same, so waiting is useless. Without locks, two runs can at
+        // worst corrupt a file, which then fails its checksum.
         let locked = rustix::fs::flock(&self.dir, FlockOperation::NonBlockingLockExclusive);
         if locked == Err(Errno::WOULDBLOCK) {
             return Ok(());
         }
         let temporary = format!(".{}.new", self.name);
-        // What a run left that was killed.
+        // Left behind by a killed run.
         let _ = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
         let mut new = NewFile::create_as(&self.dir, temporary.into_bytes(), PRIVATE)?;
         let written = new.write(bytes).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
@@ -132,7 +132,7 @@ impl Place {
     }
 }
 
-/// A file with a sound prefix.
+/// A file with a valid prefix.
 #[derive(Debug)]
 pub(super) struct Stored {
     file: File,
@@ -155,7 +155,7 @@ impl Stored {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(offset)).ok()?;
         file.take(size).read_to_end(&mut bytes).ok()?;
-        // A file that ended before is found out by its checksum.
+        // The checksum detects a file that ended early.
         Some(bytes)
     }
 }
@@ -171,7 +171,7 @@ fn file_name(path: &[u8]) -> String {
     if name.len() > MAX_NAME { format!("long-{:032x}", Digest::of(path).sum) } else { name }
 }
 
-/// The module directory whose file has this name, unless that is no such name or does not tell.
+/// The module directory of a file name; `None` for other names and for checksums.
 fn directory_of(name: &str) -> Option<Vec<u8>> {
     let mut parts = name.split('%');
     let mut path = parts.next()?.as_bytes().to_vec();
@@ -198,7 +198,7 @@ mod tests {
         Place::open(cache.as_os_str().as_bytes(), b"/lib/modules/5.0").unwrap()
     }
 
-    fn sound() -> Vec<u8> {
+    fn valid() -> Vec<u8> {
         encode(
             &Head { program: b"p", directory: b"/lib/modules/5.0", filesystem: 7, result: None },
             &Vec::<Entry<'_>>::new(),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn each_directory_has_its_name() {
+    fn names_are_unique_per_directory() {
         assert_eq!(file_name(b"/lib/modules/6.1.0-50-amd64"), "%2Flib%2Fmodules%2F6.1.0-50-amd64");
         assert_eq!(file_name(b"/a%2Fb/\xff"), "%2Fa%252Fb%2F%FF");
         let long = file_name(&b"/a".repeat(300));
@@ -215,12 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_and_read_back() {
+    fn replaced_files_are_read_back() {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache");
         assert!(place(&cache).read(0).is_none());
         fs::write(cache.join(format!(".{NAME}.new")), "left behind").unwrap();
-        place(&cache).replace(&sound(), 0).unwrap();
+        place(&cache).replace(&valid(), 0).unwrap();
         assert!(place(&cache).read(0).unwrap().read_head().is_some());
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -231,41 +231,41 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_of_our_own_is_believed() {
+    fn only_own_regular_files_are_read() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(NAME);
-        let believed = || place(root.path()).read(0).is_some();
-        fs::write(&path, sound()).unwrap();
+        let accepted = || place(root.path()).read(0).is_some();
+        fs::write(&path, valid()).unwrap();
         for (mode, expected) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(believed(), expected, "{mode:o}");
+            assert_eq!(accepted(), expected, "{mode:o}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(1), None).unwrap();
-            assert!(!believed(), "somebody else's");
+            assert!(!accepted(), "owned by another user");
             std::os::unix::fs::chown(&path, Some(0), None).unwrap();
         }
         fs::rename(&path, root.path().join("target")).unwrap();
         symlink("target", &path).unwrap();
-        assert!(!believed(), "a link");
+        assert!(!accepted(), "a link");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(!believed(), "a directory");
-        assert_eq!(place(root.path()).replace(&sound(), 0), Err(Errno::ISDIR));
+        assert!(!accepted(), "a directory");
+        assert_eq!(place(root.path()).replace(&valid(), 0), Err(Errno::ISDIR));
         fs::remove_dir(&path).unwrap();
         fs::write(&path, b"").unwrap();
-        assert!(!believed(), "nothing");
+        assert!(!accepted(), "nothing");
         File::create(&path).unwrap().set_len(max_size(0) + 1).unwrap();
-        assert!(!believed(), "too much");
+        assert!(!accepted(), "too much");
     }
 
     #[test]
-    fn a_size_that_lies_is_not_read() {
+    fn files_with_wrong_sizes_are_not_read() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(NAME);
         let size = 500_u64 << 20;
-        let mut bytes = sound();
+        let mut bytes = valid();
         let body = size
             - Prefix::LEN as u64
             - Prefix::parse(&bytes[..Prefix::LEN], bytes.len() as u64).unwrap().sizes().0;
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_directories_that_are_gone_go_too() {
+    fn files_of_deleted_directories_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let gone = root.path().join("gone/6.1");
         let stays = file_name(root.path().as_os_str().as_bytes());
@@ -287,9 +287,9 @@ mod tests {
         fs::write(cache.join("%2Fno%2Fother%2Fprogram"), "precious").unwrap();
         let left = format!(".{goes}.new");
         for name in [&*stays, &goes, &left, "%2fno", "%2Fno%41", "no", "long-0"] {
-            fs::write(cache.join(name), sound()).unwrap();
+            fs::write(cache.join(name), valid()).unwrap();
         }
-        place(&cache).replace(&sound(), 0).unwrap();
+        place(&cache).replace(&valid(), 0).unwrap();
         let mut left: Vec<_> = fs::read_dir(&cache)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_is_inside_by_every_name() {
+    fn is_inside_resolves_links_and_relative_paths() {
         let root = tempfile::tempdir().unwrap();
         let modules = root.path().join("modules");
         fs::create_dir_all(modules.join("kernel")).unwrap();
@@ -319,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_second_leaves_the_writing_to_the_first() {
+    fn concurrent_writers_leave_the_file_to_the_first() {
         let root = tempfile::tempdir().unwrap();
         let (first, second) = (place(root.path()), place(root.path()));
         rustix::fs::flock(&first.dir, FlockOperation::LockExclusive).unwrap();
-        second.replace(&sound(), 0).unwrap();
+        second.replace(&valid(), 0).unwrap();
         assert!(second.read(0).is_none());
-        first.replace(&sound(), 0).unwrap();
+        first.replace(&valid(), 0).unwrap();
         assert!(second.read(0).is_some());
     }
 }

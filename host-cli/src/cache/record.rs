@@ -1,7 +1,7 @@
-//! Records in a file: one list of fields by which they are both written and read.
+//! Records in a file: one list of fields defines both writing and reading.
 //!
-//! Numbers are little-endian, texts and lists have their length before them (a `u64`), an optional
-//! value is a list of none or one. So
+//! Numbers are little-endian; texts and lists follow their length (a `u64`); an optional value is a list of
+//! zero or one elements. Example:
 //!
 //! ```text
 //! struct Pair<'f> { path: &'f [u8], tag: Option<u32> }
@@ -13,12 +13,12 @@
 
 use crate::digest::Digest;
 
-/// Something that can stand in a record. Reading borrows from the file.
+/// A type that can be part of a record. Reading borrows from the file.
 pub(super) trait Field<'f>: Sized {
-    /// Appends it.
+    /// Appends the value.
     fn write(&self, out: &mut Vec<u8>);
 
-    /// Takes it from the front; `None` if that is something else.
+    /// Parses the value at the front and removes it; `None` if the bytes are invalid.
     fn read(from: &mut &'f [u8]) -> Option<Self>;
 }
 
@@ -78,7 +78,7 @@ impl<'f, T: Field<'f>> Field<'f> for Vec<T> {
     }
 
     fn read(from: &mut &'f [u8]) -> Option<Self> {
-        // No room is set aside: a length that lies costs nothing.
+        // No capacity is reserved: a wrong length costs nothing.
         (0..u64::read(from)?).map(|_| T::read(from)).collect()
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     record!('f, Pair<'f>: Pair { path, tag });
 
     #[test]
-    fn as_the_example_shows() {
+    fn records_have_the_documented_layout() {
         let pair = Pair { path: b"ab", tag: Some(7) };
         let mut bytes = Vec::new();
         pair.write(&mut bytes);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_lie_are_found_out() {
+    fn wrong_lengths_are_errors() {
         let endless = [0xff; 8];
         assert_eq!(<&[u8]>::read(&mut &endless[..]), None);
         assert_eq!(Vec::<u64>::read(&mut &endless[..]), None);

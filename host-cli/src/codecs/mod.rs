@@ -1,8 +1,8 @@
 //! Decoders for compressed modules: the C libraries, or Rust alone.
 //!
-//! With the default feature `native-codecs` every thread has one [`NativeDecoder`]: libzstd, liblzma
-//! and libdeflate, linked statically. They decode what the core's
-//! [`PureDecoder`](depmod_core::parts::decompress::PureDecoder) decodes, say the same, and are faster.
+//! With the default feature `native-codecs` every thread has one [`NativeDecoder`]: libzstd, liblzma and
+//! libdeflate, linked statically. They decode the same files as the core's
+//! [`PureDecoder`](depmod_core::parts::decompress::PureDecoder), with the same messages, but faster.
 
 #[cfg(feature = "native-codecs")]
 mod native;
@@ -17,11 +17,11 @@ pub use native::NativeDecoder as HostDecoder;
 #[cfg(not(feature = "native-codecs"))]
 pub use depmod_core::parts::decompress::PureDecoder as HostDecoder;
 
-/// Whether [`zstd`] can do anything.
+/// Whether [`zstd`] is available.
 pub const ZSTD_ENCODER: bool = cfg!(feature = "native-codecs");
 
-/// One zstd frame with its size and a checksum: the same bytes for the same input. `None` in a build
-/// that cannot.
+/// One zstd frame with its size and a checksum: the same bytes for the same input. `None` in a build without
+/// an encoder.
 #[must_use]
 pub fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
     #[cfg(feature = "native-codecs")]
@@ -35,5 +35,5 @@ pub fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The formats as `-V` lists them, in kmod's form.
+/// The formats in kmod's notation, for `-V`.
 pub const FEATURES: &str = "+ZSTD +XZ +ZLIB";

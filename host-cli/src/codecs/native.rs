@@ -6,10 +6,10 @@ use libdeflater::Decompressor;
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
-/// Level of compression: a whole kernel in seconds, and not much larger than at the highest.
+/// Compression level: a whole kernel in seconds, and little larger than at the highest level.
 const ZSTD_LEVEL: i32 = 12;
 
-/// One frame, made by one thread so that it depends on nothing but the input.
+/// One frame from one thread, so that it depends on the input alone.
 pub(super) fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
     let mut context = zstd_safe::CCtx::try_create()?;
     context.set_parameter(zstd_safe::CParameter::CompressionLevel(ZSTD_LEVEL)).ok()?;
@@ -20,26 +20,26 @@ pub(super) fn zstd(plain: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Decodes with the C libraries; keeps their working memory from file to file. One per thread.
+/// Decodes with the C libraries and reuses their working memory. One per thread.
 #[derive(Default)]
 pub struct NativeDecoder {
     gzip: Option<Decompressor>,
     zstd: Option<DCtx<'static>>,
-    /// For the gzip files that libdeflate's interface cannot tell apart: see [`Self::gzip`].
+    /// For gzip files that may have several members: see [`Self::gzip`].
     pure: PureDecoder,
 }
 
 impl NativeDecoder {
-    /// A decoder that has not asked for memory yet.
+    /// A decoder that has not yet allocated memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// libdeflate decodes one member into a buffer of known size and does not say how much of its
-    /// input that took. So it gets the files that are one member beyond doubt: the length at the end
-    /// fits, and no second header stands anywhere. All others, broken ones among them, are rare and
-    /// go through the core's decoder, whose messages are exact.
+    /// libdeflate decodes one member into a buffer of known size, and does not report the consumed input. So
+    /// it gets only files that certainly have one member: the length at the end matches, and there is no
+    /// second header. All other files, including broken ones, are rare; the core's decoder handles them and
+    /// has exact messages.
     fn gzip(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
         if self.single_member(input, limits, out).is_some() {
             return Ok(());
@@ -48,7 +48,7 @@ impl NativeDecoder {
     }
 
     fn single_member(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Option<()> {
-        /// No deflate stream decodes to more bytes per byte.
+        /// The maximum ratio of a deflate stream.
         const MAX_RATIO: usize = 1032;
         const HEADER: &[u8] = b"\x1f\x8b\x08";
 
@@ -78,7 +78,7 @@ impl NativeDecoder {
         loop {
             let frame = rest.starts_with(MAGIC);
             if !frame && !is_skippable(rest) {
-                // What follows the last frame is nobody's business.
+                // Data after the last frame is ignored.
                 return if frames > 0 { Ok(()) } else { Err(zstd_text("Unknown frame descriptor")) };
             }
             let size = zstd_safe::find_frame_compressed_size(rest).map_err(zstd_error)?;
@@ -136,7 +136,7 @@ fn zstd_frame(
     let claim = zstd_safe::get_frame_content_size(frame).ok().flatten();
     grow(FORMAT, frame, claim.unwrap_or(0), limits, out)?;
     if out.is_empty() && claim.is_some_and(|size| size <= out.capacity() as u64) {
-        // The usual case: one frame whose size is known; no window, no copy.
+        // The usual case, one frame of known size: without window and copy.
         context.decompress(out, frame).map_err(zstd_error)?;
         return within(FORMAT, limits, out);
     }
@@ -187,7 +187,7 @@ fn xz(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeErro
         _ => error("Internal error (bug)"),
     };
     let mut stream = Stream::new_stream_decoder(limits.decoder_memory, CONCATENATED).map_err(explain)?;
-    // One byte more than claimed, so that the decoder never stops for want of room.
+    // One byte more than claimed, so that the decoder never stops for lack of space.
     let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
     grow(FORMAT, input, claim, limits, out)?;
     loop {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn one_decoder_takes_file_after_file() {
+    fn decoders_are_reusable() {
         let mut decoder = NativeDecoder::new();
         let mut out = Vec::new();
         for _ in 0..3 {
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_is_an_error_in_the_same_words() {
+    fn truncated_files_give_the_same_errors() {
         for format in FORMATS {
             let file = encode(format, b"a module, a module, a module");
             for end in Compression::MAGIC_LEN..file.len() {
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_end_at_the_limit() {
+    fn decoding_stops_at_the_size_limit() {
         for format in FORMATS {
             let file = encode(format, &vec![0; (1 << 20) + 1]);
             let mut out = Vec::new();
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zstd_frame_without_a_size_is_decoded() {
+    fn zstd_frames_without_a_size_are_decoded() {
         let mut encoder = zstd_safe::CCtx::create();
         encoder.set_parameter(zstd_safe::CParameter::ContentSizeFlag(false)).unwrap();
         let mut file = Vec::with_capacity(100_000);

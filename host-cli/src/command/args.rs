@@ -1,9 +1,9 @@
-//! What was typed: every option and operand, unjudged.
+//! The parsed command line: all options and operands, before validation.
 //!
-//! Words are understood as GNU `getopt_long` understands them ([`reference::cli`](depmod_core::reference::cli) §1): options may
-//! stand among operands, short ones may be joined (`-nev`, `-b/dir`), long ones may be shortened to
-//! any unambiguous beginning, an option's argument may begin with a dash, `--` ends the options, and
-//! with `POSIXLY_CORRECT` the first operand does. So
+//! Parsing follows GNU `getopt_long` ([`reference::cli`](depmod_core::reference::cli) §1): options may follow
+//! operands, short options may be joined (`-nev`, `-b/dir`), long options may be abbreviated to any
+//! unambiguous prefix, an option's argument may begin with a dash, `--` ends the options, and with
+//! `POSIXLY_CORRECT` the first operand ends them. So
 //!
 //! ```text
 //! depmod 6.1.0 -nb. --conf=x
@@ -11,8 +11,8 @@
 //!
 //! is `show`, `basedir` `.`, `config` `x` and the operand `6.1.0`.
 //!
-//! clap does the work. What it lacks is added here: kmod's own options keep every shortened form that
-//! is unambiguous among kmod's, whatever options this program adds.
+//! clap parses. This module adds abbreviation: kmod's options keep every prefix that is unambiguous among
+//! kmod's options, regardless of this program's additional options.
 
 use core::num::NonZeroUsize;
 use std::ffi::{OsStr, OsString};
@@ -38,7 +38,7 @@ pub(super) enum Color {
     Never,
 }
 
-/// The options that say which module directory is meant, the same for every command.
+/// The options that select the module directory, common to all commands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(super) struct Place {
     /// `-b`
@@ -51,12 +51,12 @@ pub(super) struct Place {
     pub(super) moduledir: Option<OsString>,
     /// `-C`
     #[arg(short = 'C', long, value_name = "PATH", allow_hyphen_values = true, help_heading = WHERE,
-          help = "Read this configuration file or directory; may be repeated, the first wins \
+          help = "Read this configuration file or directory; may be repeated, the first one wins \
                   [default: depmod.d in /etc, /run, /usr/local/lib, /usr/lib and /lib]")]
     pub(super) config: Vec<OsString>,
 }
 
-/// The command line as it was typed.
+/// The command line as typed.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(
     name = "depmod",
@@ -64,12 +64,12 @@ pub(super) struct Place {
     disable_version_flag = true,
     args_override_self = true,
     override_usage = "depmod [OPTIONS] [VERSION [FILE]...]",
-    about = "Index the kernel modules of a kernel version for modprobe and its kin.",
+    about = "Index the modules of a kernel version for modprobe and related tools.",
     after_help = AFTER_HELP
 )]
-#[allow(clippy::struct_excessive_bools, reason = "a command line has that many switches")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
-    /// A kernel's version, then perhaps module files.
+    /// A kernel version, then optional module files.
     #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]", hide = true)]
     pub(super) operands: Vec<OsString>,
 
@@ -84,7 +84,7 @@ pub(super) struct Args {
           help = "Print the text files and write nothing")]
     pub(super) show: bool,
 
-    /// Which module directory.
+    /// The module directory.
     #[command(flatten)]
     pub(super) place: Place,
     /// `-o`
@@ -105,7 +105,7 @@ pub(super) struct Args {
           help = "The kernel's symbols: its System.map")]
     pub(super) filesyms: Option<OsString>,
     /// `-u`
-    #[arg(short = 'u', long, help_heading = CHECKS, help = "Fail on what -e reports as unknown")]
+    #[arg(short = 'u', long, help_heading = CHECKS, help = "Fail if -e reports unknown symbols")]
     pub(super) unresolved_error: bool,
     /// `-w`
     #[arg(short = 'w', long, help_heading = CHECKS, help = "Report aliases that a module repeats")]
@@ -146,7 +146,7 @@ pub(super) struct Args {
 
     /// `-v`
     #[arg(short = 'v', long, action = ArgAction::Count, help_heading = OUTPUT,
-          help = "Say which module needs which; twice: and why configuration was passed over")]
+          help = "Print the dependencies of modules; twice: also skipped configuration files")]
     pub(super) verbose: u8,
     /// `-q`
     #[arg(short = 'q', long, help_heading = OUTPUT, help = "Do not report unknown symbols")]
@@ -169,8 +169,8 @@ pub(super) struct Args {
     /// `--cache`
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, overrides_with = "no_cache",
           help_heading = OUTPUT,
-          help = "Remember what modules told, in DIR [default: /var/cache/depmod; without this option \
-                  only for what is below the running system's /lib/modules]")]
+          help = "Keep facts of modules in DIR [default: /var/cache/depmod; without this option \
+                  only for directories below the running system's /lib/modules]")]
     pub(super) cache: Option<Option<OsString>>,
     /// `--no-cache`
     #[arg(long, overrides_with = "cache", help_heading = OUTPUT, help = "Read every module again")]
@@ -183,13 +183,13 @@ pub(super) struct Args {
     #[arg(long, help_heading = LEGACY, help = "Leave out modules that root does not own")]
     pub(super) root_owned_only: bool,
     /// `--map`
-    #[arg(long, help_heading = LEGACY, help = "Does nothing; module maps are long gone")]
+    #[arg(long, help_heading = LEGACY, help = "Does nothing; module maps are obsolete")]
     pub(super) map: bool,
 
     #[arg(short = 'h', long, action = ArgAction::HelpShort, help_heading = OUTPUT, help = "Print this help")]
     help: Option<bool>,
     #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OUTPUT,
-          help = "Print the version and the formats that modules may be compressed with")]
+          help = "Print the version and the supported compression formats")]
     version: Option<bool>,
 }
 
@@ -201,7 +201,7 @@ const LEGACY: &str = "For old scripts";
 
 const AFTER_HELP: &str = "\
 VERSION begins with two numbers, such as 6.1.0-50-amd64. With FILEs, absolute paths of modules, only
-these are indexed, and the index files know nothing else afterwards.
+these are indexed; the index files then contain no other modules.
 
 Examples:
   depmod                              index the running kernel's modules
@@ -209,7 +209,7 @@ Examples:
   depmod -b /mnt 6.1.0-50-amd64       the same in a system mounted at /mnt
   depmod -n -b /mnt 6.1.0-50-amd64    show what would be written
   depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
-                                      report symbols that nobody provides
+                                      report symbols without a provider
   depmod pack --help                  make one archive of a kernel's modules
   depmod --strict --no-write          would all modules of the running kernel load?
   depmod --strict -k 6.1.0-50-amd64 /tmp/zfs.ko
@@ -218,7 +218,7 @@ Examples:
 Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing;
 3 --strict has findings.";
 
-/// The long options that kmod has too ([`reference::cli`](depmod_core::reference::cli) §2).
+/// The long options of kmod ([`reference::cli`](depmod_core::reference::cli) §2).
 const KMOD: &[&str] = &[
     "all",
     "quick",
@@ -238,14 +238,14 @@ const KMOD: &[&str] = &[
     "help",
 ];
 
-/// Why there is nothing to run.
+/// Why there is no run.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// `-h` or `-V`: a text for standard output, status 0. A usage error: a text for standard error,
-    /// status 1. [`clap::Error::print`] finds the stream.
-    Told(Box<clap::Error>),
-    /// A message in kmod's words, status 1.
-    Said(Diagnostic),
+    /// `-h` or `-V`: a text for standard output, status 0. A usage error: a text for standard error, status
+    /// 1. [`clap::Error::print`] selects the stream.
+    Clap(Box<clap::Error>),
+    /// A message of kmod, status 1.
+    Message(Diagnostic),
 }
 
 impl Stop {
@@ -253,48 +253,47 @@ impl Stop {
     #[must_use]
     pub(super) fn status(&self) -> u8 {
         match self {
-            Self::Told(error) if !error.use_stderr() => 0,
+            Self::Clap(error) if !error.use_stderr() => 0,
             _ => 1,
         }
     }
 }
 
 impl Args {
-    /// Reads the words after the program's name. `posixly_correct`: the first operand ends the options.
+    /// Parses the arguments of the program. With `posixly_correct`, the first operand ends the options.
     ///
     /// # Errors
-    /// When there is nothing to run: help, version, or a mistake. What comes first on the command
-    /// line wins.
+    /// On help, version, or invalid arguments. The first of them on the command line wins.
     pub(super) fn parse_words(words: &[OsString], posixly_correct: bool) -> Result<Self, Stop> {
-        let mut command = with_shortened_names(Self::command())
+        let mut command = with_abbreviations(Self::command())
             .version(version_text())
             .no_binary_name(true)
             .color(color_of(words));
         if posixly_correct {
             command = command.mut_arg("operands", |operands| operands.trailing_var_arg(true));
         }
-        let matches = command.try_get_matches_from_mut(with_equals_kept(words));
+        let matches = command.try_get_matches_from_mut(with_doubled_equals(words));
         matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             if invalid_argument(&error).is_some_and(|arg| arg.starts_with("--symbol-prefix")) {
-                return Stop::Said(Diagnostic::SymbolPrefix {});
+                return Stop::Message(Diagnostic::SymbolPrefix {});
             }
-            Stop::Told(Box::new(explain_ambiguous(error, &mut command)))
+            Stop::Clap(Box::new(explain_ambiguous(error, &mut command)))
         })
     }
 }
 
-/// Short options that take an argument.
+/// Short options with an argument.
 const WITH_ARGUMENT: &[u8] = if cfg!(feature = "answers") { b"bmoCEFPk" } else { b"bmoCEFP" };
 
-/// `-b=x` names the directory `=x`, as for getopt: what clap takes off is doubled first.
-fn with_equals_kept(words: &[OsString]) -> Vec<OsString> {
+/// `-b=x` names the directory `=x`, as in getopt. clap removes one equals sign, so this doubles it.
+fn with_doubled_equals(words: &[OsString]) -> Vec<OsString> {
     let mut is_argument = false;
     let mut ended = false;
     let keep = |word: &OsString| {
         let bytes = word.as_bytes();
         ended |= bytes == b"--" && !is_argument;
         let shorts = match bytes {
-            // It may be a long option's argument; better clap's reading than a wrong one.
+            // It may be a long option's argument; clap then decides.
             _ if core::mem::take(&mut is_argument) || ended => return word.clone(),
             [b'-', b'-', ..] => {
                 is_argument = !bytes.contains(&b'=');
@@ -318,7 +317,7 @@ fn with_equals_kept(words: &[OsString]) -> Vec<OsString> {
     words.iter().map(keep).collect()
 }
 
-/// Exactly one byte, whatever it is.
+/// Exactly one byte of any value.
 #[derive(Clone)]
 struct SingleByte;
 
@@ -351,7 +350,7 @@ fn version_text() -> String {
     )
 }
 
-/// Every long option as a pair of its name and the argument that it sets.
+/// All long options, as pairs of name and argument ID.
 fn long_names(command: &clap::Command) -> Vec<(String, clap::Id)> {
     let mut names = Vec::new();
     for arg in command.get_arguments() {
@@ -362,9 +361,9 @@ fn long_names(command: &clap::Command) -> Vec<(String, clap::Id)> {
     names
 }
 
-/// Gives each option every beginning of its name that no other option shares; among kmod's options
-/// only kmod's count.
-fn with_shortened_names(mut command: clap::Command) -> clap::Command {
+/// Gives each option all prefixes of its name that are unique to it; for kmod's options, unique among kmod's
+/// options.
+fn with_abbreviations(mut command: clap::Command) -> clap::Command {
     let names = long_names(&command);
     let is_kmod = |name: &str| KMOD.contains(&name);
     let mut aliases: Vec<(clap::Id, String)> = Vec::new();
@@ -383,7 +382,7 @@ fn with_shortened_names(mut command: clap::Command) -> clap::Command {
             }
         }
     }
-    // Every argument is touched, or those that are would move behind the others in the help.
+    // Every argument is modified: the help lists modified arguments after unmodified ones.
     let ids: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
     for id in ids {
         let own: Vec<String> =
@@ -400,7 +399,7 @@ fn invalid_argument(error: &clap::Error) -> Option<&str> {
     }
 }
 
-/// Says which options a shortened name could be.
+/// Lists the options that match an ambiguous abbreviation.
 fn explain_ambiguous(mut error: clap::Error, command: &mut clap::Command) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
@@ -423,7 +422,7 @@ fn explain_ambiguous(mut error: clap::Error, command: &mut clap::Command) -> cla
     error
 }
 
-/// `--color` decides about the texts of this module too, so it is looked for before the rest.
+/// `--color` also applies to the messages of this module, so its value is needed before parsing.
 fn color_of(words: &[OsString]) -> ColorChoice {
     let mut words = words.iter().map(|word| word.as_bytes());
     let mut choice = ColorChoice::Auto;
@@ -451,16 +450,16 @@ mod tests {
         Args::parse_words(&words, false)
     }
 
-    fn told(line: &str) -> String {
+    fn printed(line: &str) -> String {
         match parse(line).unwrap_err() {
-            Stop::Told(error) => error.render().to_string(),
-            Stop::Said(diagnostic) => diagnostic.to_string(),
+            Stop::Clap(error) => error.render().to_string(),
+            Stop::Message(diagnostic) => diagnostic.to_string(),
         }
     }
 
     #[test]
-    fn the_definition_is_sound() {
-        with_shortened_names(Args::command()).version(version_text()).debug_assert();
+    fn clap_accepts_the_definition() {
+        with_abbreviations(Args::command()).version(version_text()).debug_assert();
     }
 
     #[test]
@@ -475,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_has_its_names() {
+    fn all_options_have_long_and_short_names() {
         let args = parse("-a -A -n -e -w -q -s -u -r -vv -b B -m M -o O -C c1 -C c2 -E E -F F -P _ 5.0 /f");
         let long = parse(
             "--all --quick --show --errsyms --warn --quiet --syslog --unresolved-error --root --verbose \
@@ -506,17 +505,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_on_the_cache_counts() {
+    fn the_last_cache_option_wins() {
         let cache = |line: &str| parse(line).map(|args| (args.cache, args.no_cache)).unwrap();
         assert_eq!(cache("5.0"), (None, false));
-        assert_eq!(cache("--cache 5.0"), (Some(None), false), "the version is no directory");
+        assert_eq!(cache("--cache 5.0"), (Some(None), false), "the version is not its argument");
         assert_eq!(cache("--cache=/x --cache 5.0"), (Some(None), false));
         assert_eq!(cache("--cache --no-cache"), (None, true));
         assert_eq!(cache("--no-cache --cache=/x"), (Some(Some("/x".into())), false));
     }
 
     #[test]
-    fn words_are_understood_as_getopt_does() {
+    fn arguments_are_parsed_as_by_getopt() {
         let args = parse("5.0 -nevb/dir /f -a -- -x").unwrap();
         assert!(args.show && args.errsyms && args.all);
         assert_eq!(args.place.basedir.unwrap(), "/dir");
@@ -553,9 +552,9 @@ mod tests {
     }
 
     #[test]
-    fn names_may_be_shortened() {
+    fn long_names_may_be_abbreviated() {
         assert!(parse("--dry").unwrap().show && parse("--sh").unwrap().show);
-        assert_eq!(parse("--co=x").unwrap().place.config, ["x"], "--color does not count against --config");
+        assert_eq!(parse("--co=x").unwrap().place.config, ["x"], "--color does not make --config ambiguous");
         assert_eq!(parse("--mod x").unwrap().place.moduledir.unwrap(), "x");
         assert_eq!(parse("--m x").unwrap().place.moduledir.unwrap(), "x");
         assert!(parse("--q").unwrap().quick && parse("--quie").unwrap().quiet);
@@ -567,23 +566,23 @@ mod tests {
     }
 
     #[test]
-    fn an_ambiguous_name_is_an_error_that_says_so() {
-        let text = told("--s");
+    fn ambiguous_abbreviations_are_errors() {
+        let text = printed("--s");
         for name in ["--show", "--symvers", "--symbol-prefix", "--syslog"] {
             assert!(text.contains(name), "{text}");
         }
-        assert!(told("--v").contains("--version"));
+        assert!(printed("--v").contains("--version"));
     }
 
     #[test]
-    fn names_need_not_be_unicode() {
+    fn paths_need_not_be_unicode() {
         let odd = OsString::from_vec(b"\xff/x".to_vec());
         let args = Args::parse_words(&["-b".into(), odd.clone(), odd.clone()], false).unwrap();
         assert_eq!((args.place.basedir, args.operands), (Some(odd.clone()), vec![odd]));
     }
 
     #[test]
-    fn what_comes_first_wins() {
+    fn the_first_of_help_version_and_error_wins() {
         let status = |line: &str| parse(line).unwrap_err().status();
         assert_eq!(status("-V -x"), 0);
         assert_eq!(status("-x -V"), 1);
@@ -591,20 +590,20 @@ mod tests {
         assert_eq!(status("5.0 --bogus"), 1);
         assert_eq!(status("-b"), 1);
         assert_eq!(status("--all=1"), 1);
-        assert!(matches!(parse("-P ab -V"), Err(Stop::Said(Diagnostic::SymbolPrefix {}))));
-        assert!(matches!(parse("--symbol-prefix="), Err(Stop::Said(Diagnostic::SymbolPrefix {}))));
+        assert!(matches!(parse("-P ab -V"), Err(Stop::Message(Diagnostic::SymbolPrefix {}))));
+        assert!(matches!(parse("--symbol-prefix="), Err(Stop::Message(Diagnostic::SymbolPrefix {}))));
         assert_eq!(parse("-P \u{e9}").unwrap_err().status(), 1, "two bytes");
     }
 
     #[test]
-    fn version_and_help_are_this_programs_own() {
-        assert!(told("-V").starts_with("depmod 0."), "{}", told("-V"));
-        assert!(told("-V").lines().any(|line| line == "+ZSTD +XZ +ZLIB"));
-        let help = told("--help");
+    fn version_and_help_describe_this_program() {
+        assert!(printed("-V").starts_with("depmod 0."), "{}", printed("-V"));
+        assert!(printed("-V").lines().any(|line| line == "+ZSTD +XZ +ZLIB"));
+        let help = printed("--help");
         for text in ["/lib/modules", "/etc", "Examples:", "--dry-run", "What to do:", "Exit status"] {
             assert!(help.contains(text), "{help}");
         }
-        assert_eq!(help, told("-h"));
+        assert_eq!(help, printed("-h"));
         assert!(help.find(WHAT) < help.find(WHERE) && help.find(OUTPUT) < help.find(LEGACY), "{help}");
         assert!(help.lines().all(|line| line.len() <= 100), "{help}");
     }

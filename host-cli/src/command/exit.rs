@@ -17,14 +17,15 @@ use super::{hints, pack};
 use crate::run::Run;
 use crate::source::{DiskSource, from_io};
 
-/// Commands beside the classic run, by their names; kmod's first operand is a version or a path, so no name is one.
+/// Commands besides the classic run, by name. kmod's first operand is a version or a path, so names are
+/// unambiguous.
 const COMMANDS: &[&[Named]] = &[
     &[("pack", pack::main)],
     #[cfg(feature = "answers")]
     super::answers::COMMANDS,
 ];
 
-/// Does what the words after the program's name ask; returns the exit status.
+/// Executes the command line; returns the exit status.
 pub fn main(words: &[OsString]) -> u8 {
     if let Some((first, rest)) = words.split_first()
         && let Some((_, command)) =
@@ -34,28 +35,28 @@ pub fn main(words: &[OsString]) -> u8 {
     }
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     match Args::parse_words(words, posixly_correct) {
-        Ok(args) => obey(args),
+        Ok(args) => execute(args),
         Err(stop) => explain(stop),
     }
 }
 
-/// Says why there is nothing to run.
+/// Prints why there is no run.
 pub(super) fn explain(stop: Stop) -> u8 {
     let status = stop.status();
     match stop {
-        Stop::Told(error) => match error.print() {
+        Stop::Clap(error) => match error.print() {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => FAILED,
             _ => status,
         },
-        Stop::Said(diagnostic) => {
+        Stop::Message(diagnostic) => {
             Report::new(Color::Auto).report(diagnostic);
             status
         }
     }
 }
 
-/// Does what a command line asks.
-fn obey(args: Args) -> u8 {
+/// Executes a parsed command line.
+fn execute(args: Args) -> u8 {
     let mut report = Report::new(args.color);
     if args.map {
         report.report(Diagnostic::DeprecatedOption { option: "--map" });
@@ -97,7 +98,7 @@ fn hint(settings: &Settings, args: &Args, report: &mut Report) -> u8 {
     FAILED
 }
 
-/// Indexes a module directory. Returns how many symbols `-u` found missing.
+/// Indexes a module directory. Returns the number of missing symbols with `-u`.
 fn run(
     settings: &Settings,
     report: &mut Report,
@@ -145,12 +146,12 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
     if unresolved > 0 {
         report.report(Diagnostic::UnresolvedCount { count: unresolved });
     }
-    // The process ends now: giving back so many pieces of memory one by one is left out.
+    // The process ends now: freeing many small allocations is useless.
     mem::forget((listed, indexed));
     Ok(unresolved)
 }
 
-/// Writes to standard output. That the reader went away is no failure.
+/// Writes to standard output. A closed pipe is not an error.
 fn print(texts: &[&[u8]]) -> Result<(), Diagnostic> {
     let mut out = io::stdout().lock();
     let result = texts.iter().try_for_each(|text| out.write_all(text)).and_then(|()| out.flush());

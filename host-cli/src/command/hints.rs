@@ -1,6 +1,6 @@
-//! What to do when the running kernel has no modules here: in containers, chroots and installers.
+//! Hints when the running kernel has no modules here: in containers, chroots and installers.
 //!
-//! kmod says only that a directory is missing. After its two lines, if no version was typed:
+//! kmod only reports a missing directory. If no version was typed, two lines follow:
 //!
 //! ```text
 //! depmod: the running kernel is 6.9.1-host; /mnt/lib/modules has modules of 6.1.0-50-amd64
@@ -13,11 +13,10 @@ use depmod_core::parts::list::versions;
 use super::args::Args;
 use super::settings::Target;
 
-/// Versions named in one line.
+/// Limit of versions in one line.
 const NAMED: usize = 8;
 
-/// The lines to say after a failure, without prefix; none if the module directory exists or its
-/// version was typed.
+/// The lines after a failure, without prefix; none if the module directory exists or its version was typed.
 #[must_use]
 pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Args) -> Vec<Vec<u8>> {
     if target.version_given || source.stat(&target.dirname).is_ok() {
@@ -27,7 +26,7 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
     let here = [b"the running kernel is ".as_slice(), &target.version, b"; ", &target.module_root].concat();
     let Some(newest) = versions.last() else {
         let missing = source.stat(&target.module_root).is_err();
-        let what: &[u8] = if missing { b" does not exist" } else { b" has modules of no kernel" };
+        let what: &[u8] = if missing { b" does not exist" } else { b" has no modules" };
         let first = [&here, what].concat();
         let second = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION".to_vec();
         return vec![first, second];
@@ -47,7 +46,7 @@ pub(super) fn is_placeholder(map: &[u8]) -> bool {
     lines.take(2).count() == 1 && !map.windows(10).any(|window| window == b"__ksymtab_")
 }
 
-/// A word as a shell takes it.
+/// Quotes an argument for a shell.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
     if !word.is_empty() && word.iter().all(plain) {
@@ -57,7 +56,7 @@ fn quoted(word: &[u8]) -> Vec<u8> {
     [b"'".as_slice(), &inner, b"'"].concat()
 }
 
-/// The options that chose the place, as they were typed.
+/// The options that selected the directory, as typed.
 fn options(args: &Args) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
 
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_versions_that_are_there_and_the_command() {
+    fn hints_name_existing_versions_and_the_command() {
         let names = ["6.9.1/x", "6.10.1/x", "README", "6.11.0 x/y", "6.11.1;ls/x", "6.11.2\x1b[2J/x"];
         let files = names.map(|name| format!("/mnt/lib/modules/{name}"));
         let files = files.each_ref().map(String::as_str);
@@ -105,20 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn quotes_what_a_shell_would_split() {
+    fn arguments_are_quoted_for_a_shell() {
         let lines = lines(&["-b", "/a b'c"], &["/a b'c/lib/modules/6.1.0/x"]);
         assert_eq!(lines[1], "to index them: depmod -b '/a b'\\''c' 6.1.0");
     }
 
     #[test]
-    fn says_when_there_is_nothing_at_all() {
+    fn missing_module_directories_are_reported() {
         let lines = lines(&[], &["/etc/passwd"]);
         assert_eq!(lines[0], "the running kernel is 6.9-run; /lib/modules does not exist");
         assert!(lines[1].contains("depmod -b DIRECTORY VERSION"));
     }
 
     #[test]
-    fn is_silent_where_kmods_words_are_compared_or_nothing_is_missing() {
+    fn typed_versions_and_existing_directories_need_no_hint() {
         assert!(lines(&["6.9-run"], &[]).is_empty());
         assert!(lines(&[], &["/lib/modules/6.9-run/modules.order"]).is_empty());
     }
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_cut() {
+    fn long_lists_are_truncated() {
         let files: Vec<String> = (1..=12).map(|n| format!("/lib/modules/6.{n}/x")).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let lines = lines(&[], &files);

@@ -1,4 +1,4 @@
-//! The command: words → settings → run → exit status.
+//! The command: arguments → settings → run → exit status.
 
 #[cfg(feature = "answers")]
 mod answers;

@@ -1,6 +1,6 @@
-//! `depmod pack`: a module directory as one archive, for firmware and for whoever ships trees.
+//! `depmod pack`: a module directory as one archive, for firmware and for distributors of modules.
 //!
-//! The core decides every byte; here is the command line.
+//! The core computes every byte; this module handles the command line.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::publish::replace_file;
 use crate::run::Run;
 use crate::source::DiskSource;
 
-/// The words after `depmod pack`.
+/// The arguments of `depmod pack`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod pack",
@@ -61,7 +61,7 @@ pub(super) struct PackArgs {
     zstd: bool,
 }
 
-/// Why there is no archive; what concerns modules has been reported.
+/// Why there is no archive; errors about modules have been reported before.
 #[derive(Debug)]
 enum Failure {
     Reported,
@@ -89,7 +89,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Does what the words after `pack` ask; returns the exit status.
+/// Executes the arguments after `pack`; returns the exit status.
 pub(super) fn main(words: &[OsString]) -> u8 {
     match PackArgs::try_parse_from(words) {
         Ok(args) => match run(&args) {
@@ -100,7 +100,7 @@ pub(super) fn main(words: &[OsString]) -> u8 {
             }
         },
         Err(error) => {
-            // Nobody is left to be told that nobody reads.
+            // An error of this output cannot be reported.
             let _ = error.print();
             if error.use_stderr() { FAILED } else { DONE }
         }
@@ -108,7 +108,7 @@ pub(super) fn main(words: &[OsString]) -> u8 {
 }
 
 fn run(args: &PackArgs) -> Result<(), Failure> {
-    // Before minutes of work.
+    // Checked before minutes of work.
     if args.zstd && !codecs::ZSTD_ENCODER {
         return Err(Failure::NoEncoder);
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn clap_accepts_the_definition() {
         use clap::CommandFactory;
         PackArgs::command().debug_assert();
     }

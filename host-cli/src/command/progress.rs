@@ -1,6 +1,6 @@
-//! How far a run is: a bar on a terminal, once the run has taken half a second.
+//! Progress of a run: a bar on a terminal after half a second.
 //!
-//! Package hooks and pipes see none of it unless `--progress` asks; they then get plain lines.
+//! Package hooks and pipes get no progress, or plain lines with `--progress`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -15,7 +15,7 @@ use crate::run;
 const PATIENCE: Duration = Duration::from_millis(500);
 const TEMPLATE: &str = "{msg} [{bar:30}] {pos}/{len}";
 
-/// Progress of reading modules. Shared by the threads that read.
+/// Progress of reading modules, shared by the reading threads.
 #[derive(Debug)]
 pub(super) struct Progress {
     total: AtomicU64,
@@ -30,13 +30,13 @@ pub(super) struct Progress {
 enum Form {
     Nothing,
     Bar,
-    /// A line for each tenth.
+    /// A line per tenth.
     Lines,
 }
 
 impl Progress {
-    /// Progress of a run that starts now. `asked`: `--progress` was given, so it is shown at once and
-    /// everywhere.
+    /// Progress of a run that starts now. `asked`: `--progress` was given, so progress is shown at once and
+    /// on any output.
     #[must_use]
     pub(super) fn new(asked: bool) -> Self {
         Self::with(asked, std::io::stderr().is_terminal())
@@ -53,7 +53,7 @@ impl Progress {
         Self { total, done, started: Instant::now(), patience, form, bar: OnceLock::new() }
     }
 
-    /// The line that is due after so many modules.
+    /// The line to print after this many modules.
     fn line(&self, done: u64) -> Option<String> {
         let total = self.total.load(Ordering::Relaxed);
         let tenths = |done: u64| done.saturating_mul(10).checked_div(total);
@@ -74,7 +74,7 @@ impl Progress {
         bar
     }
 
-    /// Runs something that writes to the terminal, the bar out of its way.
+    /// Writes to the terminal while the bar is hidden.
     pub(super) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         match self.bar.get() {
             Some(bar) => bar.suspend(write),
@@ -113,14 +113,14 @@ mod tests {
     use crate::run::Progress as _;
 
     #[test]
-    fn nothing_is_shown_in_pipes_unless_asked() {
+    fn pipes_get_progress_only_on_request() {
         assert_eq!(Progress::with(false, false).form, Form::Nothing);
         assert_eq!(Progress::with(true, false).form, Form::Lines);
         assert_eq!(Progress::with(false, true).form, Form::Bar);
     }
 
     #[test]
-    fn a_bar_waits_half_a_second() {
+    fn bars_appear_after_half_a_second() {
         let quick = Progress::with(false, true);
         quick.step();
         assert!(quick.bar.get().is_none());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_line_for_each_tenth() {
+    fn plain_progress_has_one_line_per_tenth() {
         let progress = Progress::with(true, false);
         assert_eq!(progress.line(1), None, "of nothing");
         progress.begin(4229);

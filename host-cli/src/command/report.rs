@@ -1,11 +1,11 @@
-//! Messages to people: the core's diagnostics on standard error, or in the system log.
+//! Messages: the core's diagnostics on standard error or in the system log.
 //!
 //! ```text
 //! depmod: WARNING: could not open modules.order at /lib/modules/6.1.0: No such file or directory
 //! ```
 //!
-//! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one write, so that two
-//! programs on one terminal do not mix their lines; a reader that went away is no failure.
+//! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one
+//! write, so that lines of two programs on one terminal do not mix; a closed pipe is not an error.
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::net::UnixDatagram;
@@ -21,7 +21,7 @@ use crate::source::from_io;
 
 const LOG_SOCKET: &str = "/dev/log";
 
-/// Where messages go and which of them.
+/// Destination and level of messages.
 pub(super) struct Report {
     sink: Sink,
     color: bool,
@@ -36,7 +36,7 @@ enum Sink {
 }
 
 impl Report {
-    /// Warnings and worse on standard error: what holds until the command line is understood.
+    /// Warnings and errors on standard error: the setting until the command line is parsed.
     #[must_use]
     pub(super) fn new(color: Color) -> Self {
         Self::on(Box::new(std::io::stderr()), use_color(color))
@@ -46,7 +46,7 @@ impl Report {
         Self { sink: Sink::Stream(stream), color, verbosity: 0, quiet: false, progress: None }
     }
 
-    /// Follows the command line from here on: verbosity, `-q`, `-s`.
+    /// Applies the command line: verbosity, `-q`, `-s`.
     pub(super) fn follow(&mut self, settings: &Settings) {
         self.verbosity = settings.verbosity;
         self.quiet = settings.quiet;
@@ -55,7 +55,7 @@ impl Report {
         }
     }
 
-    /// Sends messages to the system log; without one, says so and goes on as before.
+    /// Sends messages to the system log; if there is none, reports that and continues on standard error.
     fn use_log(&mut self, path: &Path) {
         let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(path).map(|()| socket));
         match connected {
@@ -67,12 +67,12 @@ impl Report {
         }
     }
 
-    /// Keeps messages and a progress bar apart.
+    /// Hides the progress bar while a message is written.
     pub(super) fn attach(&mut self, progress: Arc<Progress>) {
         self.progress = Some(progress);
     }
 
-    /// A line that is no message of kmod's: `depmod: TEXT`. Never in the system log.
+    /// A line without a level: `depmod: TEXT`. Never in the system log.
     pub(super) fn hint(&mut self, text: &[u8]) {
         if let Sink::Stream(stream) = &mut self.sink {
             let _ = stream.write_all(&[b"depmod: ", text, b"\n"].concat());
@@ -89,7 +89,7 @@ impl Report {
         };
         match &mut self.sink {
             Sink::Log(socket) => {
-                // RFC 3164 without its time, which the receiver knows better.
+                // RFC 3164 without its time, which the receiver adds.
                 const DAEMON: u8 = 3 << 3;
                 let process = std::process::id();
                 let head = format!("<{}>depmod[{process}]: {level}: ", DAEMON | priority);
@@ -135,7 +135,7 @@ impl Reporter for Report {
     }
 }
 
-/// Whether standard error takes colours.
+/// Whether to use colours on standard error.
 fn use_color(color: Color) -> bool {
     let asked_not_to = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    /// Keeps every write apart.
+    /// Records each write separately.
     #[derive(Clone, Default)]
     struct Writes(Arc<Mutex<Vec<String>>>);
 
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_one_write_with_kmods_prefix() {
+    fn messages_are_single_writes_with_kmods_prefix() {
         let fatal = Diagnostic::SearchModules { cause: depmod_core::IoError::not_found() };
         let lines = written(|_| {}, vec![unknown(), fatal]);
         assert_eq!(
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn verbosity_and_quiet_choose() {
+    fn verbosity_and_quiet_select_messages() {
         let info = || Diagnostic::ConfigSuffix { path: "/x".into() };
         assert!(written(|report| report.verbosity = 1, vec![info()]).is_empty());
         assert_eq!(written(|report| report.verbosity = 2, vec![info()]).len(), 1);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_on_the_prefix_only() {
+    fn only_the_prefix_is_coloured() {
         let lines = written(|report| report.color = true, vec![unknown()]);
         assert_eq!(lines, ["\x1b[1;33mdepmod: WARNING:\x1b[0m /m.ko needs unknown symbol f\n"]);
     }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_system_log_messages_stay_on_the_terminal() {
+    fn without_a_system_log_messages_go_to_standard_error() {
         let lines = written(|report| report.use_log(Path::new("/nowhere/log")), vec![unknown()]);
         assert_eq!(lines[0], "depmod: WARNING: no system log at /nowhere/log: No such file or directory\n");
         assert_eq!(lines.len(), 2);

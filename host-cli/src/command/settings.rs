@@ -1,4 +1,4 @@
-//! What a run shall do: the command line, judged, with every default filled in.
+//! Settings of a run: the validated command line, with all defaults.
 //!
 //! A module directory's path is base directory, module directory and version, joined by slashes and
 //! otherwise as typed ([`reference::modules`](depmod_core::reference::modules) §1):
@@ -24,20 +24,20 @@ use super::args::{Args, Color, Place};
 use crate::cache;
 
 const MODULE_DIRECTORY: &[u8] = b"lib/modules";
-/// Where the running system has its modules.
+/// The module roots of the running system.
 const SYSTEM_ROOTS: [&[u8]; 2] = [b"/lib/modules", b"/usr/lib/modules"];
 
-/// What the system says about the place of a run.
+/// The environment of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Environment {
-    /// The current directory; `None` if it is gone.
+    /// The current directory; `None` if it was deleted.
     pub(super) current_dir: Option<Vec<u8>>,
     /// The running kernel's release.
     pub(super) release: Result<Vec<u8>, IoError>,
 }
 
 impl Environment {
-    /// Asks the system.
+    /// Reads the environment from the system.
     #[must_use]
     pub(super) fn current() -> Self {
         Self {
@@ -47,46 +47,46 @@ impl Environment {
     }
 }
 
-/// Which modules a run is about.
+/// The modules of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// All below the module directory.
+    /// All modules below the module directory.
     All,
-    /// All, if one of them is newer than `modules.dep` (`-A`); else none.
+    /// All modules if one of them is newer than `modules.dep` (`-A`), else none.
     Quick,
-    /// The files that were named.
+    /// The named files.
     Files,
 }
 
-/// A module directory, and where its index files go.
+/// A module directory, and the directory of its index files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Kernel version, as typed or as the kernel says.
+    /// Kernel version, as typed or as reported by the kernel.
     pub(super) version: Vec<u8>,
-    /// Whether it was typed.
+    /// Whether the version was typed.
     pub(super) version_given: bool,
-    /// Where versions are: `dirname` without its last component.
+    /// The parent of the module directory: `dirname` without its last component.
     pub(super) module_root: Vec<u8>,
     /// The base directory, absolute; empty for the root.
     #[cfg(feature = "answers")]
     pub(super) base: Vec<u8>,
     /// The module directory, absolute: kmod's *dirname*.
     pub(super) dirname: Vec<u8>,
-    /// Where the output goes, absolute: kmod's *outdirname*.
+    /// The output directory, absolute: kmod's *outdirname*.
     pub(super) outdirname: Vec<u8>,
-    /// Configuration files and directories, the strongest first.
+    /// Configuration files and directories, highest priority first.
     pub(super) config: Vec<Vec<u8>>,
 }
 
-/// What a run shall do.
+/// Settings of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Settings {
-    /// Which module directory, and where the output goes.
+    /// The module directory and the output directory.
     pub(super) target: Target,
-    /// Which modules.
+    /// The modules.
     pub(super) mode: Mode,
-    /// The operands after the version, as typed; the core judges them.
+    /// The operands after the version, as typed; the core validates them.
     pub(super) files: Vec<Vec<u8>>,
     /// `-E`
     pub(super) symvers: Option<Vec<u8>>,
@@ -114,9 +114,9 @@ pub(super) struct Settings {
     pub(super) color: Color,
     /// `--progress`
     pub(super) progress: bool,
-    /// Threads that read modules.
+    /// Number of threads that read modules.
     pub(super) jobs: NonZeroUsize,
-    /// The directory of the cache, if it is used.
+    /// The directory of the cache, if one is used.
     pub(super) cache: Option<Vec<u8>>,
     /// `--strict` and what belongs to it.
     #[cfg(feature = "answers")]
@@ -124,10 +124,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Judges a command line.
+    /// Validates a command line.
     ///
     /// # Errors
-    /// With what kmod says, in kmod's order; the exit status is then 1.
+    /// With kmod's message, in kmod's order of checks; the exit status is then 1.
     pub(super) fn new(args: Args, environment: &Environment) -> Result<Self, Diagnostic> {
         let is_default = args.place.basedir.is_none() && args.outdir.is_none();
         let mut operands = args.operands.into_iter();
@@ -150,13 +150,13 @@ impl Settings {
             () if args.all || files.is_empty() => Mode::All,
             () => Mode::Files,
         };
-        // Somebody else's tree is none of this system's business.
-        let own_tree =
+        // Module directories of other systems have no default cache.
+        let is_system_directory =
             is_default && SYSTEM_ROOTS.contains(&&*target.module_root) && !target.version.contains(&b'/');
         let cache = match args.cache {
-            // A few files are read as fast, and the others must not be forgotten for them.
+            // A few files are read fast without a cache, and must not displace the other modules in it.
             _ if args.no_cache || mode == Mode::Files => None,
-            None if !own_tree || args.show => None,
+            None if !is_system_directory || args.show => None,
             None | Some(None) => Some(cache::DIRECTORY.into()),
             Some(Some(dir)) => Some(dir.into_vec()),
         };
@@ -187,7 +187,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The core's view of the same.
+    /// The settings as options of the core.
     #[must_use]
     pub(super) fn options(&self) -> Options {
         let symvers = self.symvers.clone().map(|path| KernelSymbols::Symvers(path.into()));
@@ -221,10 +221,10 @@ impl Settings {
 }
 
 impl Target {
-    /// Judges the words that say where; without a version it is the running kernel's.
+    /// Validates the options that select the directory; the default version is the running kernel's.
     ///
     /// # Errors
-    /// With what kmod says, in kmod's order.
+    /// With kmod's message, in kmod's order of checks.
     pub(super) fn new(
         place: Place,
         outdir: Option<OsString>,
@@ -282,7 +282,7 @@ impl Target {
         })
     }
 
-    /// A run over the directory, with nothing else asked for.
+    /// The options of a run over the directory with default settings.
     #[must_use]
     pub(super) fn options(&self) -> Options {
         Options::new(self.dirname.as_slice(), self.version.as_slice())
@@ -295,8 +295,8 @@ fn after_slashes(path: &[u8]) -> &[u8] {
     path.get(start..).unwrap_or_default()
 }
 
-/// Whether C's `sscanf(word, "%u.%u")` finds both numbers ([`reference::cli`](depmod_core::reference::cli) §3): each may have blanks
-/// and a sign before it, anything may follow.
+/// Whether C's `sscanf(word, "%u.%u")` finds both numbers ([`reference::cli`](depmod_core::reference::cli)
+/// §3): each may follow blanks and a sign, and any text may follow.
 fn is_version(word: &[u8]) -> bool {
     fn number(text: &[u8]) -> Option<&[u8]> {
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_joined_as_kmod_joins_them() {
+    fn directories_are_joined_as_in_kmod() {
         assert_eq!(dirname(&["5.0"]), "/lib/modules/5.0");
         assert_eq!(dirname(&["-b", ".", "5.0"]), "/root/./lib/modules/5.0");
         assert_eq!(dirname(&["-b", "./", "5.0"]), "/root/.//lib/modules/5.0");
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn output_goes_beside_the_input_unless_told() {
+    fn output_defaults_to_the_module_directory() {
         assert_eq!(settings(&["-b", "/x", "5.0"]).unwrap().target.outdirname, b"/x/lib/modules/5.0");
         let settings = settings(&["-b", "/x", "-o", "y", "-m", "m", "5.0"]).unwrap();
         assert_eq!(settings.target.outdirname, b"/root/y/m/5.0");
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_begins_with_two_numbers() {
+    fn versions_begin_with_two_numbers() {
         for word in ["5.0", "5.1x", "5.0.1/", " 5.0", "+5.0", "5. 1", "5.+1", "-5.1", "5.0/../../etc"] {
             assert!(is_version(word.as_bytes()), "{word}");
         }
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_have_an_end() {
+    fn overlong_paths_are_errors() {
         let base = format!("/{}", "a".repeat(4096 - 1 - "/lib/modules/5.0".len() - 1));
         assert_eq!(settings(&["-b", &base, "5.0"]).unwrap().target.dirname.len(), 4095);
         let long = settings(&["-b", &format!("{base}a"), "5.0"]).unwrap_err();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn files_make_a_run_about_files_unless_told_otherwise() {
+    fn files_limit_the_run_unless_all_is_given() {
         assert_eq!(settings(&["5.0"]).unwrap().mode, Mode::All);
         assert_eq!(settings(&["5.0", "/f"]).unwrap().mode, Mode::Files);
         assert_eq!(settings(&["5.0", "/f", "-a"]).unwrap().mode, Mode::All);
@@ -396,14 +396,14 @@ mod tests {
     }
 
     #[test]
-    fn configuration_paths_are_as_typed() {
+    fn configuration_paths_stay_as_typed() {
         assert_eq!(settings(&["5.0"]).unwrap().target.config.len(), 5);
         assert_eq!(settings(&["5.0", "-C", "x"]).unwrap().target.config, [b"x"]);
         assert_eq!(settings(&["5.0", "-C", "./x", "-C", "/y"]).unwrap().target.config, [&b"./x"[..], b"/y"]);
     }
 
     #[test]
-    fn only_the_running_system_has_a_cache_of_its_own_accord() {
+    fn only_the_running_system_has_a_default_cache() {
         let cache = |words: &[&str]| {
             settings(words).unwrap().cache.map(|dir| String::from_utf8(dir).unwrap()).unwrap_or_default()
         };
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn ownership_is_looked_at_only_when_asked() {
+    fn ownership_is_checked_only_on_request() {
         assert!(!settings(&["5.0"]).unwrap().root_owned_only);
         assert!(settings(&["5.0", "--root-owned-only"]).unwrap().root_owned_only);
         assert!(!settings(&["5.0", "--root-owned-only", "-r"]).unwrap().root_owned_only);

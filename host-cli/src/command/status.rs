@@ -1,13 +1,13 @@
-//! Names of commands, and their exit status, which is kmod's.
+//! Names of commands, and kmod's exit statuses.
 
 use std::ffi::OsString;
 
-/// A command's name, and what it does with the words after it; gives the exit status.
+/// A command's name, and the function that executes its arguments and returns the exit status.
 pub(super) type Named = (&'static str, fn(&[OsString]) -> u8);
 
-/// A run that did all that it was asked.
+/// Success.
 pub const DONE: u8 = 0;
-/// A run that failed.
+/// Failure.
 pub const FAILED: u8 = 1;
 /// A question that was answered, and something is wrong.
 #[cfg(feature = "answers")]

@@ -1,8 +1,8 @@
 //! `-A`: is any module newer than `modules.dep`? ([`reference::cli`](depmod_core::reference::cli) §4)
 //!
-//! Times are compared in whole microseconds and equal ones count as up to date. The walk is the core's, without
-//! a configuration, as in kmod. Two things differ from kmod's: names are visited in byte order, and a link to a
-//! directory above it is not followed.
+//! Times are compared in whole microseconds; equal times count as up to date. The walk is the core's, without
+//! configuration, as in kmod. Two differences from kmod: names are visited in byte order, and a link to a
+//! parent directory is not followed.
 
 use depmod_core::parts::list::{Walk, WalkError};
 use depmod_core::parts::name::PATH_MAX;
@@ -11,8 +11,8 @@ use rustix::fs::Stat;
 
 use crate::source::{Directories, io_error};
 
-/// Whether `modules.dep` of this module directory is at least as new as every module below. What
-/// keeps it from being told is reported; a directory or index that is missing is out of date.
+/// Whether `modules.dep` of this module directory is at least as new as every module below. Errors that
+/// prevent the comparison are reported; a missing directory or index is out of date.
 pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut impl Reporter) -> bool {
     let directories = Directories::default();
     let mut walk = match Walk::new(dirname, &directories, limits) {
@@ -33,12 +33,12 @@ pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut impl
     loop {
         match walk.next_file(&(), reporter) {
             Ok(None) => return true,
-            // A module that is gone in the meantime is for the next run.
+            // The next run handles a module deleted during the walk.
             Ok(Some(path)) if directories.status(path).is_ok_and(|stat| microseconds(&stat) > index) => {
                 return false;
             }
             Ok(Some(_)) => {}
-            // What is to be said about it, the run that follows says.
+            // The run that follows reports the error.
             Err(_) => return false,
         }
     }
@@ -97,11 +97,11 @@ mod tests {
         }
         assert_eq!(check(dir), (true, vec![]));
         symlink("../modules.order", dir.join("kernel/link.ko")).unwrap();
-        assert_eq!(check(dir), (false, vec![]), "a link counts as what it leads to");
+        assert_eq!(check(dir), (false, vec![]), "a link counts as its target");
     }
 
     #[test]
-    fn more_directories_than_the_ceiling_allows_are_out_of_date() {
+    fn too_many_directories_are_out_of_date() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         make(&dir.join("modules.dep"), time(0));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_out_of_date() {
+    fn missing_files_are_out_of_date() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().display();
         let said = format!("could not fstatat({dir}, modules.dep): No such file or directory");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_entries_are_reported_and_passed_over() {
+    fn unsupported_entries_are_reported_and_skipped() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         make(&dir.join("modules.dep"), time(0));

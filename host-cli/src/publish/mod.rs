@@ -1,19 +1,19 @@
-//! Putting the output in place: all of it, or nothing.
+//! Publishing of the output: all files or none.
 //!
 //! ```text
 //! lock the directory                      another run waits here, for five minutes at most
-//! write every file that changes under a temporary name
-//! check sizes, sync them                  whatever fails so far: temporaries removed, nothing replaced
-//! swap each with what has its name        whatever fails here: swapped back
-//! touch every file that does not change
-//! remove what was swapped out, sync the directory
+//! write every changed file under a temporary name
+//! check sizes, sync                       on failure: remove the temporary files; nothing is replaced
+//! exchange new and old files              on failure: exchange back
+//! touch every unchanged file
+//! remove the old files, sync the directory
 //! ```
 //!
-//! Readers see each file change at once. A run that is killed leaves at worst temporary files, whose
-//! names (`.modules.dep.PID.depmod-new`) nothing else uses; the next run removes them. `modules.dep`
-//! comes last: while it is older than a module, `-A` does the run that was killed again. The lock is
-//! `flock` on the directory itself, so nothing extra ever stays in a module directory. Whoever may read
-//! the directory may hold that lock for ever: hence the end of patience.
+//! Readers see each file change atomically. A killed run leaves at worst temporary files, whose names
+//! (`.modules.dep.PID.depmod-new`) have no other use; the next run removes them. `modules.dep` comes last:
+//! while it is older than a module, `-A` repeats the killed run. The lock is `flock` on the directory itself,
+//! so no lock file stays in a module directory. Any reader of the directory can hold the lock indefinitely,
+//! so waiting is bounded.
 
 mod new_file;
 mod signals;
@@ -38,13 +38,13 @@ use swap::Swaps;
 use temporary::Temporaries;
 use unchanged::{open_if_digest, touch};
 
-/// Pauses to wait for another run before going on without the lock: five minutes. Slow machines need one for
+/// Number of pauses before a run continues without the lock: five minutes. Slow machines need one minute for
 /// a kernel in xz.
 pub const PATIENCE: u32 = 30_000;
-/// Between two attempts to lock.
+/// Pause between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// An output directory, locked where the file system can and nobody else has it locked for too long.
+/// An output directory; locked, unless the file system has no locks or the wait for the lock ended.
 #[derive(Debug)]
 pub struct Publisher {
     dir: OwnedFd,
@@ -53,11 +53,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Locks a directory that exists already, so that input from the same directory is read under
-    /// the lock. `None` if there is no such directory yet.
+    /// Locks an existing directory, so that input from the same directory is read under the lock. `None` if
+    /// the directory does not exist.
     ///
-    /// Waits for another run to end, for `patience` pauses of ten milliseconds; says so after a 300th
-    /// of them, and goes on without the lock after the last.
+    /// Waits for another run for at most `patience` pauses of ten milliseconds. Reports the wait after
+    /// `patience / 300` pauses, and continues without the lock after the last one.
     ///
     /// # Errors
     /// When the directory cannot be opened.
@@ -65,7 +65,7 @@ impl Publisher {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(dir) => dir,
-            // A file where a directory should be is for `create` to report.
+            // `create` reports a file in place of the directory.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(error) => {
                 let (path, cause) = (path.into(), io_error(error));
@@ -87,17 +87,17 @@ impl Publisher {
                     pauses += 1;
                     std::thread::sleep(PAUSE);
                 }
-                // A file system without locks: better an unlocked run than none.
+                // On a file system without locks, runs are unlocked.
                 Err(_) => break false,
             }
         };
         Ok(Some(Self { dir, path: path.into(), locked }))
     }
 
-    /// The same, but makes the directory, with its parents, if it is missing.
+    /// Like [`Self::lock`], but creates the directory with its parents if it is missing.
     ///
     /// # Errors
-    /// When it can be neither made nor opened.
+    /// When the directory cannot be created or opened.
     pub fn create(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::DirBuilderExt;
@@ -114,26 +114,26 @@ impl Publisher {
         Self::lock(path, patience, reporter)?.ok_or_else(missing)
     }
 
-    /// Replaces the files of these names by these contents; a file of another name is not touched. The
-    /// first of them gets its name, or the time of this run, last: it stands for all.
+    /// Replaces the files of these names by these contents; other files stay untouched. The first file gets
+    /// its name, or the time of this run, last: `-A` reads its time.
     ///
-    /// Signals that would end the program wait until the directory is whole again.
+    /// Fatal signals are delayed until the directory is consistent.
     ///
     /// # Errors
-    /// With a message about the file concerned; the directory is then as it was, unless the message
-    /// is [`Diagnostic::SyncDirectory`].
+    /// With a message about the file concerned; the directory is then unchanged, unless the message is
+    /// [`Diagnostic::SyncDirectory`].
     pub fn publish(self, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
         let signals = Signals::hold();
         let result = self.publish_unless(outputs, || signals.arrived());
-        // What was held back takes effect now; this ends the program if a signal came.
+        // Delayed signals take effect now, and end the program.
         signals.release();
         result
     }
 
-    /// Whether the directory holds exactly these files already, each as [`Self::publish`] would leave
-    /// it. They then have the time of this run, and nothing is left to do.
+    /// Whether the directory already holds exactly these files, each as [`Self::publish`] would leave it. If
+    /// so, gives them the time of this run.
     ///
-    /// They are not brought to the disk once more.
+    /// Does not sync them again.
     pub fn holds(&self, outputs: &[(&str, Digest)]) -> bool {
         let same = |&(name, digest): &(&str, Digest)| open_if_digest(&self.dir, name, digest);
         let Some(files) = outputs.iter().map(same).collect::<Option<Vec<_>>>() else { return false };
@@ -149,7 +149,7 @@ impl Publisher {
         interrupted: impl Fn() -> bool,
     ) -> Result<(), Diagnostic> {
         if self.locked {
-            // Without the lock they could be another run's.
+            // Without the lock, they could belong to another run.
             temporary::remove_stale(&self.dir);
         }
         swap::check_targets(&self.dir, outputs)?;
@@ -214,7 +214,7 @@ mod tests {
         lock(dir).unwrap().holds(&digests)
     }
 
-    /// All that is in a directory, sorted.
+    /// The content of a directory, sorted.
     fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = fs::read_dir(dir)
             .unwrap()
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_the_directory_and_all_files() {
+    fn missing_directories_are_created() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("a/lib/modules/5.0");
         assert!(lock(&dir).is_none());
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_files_and_links_but_touches_nothing_else() {
+    fn files_and_links_are_replaced_and_others_untouched() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_in_the_way_stops_everything() {
+    fn a_directory_with_an_output_name_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_swapped_is_swapped_back() {
+    fn failed_exchanges_are_undone() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
@@ -283,7 +283,7 @@ mod tests {
         for (name, bytes) in NEW {
             temporaries.write(name, bytes).unwrap();
         }
-        // The last one vanishes, so that its swap fails after two that worked.
+        // Removes the last temporary file, so that its exchange fails after two that succeed.
         let last = temporaries.files().last().unwrap().file.temporary();
         fs::remove_file(dir.join(std::ffi::OsStr::from_bytes(last))).unwrap();
         let mut swaps = Swaps::new(&publisher.dir);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_change_stays_and_gets_a_new_time() {
+    fn unchanged_files_stay_and_get_a_new_time() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
@@ -312,8 +312,7 @@ mod tests {
         assert!(fs::metadata(dir.join("modules.dep")).unwrap().modified().unwrap() > long_ago);
     }
 
-    /// What publishing does to the files of a directory: `to NAME` gives a file its name, `touch NAME`
-    /// a time.
+    /// The events of publishing in a directory: `to NAME` for a rename, `touch NAME` for a new time.
     fn watch(dir: &Path, outputs: &[(&str, &[u8])]) -> Vec<String> {
         use rustix::fs::inotify;
 
@@ -346,7 +345,7 @@ mod tests {
             output.1 = b"new";
         }
         let seen = watch(dir, &outputs);
-        assert_eq!((seen.len(), &*seen[5]), (11, "to modules.dep"), "then what does not change: {seen:?}");
+        assert_eq!((seen.len(), &*seen[5]), (11, "to modules.dep"), "then the unchanged files: {seen:?}");
         for output in outputs.iter_mut().skip(1) {
             output.1 = b"newer";
         }
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_there_are_known_by_their_digests() {
+    fn existing_files_are_recognized_by_their_digests() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, NEW).unwrap();
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_leaves_no_trace() {
+    fn interrupted_runs_leave_the_directory_unchanged() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         publish(dir, OLD).unwrap();
@@ -387,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_killed_runs_go_and_similar_names_stay() {
+    fn temporary_files_of_killed_runs_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         fs::write(dir.join(".modules.dep.123.depmod-new"), b"left").unwrap();
@@ -404,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_never_mix() {
+    fn concurrent_runs_never_mix_their_files() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         let sets: Vec<Vec<u8>> = (0..4u8).map(|n| vec![b'0' + n; 50_000]).collect();
@@ -423,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_never_released_does_not_stop_a_run() {
+    fn waiting_for_the_lock_is_bounded() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path();
         let theirs = fs::File::open(dir).unwrap();
@@ -438,7 +437,11 @@ mod tests {
         let temporary = (".modules.dep.1.depmod-new", &b"theirs"[..]);
         fs::write(dir.join(temporary.0), temporary.1).unwrap();
         publisher.publish(NEW).unwrap();
-        assert_eq!(content(dir), expected(&[NEW, &[temporary]].concat()), "another run may be writing it");
+        assert_eq!(
+            content(dir),
+            expected(&[NEW, &[temporary]].concat()),
+            "another run may be writing this file"
+        );
 
         let release = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(400));
@@ -452,15 +455,15 @@ mod tests {
     }
 
     #[test]
-    fn a_path_through_a_file_is_no_directory() {
+    fn a_path_through_a_file_is_an_error() {
         let error = publish(Path::new("/dev/null/x/lib/modules/5.0"), NEW).unwrap_err();
         let text = "could not create directory /dev/null/x/lib/modules/5.0: Not a directory";
         assert_eq!(error.to_string(), text);
     }
 
-    /// Runs one of this module's tests in a process of its own, by way of a shell line in which `"$@"`
-    /// stands for it. A line that ends with status 77 says that this machine cannot do that: no test
-    /// passes by not running.
+    /// Runs one of this module's tests in a child process, through a shell line in which `"$@"` is the
+    /// command of the test. Exit status 77 means that the machine lacks a requirement; the test fails then
+    /// instead of being skipped.
     fn in_child(test: &str, dir: &Path, line: &str) -> String {
         let name = format!("publish::tests::{test}");
         let output = Command::new("sh")
@@ -476,13 +479,13 @@ mod tests {
         said
     }
 
-    /// The directory, if this is the child.
+    /// The directory, in the child process.
     fn child_dir() -> Option<std::path::PathBuf> {
         std::env::var_os("DEPMOD_TEST_DIR").map(Into::into)
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_whole_replaces_nothing() {
+    fn truncated_files_replace_nothing() {
         let big: &[(&str, &[u8])] = &[("modules.dep", b"new"), ("modules.alias", &[b'x'; 100_000])];
         if let Some(dir) = child_dir() {
             println!("said: {}", publish(&dir, big).unwrap_err());
@@ -490,7 +493,7 @@ mod tests {
         }
         let root = tempfile::tempdir().unwrap();
         publish(root.path(), OLD).unwrap();
-        let test = "a_file_that_cannot_be_written_whole_replaces_nothing";
+        let test = "truncated_files_replace_nothing";
         let said = in_child(test, root.path(), "ulimit -f 64 || exit 77; \"$@\"");
         let text = "said: Could not create index 'modules.alias'. Output is truncated: File too large";
         assert!(said.contains(text), "{said}");
@@ -535,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_waits_for_a_whole_directory() {
+    fn signals_are_delayed_until_the_directory_is_consistent() {
         use rustix::process::{Signal, getpid, kill_process};
 
         const SIGNALS: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
@@ -553,7 +556,7 @@ mod tests {
         publish(root.path(), OLD).unwrap();
         for number in SIGNALS.map(Signal::as_raw) {
             let line = format!("ulimit -c 0; export DEPMOD_TEST_SIGNAL={number}; \"$@\"; echo status $?");
-            let said = in_child("a_signal_waits_for_a_whole_directory", root.path(), &line);
+            let said = in_child("signals_are_delayed_until_the_directory_is_consistent", root.path(), &line);
             let status = format!("status {}", 128 + number);
             assert!(said.contains("held: interrupted") && said.contains(&status), "{said}");
             assert!(!said.contains("survived"), "{said}");

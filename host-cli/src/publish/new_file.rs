@@ -1,4 +1,4 @@
-//! A file under a temporary name: written whole before it takes its own name.
+//! A file under a temporary name, which gets its own name after it is complete.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,16 +10,16 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-/// What temporary names end in.
+/// Suffix of temporary names.
 const SUFFIX: &str = ".depmod-new";
-/// Names to try before giving up.
+/// Number of names to try.
 const ATTEMPTS: u32 = 1000;
-/// For its owner alone.
+/// Access for the owner only.
 pub(crate) const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// For everybody, as far as the umask allows.
+/// Access for all users, limited by the umask.
 const PUBLIC: Mode = PRIVATE.union(Mode::RGRP).union(Mode::WGRP).union(Mode::ROTH).union(Mode::WOTH);
 
-/// A new file of a directory. Dropped, it goes away, unless it has taken its name.
+/// A new file in a directory. Drop removes it, unless it has been renamed.
 #[derive(Debug)]
 pub(crate) struct NewFile<'d> {
     dir: &'d OwnedFd,
@@ -28,29 +28,29 @@ pub(crate) struct NewFile<'d> {
 }
 
 impl<'d> NewFile<'d> {
-    /// Makes a file that is to have this name, with what the umask leaves of a mode.
+    /// Creates a file that will get this name, with this mode limited by the umask.
     pub(crate) fn create(dir: &'d OwnedFd, name: &[u8], mode: Mode) -> Result<Self, Errno> {
         let mut attempt = 0;
         loop {
             match Self::create_as(dir, temporary_name(name, attempt), mode) {
-                // Left behind where there is no lock, so that it could not be removed.
+                // A leftover file: without a lock it could not be removed.
                 Err(Errno::EXIST) if attempt < ATTEMPTS => attempt += 1,
                 result => return result,
             }
         }
     }
 
-    /// Makes a file with this temporary name.
+    /// Creates a file with this temporary name.
     pub(crate) fn create_as(dir: &'d OwnedFd, temporary: Vec<u8>, mode: Mode) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, temporary.as_slice(), flags, mode)?;
         Ok(Self { dir, temporary, file: File::from(fd) })
     }
 
-    /// Writes all of it, but not yet to the disk.
+    /// Writes all bytes, without syncing.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        // A file system may take less than it says.
+        // Some file systems write fewer bytes than they report.
         let size = self.file.metadata()?.len();
         if size == bytes.len() as u64 { Ok(()) } else { Err(Errno::IO.into()) }
     }
@@ -60,12 +60,12 @@ impl<'d> NewFile<'d> {
         &self.file
     }
 
-    /// The name that it has.
+    /// The temporary name.
     pub(crate) fn temporary(&self) -> &[u8] {
         &self.temporary
     }
 
-    /// Gives it its name, in the place of a file that has the name.
+    /// Renames the file to its own name, in place of an existing file.
     pub(crate) fn rename(self, name: &[u8]) -> Result<(), Errno> {
         rustix::fs::renameat(self.dir, self.temporary.as_slice(), self.dir, name)
     }
@@ -73,30 +73,30 @@ impl<'d> NewFile<'d> {
 
 impl Drop for NewFile<'_> {
     fn drop(&mut self) {
-        // Gone already if it has taken its name.
+        // Fails after a rename.
         let _ = rustix::fs::unlinkat(self.dir, self.temporary.as_slice(), AtFlags::empty());
     }
 }
 
-/// `.modules.dep.4711.depmod-new`: 4711 is the process, plus 2^22 for each attempt before this one,
-/// which is more than any process's number.
+/// `.modules.dep.4711.depmod-new`: 4711 is the process ID, plus 2^22, the limit of process IDs, for each
+/// earlier attempt.
 pub(super) fn temporary_name(name: &[u8], attempt: u32) -> Vec<u8> {
     let process = rustix::process::getpid().as_raw_nonzero().get();
     let number = i64::from(process) + (i64::from(attempt) << 22);
     [b".", name, format!(".{number}{SUFFIX}").as_bytes()].concat()
 }
 
-/// Whether [`temporary_name`] can have made this name for one of `modules.*`.
+/// Whether this is a [`temporary_name`] of one of `modules.*`.
 pub(super) fn is_temporary(name: &[u8]) -> bool {
     let middle = name.strip_prefix(b".modules.").and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
     let process = middle.and_then(|middle| middle.rsplit(|&byte| byte == b'.').next());
     middle != process && process.is_some_and(|id| !id.is_empty() && id.iter().all(u8::is_ascii_digit))
 }
 
-/// Replaces a file by a new one that is on the disk already; what is no file, such as a pipe, is written to.
+/// Replaces a file by a new, synced one; writes to existing non-files, such as pipes.
 ///
 /// # Errors
-/// The system's; the old file is then as it was, unless only its directory could not be brought to the disk.
+/// Those of the system; the old file is then unchanged, unless only syncing its directory failed.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
         return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_names_are_known_again() {
+    fn temporary_names_are_recognized() {
         for name in ["modules.dep", "modules.builtin.alias.bin"] {
             assert!(is_temporary(&temporary_name(name.as_bytes(), 1)), "{name}");
         }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_or_left_alone() {
+    fn files_are_replaced_without_leftovers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.cpio");
         replace_file(&path, b"one").unwrap();

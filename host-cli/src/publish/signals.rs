@@ -6,10 +6,10 @@ use std::sync::Arc;
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
-/// Notes the signals that ask a program to end, instead of ending.
+/// Records the signals that request termination, instead of terminating.
 #[derive(Debug)]
 pub(super) struct Signals {
-    /// The number of the last one; 0 while there is none.
+    /// The number of the last signal; 0 before the first one.
     arrived: Arc<AtomicUsize>,
     ids: Vec<SigId>,
 }
@@ -20,27 +20,27 @@ impl Signals {
         let mut ids = Vec::new();
         for signal in [SIGINT, SIGQUIT, SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).unwrap_or(0);
-            // A handler that cannot be set leaves the signal as deadly as it was.
+            // Without a handler, a signal keeps its default effect.
             ids.extend(signal_hook::flag::register_usize(signal, Arc::clone(&arrived), number));
         }
-        // With a handler, a file that grows too large is a failed write and no death.
+        // With a handler, a file above the size limit is a write error instead of a fatal signal.
         ids.extend(signal_hook::flag::register_usize(SIGXFSZ, Arc::default(), 1));
         Self { arrived, ids }
     }
 
-    /// Whether a signal arrived that asks the program to end.
+    /// Whether a signal has requested termination.
     pub(super) fn arrived(&self) -> bool {
         self.arrived.load(Ordering::Relaxed) != 0
     }
 
-    /// Lets a signal that arrived have its effect, which is the end of the program.
+    /// Gives a recorded signal its default effect: the program ends.
     pub(super) fn release(self) {
         let number = self.arrived.load(Ordering::Relaxed);
         for id in self.ids {
             signal_hook::low_level::unregister(id);
         }
         if let Ok(signal @ 1..) = i32::try_from(number) {
-            // Fails only for signals that this file does not know.
+            // Fails only for signals that this file does not register.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     }

@@ -1,4 +1,4 @@
-//! Exchanging new files for old ones, with a way back.
+//! Exchanging new files for old ones, with undo.
 
 use std::os::fd::OwnedFd;
 
@@ -20,7 +20,7 @@ enum Undo<'a> {
     Remove(&'a Temporary<'a>),
 }
 
-/// Exchanges that were made; undone when dropped, unless they are to be kept.
+/// Completed exchanges; drop undoes them, unless they are kept.
 #[derive(Debug)]
 pub(super) struct Swaps<'a> {
     dir: &'a OwnedFd,
@@ -32,11 +32,11 @@ impl<'a> Swaps<'a> {
         Self { dir, done: Vec::new() }
     }
 
-    /// Gives a new file its name; what had the name gets the temporary one.
+    /// Gives a new file its name; a file that had the name gets the temporary one.
     ///
-    /// A file system that cannot exchange two names replaces the old file for good. On it, a failure
-    /// at a later file leaves this one new; such a failure has no usual cause, since the directory
-    /// took eleven new names a moment ago.
+    /// A file system without `RENAME_EXCHANGE` replaces the old file for good. There, a failure at a later
+    /// file leaves this file new; such failures are unusual, since the directory accepted eleven new names a
+    /// moment before.
     pub(super) fn put(&mut self, file: &'a Temporary<'a>) -> Result<(), Diagnostic> {
         let (from, to) = (file.file.temporary(), file.name.as_str());
         let dir = self.dir;
@@ -56,7 +56,7 @@ impl<'a> Swaps<'a> {
         replaced.map_err(|error| failed(from, to, error))
     }
 
-    /// All went well: there is nothing to undo.
+    /// Keeps all exchanges.
     pub(super) fn keep(mut self) {
         self.done.clear();
     }
@@ -66,7 +66,7 @@ impl Drop for Swaps<'_> {
     fn drop(&mut self) {
         let dir = self.dir;
         while let Some(undo) = self.done.pop() {
-            // If even this fails, nothing is left that could be tried.
+            // There is no further way to recover.
             let _ = match undo {
                 Undo::SwapBack(Temporary { name, file }) => {
                     let temporary = file.temporary();
@@ -80,7 +80,7 @@ impl Drop for Swaps<'_> {
     }
 }
 
-/// A directory can be exchanged too, but nobody wants that.
+/// Reports a directory with the name of an output: an exchange would succeed.
 pub(super) fn check_targets(dir: &OwnedFd, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
     for (name, _) in outputs {
         let stat = rustix::fs::statat(dir, *name, AtFlags::SYMLINK_NOFOLLOW);

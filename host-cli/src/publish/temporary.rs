@@ -13,18 +13,18 @@ use crate::source::{from_io, io_error};
 /// One new file.
 #[derive(Debug)]
 pub(super) struct Temporary<'a> {
-    /// The name that it shall get.
+    /// Its final name.
     pub(super) name: String,
     pub(super) file: NewFile<'a>,
 }
 
-/// New files of one directory; removed when dropped.
+/// New files of one directory; drop removes them.
 #[derive(Debug)]
 pub(super) struct Temporaries<'a> {
     dir: &'a OwnedFd,
     path: &'a [u8],
     files: Vec<Temporary<'a>>,
-    /// Old files that stay, with their names.
+    /// Unchanged old files, with their names.
     unchanged: Vec<(String, File)>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Temporaries<'a> {
         Self { dir, path, files: Vec::new(), unchanged: Vec::new() }
     }
 
-    /// Writes a file, but not yet to the disk; an old file that is the same is left alone.
+    /// Writes a file without syncing; an identical old file stays untouched.
     pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
         if let Some(file) = open_if_unchanged(self.dir, name, bytes) {
             self.unchanged.push((name.to_owned(), file));
@@ -41,7 +41,7 @@ impl<'a> Temporaries<'a> {
         }
         let failed = |error| Diagnostic::CreateTemporary { path: self.path.into(), cause: io_error(error) };
         let mut file = NewFile::create(self.dir, name.as_bytes(), PRIVATE).map_err(failed)?;
-        // Everybody may read it, whatever the umask says.
+        // Readable by all users, regardless of the umask.
         let mode = PRIVATE | Mode::RGRP | Mode::ROTH;
         rustix::fs::fchmod(file.file(), mode).map_err(failed)?;
         file.write(bytes).map_err(|error| truncated(name, &error))?;
@@ -49,10 +49,10 @@ impl<'a> Temporaries<'a> {
         Ok(())
     }
 
-    /// Brings all files to the disk: side by side, because a journal takes them together then.
+    /// Syncs all files in parallel: the journal can then commit them together.
     pub(super) fn sync(&self) -> Result<(), Diagnostic> {
         let new = self.files.iter().map(|file| (&*file.name, file.file.file()));
-        // Whoever wrote these did perhaps not sync them.
+        // Their writer may not have synced them.
         let old = self.unchanged.iter().map(|(name, file)| (&**name, file));
         std::thread::scope(|scope| {
             let handles: Vec<_> = new
@@ -66,7 +66,7 @@ impl<'a> Temporaries<'a> {
             for (name, file, thread) in handles {
                 let synced = match thread.map(std::thread::ScopedJoinHandle::join) {
                     Ok(Ok(synced)) => synced,
-                    // No thread to be had: then here.
+                    // Without a free thread, this thread does it.
                     _ => file.sync_all(),
                 };
                 result = result.and(synced.map_err(|error| truncated(name, &error)));
@@ -75,7 +75,7 @@ impl<'a> Temporaries<'a> {
         })
     }
 
-    /// Gives the files that stay the time of this run, the first of them last.
+    /// Gives the unchanged files the time of this run, the first file last.
     pub(super) fn touch_unchanged(&self) -> Result<(), Diagnostic> {
         for (name, file) in self.unchanged.iter().rev() {
             touch(file).map_err(|error| Diagnostic::TouchIndex {
@@ -96,7 +96,7 @@ fn truncated(name: &str, error: &std::io::Error) -> Diagnostic {
     Diagnostic::TruncatedIndex { name: name.as_bytes().into(), cause }
 }
 
-/// Removes what killed runs left. To be called under the lock, for all of it is nobody's then.
+/// Removes temporary files of killed runs. Must be called under the lock: no other run owns them then.
 pub(super) fn remove_stale(dir: &OwnedFd) {
     let Ok(entries) = Dir::read_from(dir) else { return };
     for entry in entries.flatten() {
@@ -118,7 +118,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn a_name_that_is_taken_is_passed_over() {
+    fn existing_temporary_names_are_skipped() {
         let root = tempfile::tempdir().unwrap();
         let taken = root.path().join(std::ffi::OsStr::from_bytes(&temporary_name(b"modules.dep", 0)));
         std::fs::write(&taken, b"theirs").unwrap();

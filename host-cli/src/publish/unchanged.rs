@@ -1,7 +1,7 @@
-//! Old files that are already what the new ones would be.
+//! Old files that are identical to the new ones.
 //!
-//! Most runs change few of the files. One that would not change keeps its blocks on the disk and only
-//! gets the time of this run, by which `-A` tells whether a module is newer.
+//! Most runs change few of the files. An unchanged file keeps its blocks on the disk and only gets the time
+//! of this run, with which `-A` compares the times of modules.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::digest::Digest;
 
-/// The file of this name, if it holds these bytes and is otherwise what a new one would be.
+/// The file of this name, if it has these bytes and the properties of a new file.
 pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<File> {
     let mut file = open_as_new(dir, name, bytes.len() as u64)?;
     let mut chunk = [0; 32 << 10];
@@ -26,7 +26,7 @@ pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Opti
     }
 }
 
-/// The same for bytes of which only the digest is known.
+/// Like [`open_if_unchanged`], for bytes with this digest.
 pub(super) fn open_if_digest(dir: &OwnedFd, name: &str, digest: Digest) -> Option<File> {
     let mut file = open_as_new(dir, name, digest.size)?;
     let mut bytes = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn open_if_digest(dir: &OwnedFd, name: &str, digest: Digest) -> Optio
     (Digest::of(&bytes) == digest).then_some(file)
 }
 
-/// The file of this name, if it is what a new one of this size would be, but for its bytes.
+/// The file of this name, if it has the properties of a new file of this size; its bytes are not compared.
 fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
@@ -48,7 +48,7 @@ fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
     as_new.then(|| File::from(file))
 }
 
-/// Gives a file the present time, unless nothing of its file system changes anyway.
+/// Gives a file the present time; does nothing on a read-only file system.
 pub(super) fn touch(file: &File) -> Result<(), Errno> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     match rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now }) {
@@ -64,7 +64,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn only_the_very_same_file_counts() {
+    fn only_identical_files_are_unchanged() {
         let root = tempfile::tempdir().unwrap();
         let dir = OwnedFd::from(File::open(root.path()).unwrap());
         let data = vec![7; 100_000];

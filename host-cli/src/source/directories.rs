@@ -1,4 +1,4 @@
-//! A walk's directories, held open, so that what stands in them is reached by one name.
+//! Open directories of a walk, so that their files are opened by one name.
 
 use core::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::{DiskFile, DiskSource, entries_of, io_error, open_directory, path, stat_of};
 
-/// The file system of the running system, for one walk: the directories on the way to the one that was listed
-/// last stay open, and paths below them are looked up from there. A system call then follows one name
+/// The file system of the running system, for one walk: the directories on the path to the last listed one
+/// stay open, and paths below them are resolved relative to them. A system call then resolves one name
 /// instead of eight.
 #[derive(Debug, Default)]
 pub struct Directories {
@@ -18,10 +18,10 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// What the system says of a path, links followed.
+    /// The status of a path, after resolving links.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of the system.
     pub fn status(&self, file: &[u8]) -> Result<rustix::fs::Stat, Errno> {
         let open = self.open.borrow();
         let at = file.iter().rposition(|&byte| byte == b'/').and_then(|slash| file.split_at_checked(slash));

@@ -1,7 +1,7 @@
 //! Module directories on disk: the core's [`Source`] by system calls.
 //!
-//! A module costs three of them plus one for each range that is read: `openat`, `fstat`, `pread`,
-//! `close`. Nothing is mapped: a file that shrinks while it is read is an error here and not a signal.
+//! A module costs three system calls plus one per range read: `openat`, `fstat`, `pread`, `close`. Nothing is
+//! mapped: a file that shrinks during reading is an error here, not a signal.
 
 mod directories;
 mod stamp;
@@ -20,7 +20,7 @@ use depmod_core::{DirEntry, EntryKind, FileKind, IoError, ReadAt, Source, Stat};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-/// Bytes of directory entries that are asked for at once.
+/// Bytes of directory entries per system call.
 const LISTING: usize = 16 << 10;
 
 /// The file system of the running system.
@@ -35,7 +35,7 @@ pub struct DiskFile {
 }
 
 impl DiskFile {
-    /// What the system said of it when it was opened.
+    /// Its status when it was opened.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
         self.stamp
@@ -57,7 +57,7 @@ impl Source for DiskSource {
         open(file, OFlags::NONBLOCK)
     }
 
-    /// Up to the end, whatever size the system claims: files of `/proc` have none.
+    /// Reads to the end, regardless of the size in the status: files of `/proc` have size 0.
     fn read(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, IoError> {
         read(self.open(file)?, limit)
     }
@@ -72,10 +72,10 @@ fn open_directory(at: impl AsFd, dir: &[u8]) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(at, path(dir), flags, Mode::empty())
 }
 
-/// All entries of an open directory, from where its offset stands.
+/// All entries of an open directory, from its current offset.
 fn entries_of(dir: impl AsFd) -> Result<Vec<DirEntry>, IoError> {
     let mut entries = Vec::new();
-    // Two system calls and an allocation less than `Dir`; a kernel has nine hundred directories.
+    // Two system calls and an allocation fewer than `Dir`; a kernel has nine hundred directories.
     let mut buffer = [MaybeUninit::uninit(); LISTING];
     let mut listing = RawDir::new(dir, &mut buffer);
     while let Some(entry) = listing.next() {
@@ -136,7 +136,7 @@ impl ReadAt for DiskFile {
     }
 }
 
-/// Without `NONBLOCK`, a FIFO waits for somebody to write to it.
+/// Without `NONBLOCK`, opening a FIFO waits for a writer.
 fn open(file: &[u8], more: OFlags) -> Result<DiskFile, IoError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | more;
     let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
@@ -148,13 +148,13 @@ fn path(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
-/// The core's error for a system's, with the C library's text.
+/// The core's error for a system error, with the C library's text.
 #[must_use]
 pub fn io_error(error: Errno) -> IoError {
     IoError::system(error.raw_os_error(), strerror(error).into())
 }
 
-/// The same for the standard library's errors.
+/// The core's error for an error of the standard library.
 #[must_use]
 pub fn from_io(error: &io::Error) -> IoError {
     match Errno::from_io_error(error) {
@@ -163,7 +163,7 @@ pub fn from_io(error: &io::Error) -> IoError {
     }
 }
 
-/// `strerror`: what the C library calls an error.
+/// `strerror`: the C library's text of an error.
 #[must_use]
 pub fn strerror(error: Errno) -> String {
     let number = error.raw_os_error();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_what_a_directory_says() {
+    fn listing_gives_names_and_kinds() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.ko"), b"x").unwrap();
         fs::create_dir(dir.path().join("kernel")).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_ranges_and_never_less_than_asked() {
+    fn ranges_are_read_completely() {
         let dir = tempfile::tempdir().unwrap();
         let name = dir.path().join("m.ko");
         fs::write(&name, b"0123456789").unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_blocks_only_if_somebody_names_it() {
+    fn only_explicitly_named_fifos_block() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = |name| {
             let name = dir.path().join(name);
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn side_files_are_read_to_their_end() {
         let version = DiskSource.read(b"/proc/version", 1 << 20).unwrap();
-        assert!(version.starts_with(b"Linux version"), "size 0, yet full of text");
+        assert!(version.starts_with(b"Linux version"), "size 0, but not empty");
         let dir = tempfile::tempdir().unwrap();
         let name = dir.path().join("modules.order");
         fs::write(&name, b"0123456789").unwrap();

@@ -1,9 +1,9 @@
-//! By what a file is known to be the one that was read.
+//! Stamps identify the version of a file that was read.
 
 use std::time::{Duration, SystemTime};
 
-/// What the system says of a file. Whatever changes the bytes changes this, since nobody can set
-/// `changed` but the system, which sets it to the present; the exception is in `Stamp::is_settled`.
+/// The status of a file. Every change of the bytes changes the stamp: only the system sets `changed`, and
+/// sets it to the present. `Stamp::is_settled` has the exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub(crate) device: u64,
@@ -20,14 +20,14 @@ pub(crate) struct Time {
     pub(crate) nanoseconds: u32,
 }
 
-/// The steps in which a kernel's clock advances files' times are a tenth of this, or smaller.
+/// Ten times the interval at which a kernel's clock advances file times, or more.
 const STEP: Duration = Duration::from_millis(100);
 
 impl Stamp {
     #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ by architecture")]
     #[allow(clippy::useless_conversion, reason = "the types differ by architecture")]
     pub(crate) fn new(stat: &rustix::fs::Stat) -> Self {
-        // A time out of range stays different from all that are in it.
+        // A time out of range differs from all times in range.
         let time = |seconds: i64, nanoseconds: u64| Time {
             seconds,
             nanoseconds: u32::try_from(nanoseconds).unwrap_or(u32::MAX),
@@ -51,10 +51,10 @@ impl Stamp {
         self.size
     }
 
-    /// Whether a change after `read`, when reading began, must show. It need not if the file has been
-    /// changed just before: two changes within one step of the clock have the same time. Nor if the file
-    /// was changed at a whole second: that is what makers of images write, and file systems that keep
-    /// no better time.
+    /// Whether any change after `read`, the start of reading, must change the stamp. It need not if the file
+    /// changed just before: two changes within one interval of the clock have the same time. Nor if the
+    /// change time is a whole second: image builders write such times, and file systems with a resolution of
+    /// one second.
     pub(crate) fn is_settled(&self, read: SystemTime) -> bool {
         let limit = read.checked_sub(STEP).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let before = |time: Time| {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_just_now_may_change_again_unseen() {
+    fn recently_changed_files_are_not_settled() {
         let old = at(5, 5);
         assert!(settled(old, old) && settled(at(-5, 0), old) && settled(old, at(-5, 5)));
         assert!(settled(old, at(1000, 399_999_999)));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_tells_files_apart() {
+    fn every_field_distinguishes_files() {
         let original = rustix::fs::stat("/").unwrap();
         let changes: [fn(&mut rustix::fs::Stat); 7] = [
             |stat| stat.st_dev ^= 1,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_at_its_beginning_proves_nothing() {
+    fn no_file_is_settled_at_the_epoch() {
         let stamp = Stamp { device: 1, inode: 2, size: 3, modified: at(-9, 1), changed: at(-9, 1) };
         assert!(!stamp.is_settled(SystemTime::UNIX_EPOCH));
     }

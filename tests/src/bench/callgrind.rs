@@ -1,4 +1,4 @@
-//! Counting instructions, which a busy machine does not change.
+//! Counting instructions; the load of the machine does not affect the count.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 
 use crate::{apt, command};
 
-/// How many instructions a command executes in user mode, all threads together; the program must not
-/// need more than `PATH` of its environment.
+/// The number of instructions that a command executes in user mode, on all threads; its environment has only
+/// `PATH`.
 ///
 /// # Errors
-/// When valgrind can't be had or the command fails.
+/// When valgrind is missing or the command fails.
 pub fn instructions(program: &Path, args: &[&str], scratch: &Path) -> Result<u64> {
     if !command::exists("valgrind") {
         apt::install(&["valgrind"])?;
@@ -27,7 +27,7 @@ pub fn instructions(program: &Path, args: &[&str], scratch: &Path) -> Result<u64
             .env_remove("LD_LIBRARY_PATH"),
     )?;
     let log = fs::read_to_string(log)?;
-    collected(&log).with_context(|| format!("valgrind told no count:\n{log}"))
+    collected(&log).with_context(|| format!("valgrind reported no count:\n{log}"))
 }
 
 /// `==123== Collected : 4567`.

@@ -1,8 +1,8 @@
-//! Module directories to measure with: one real kernel, in every compression.
+//! Module directories for measurements: one real kernel in every compression.
 //!
-//! The encoders and their options are those of the kernel's own `make modules_install`, so that our
-//! figures are those of a distribution. Module directories stay below `target/bench`, 0.4 GB for all; unchanged
-//! files are hard links into the cache of kernels.
+//! The encoders and their options are those of the kernel's `make modules_install`, so that our figures apply
+//! to distributions. Module directories stay below `target/bench`, 0.4 GB in total; unchanged files are hard
+//! links into the cache of kernels.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use anyhow::{Context, Result};
 use crate::debian::{self, Kernel};
 use crate::{command, target_dir};
 
-/// How a copy is packed.
+/// Compression of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
-    /// As Debian ships it.
+    /// As in Debian's package.
     AsIs,
     /// Not compressed.
     Plain,
@@ -29,14 +29,14 @@ pub enum Packing {
     Gz,
     /// xz.
     Xz,
-    /// Not compressed, but named `.ko.xz`: kmod, which looks into the files, indexes it with the speed of plain
-    /// ones. With `xz` replaced by `gz` these are the outputs for [`Packing::Gz`], which Debian's
-    /// kmod, built without zlib, does not even list.
+    /// Not compressed, but named `.ko.xz`: kmod detects the format by content and indexes it at the speed of
+    /// plain modules. With `xz` replaced by `gz`, these are the expected outputs for [`Packing::Gz`], which
+    /// Debian's kmod, built without zlib, does not list.
     NamedXz,
 }
 
 impl Packing {
-    /// The encoder with its options, and what it appends to names.
+    /// The encoder with its options, and the suffix that it appends.
     fn tool(self) -> Option<(&'static [&'static str], &'static str)> {
         match self {
             Self::AsIs | Self::NamedXz => None,
@@ -49,21 +49,21 @@ impl Packing {
     }
 }
 
-/// Where benchmarks keep things.
+/// The directory of the benchmarks.
 ///
 /// # Errors
-/// When it can't be made.
+/// When it cannot be created.
 pub fn directory() -> Result<PathBuf> {
     let dir = target_dir().join("bench");
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(dir)
 }
 
-/// The kernel of a label (see [`debian::LABELS`]), packed; made now if it is not there yet. Not to be
-/// written to: see [`Twins`](super::twins::Twins).
+/// The kernel of a label (see [`debian::LABELS`]) in this compression; created if it is missing. Must not be
+/// modified: see [`Twins`](super::twins::Twins).
 ///
 /// # Errors
-/// When the kernel can't be had, or an encoder is missing or fails.
+/// When the kernel cannot be fetched, or an encoder is missing or fails.
 pub fn kernel(label: &str, packing: Packing) -> Result<Kernel> {
     let kernel = debian::kernel(label)?;
     let name = match packing {
@@ -98,10 +98,10 @@ pub fn kernel(label: &str, packing: Packing) -> Result<Kernel> {
     Ok(packed)
 }
 
-/// Every module below a directory, by path in byte order.
+/// All modules below a directory, by path in byte order.
 ///
 /// # Errors
-/// When a directory can't be read.
+/// When a directory cannot be read.
 pub fn modules(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut pending = vec![dir.to_path_buf()];
@@ -119,8 +119,8 @@ pub fn modules(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Copies a directory and everything below it: hard links where the file system allows. Files must then be
-/// replaced, not written to.
+/// Copies a directory recursively, as hard links if the file system allows them. Files must then be replaced
+/// instead of modified.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -138,11 +138,11 @@ pub fn mirror(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs files in place on all processors.
+/// Compresses files in place on all processors.
 fn pack(tool: &[&str], files: &[PathBuf]) -> Result<()> {
     let threads = thread::available_parallelism()?.get();
     let work = |thread: usize| -> Result<()> {
-        // Neighbours are alike in size; dealt out like cards, each thread gets as much.
+        // Neighbours have similar sizes; interleaving gives each thread the same load.
         let mine: Vec<&PathBuf> = files.iter().skip(thread).step_by(threads).collect();
         let (program, options) = tool.split_first().context("an encoder")?;
         mine.chunks(50).try_for_each(|files| command::run(Command::new(program).args(options).args(files)))
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirror_has_what_the_original_has() {
+    fn mirrors_equal_the_original() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         fs::create_dir_all(from.join("kernel/b")).unwrap();

@@ -1,9 +1,9 @@
-//! Generated module directories: any number of modules, always the same bytes.
+//! Generated module directories: any number of modules, reproducible bytes.
 //!
-//! Module 3 of one directory is module 3 of every other with the same [`Shape`]. A module needs only modules of lower
-//! numbers, so a small directory is the beginning of a large one. As in real kernels most modules need a few libraries,
-//! and these a few that everybody needs: chains stay short however many modules there are, and so
-//! the outputs grow as the number of modules does.
+//! Module 3 of one directory is module 3 of every other with the same [`Shape`]. A module needs only modules
+//! of lower numbers, so a small directory is the beginning of a large one. As in real kernels, most modules
+//! need a few libraries, and these need a few common ones: dependency chains stay short for any number of
+//! modules, and so the outputs grow linearly with the number of modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,30 @@ use crate::elf_builder::{Crc, Elf, RawSymbol};
 use crate::random::Random;
 use crate::tree::VERSION;
 
-/// How much one module holds.
+/// Size of one module.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Exports of a library, which one in twenty modules is; others have none.
+    /// Exports of a library; one in twenty modules is a library, the others export nothing.
     pub exports: usize,
     /// Undefined symbols, each with an entry in `__versions`.
     pub needs: usize,
     /// Aliases: device names with wildcards.
     pub aliases: usize,
-    /// Local symbols, which nobody looks at.
+    /// Local symbols, which depmod ignores.
     pub locals: usize,
 }
 
-/// What an average module of Debian's kernel has.
+/// An average module of Debian's kernel.
 pub const REAL: Shape = Shape { exports: 60, needs: 40, aliases: 5, locals: 120 };
 
-/// Enough to be a module, so that 100,000 of them fit on a disk: one block each.
+/// A minimal module, so that 100,000 of them fit on a disk: one block each.
 pub const SMALL: Shape = Shape { exports: 12, needs: 12, aliases: 3, locals: 8 };
 
-/// Every so many modules one is a library.
+/// One in this many modules is a library.
 const LIBRARY: usize = 20;
-/// The first libraries are needed by other libraries, too.
+/// The first libraries are also needed by other libraries.
 const HUBS: usize = 10;
-/// Symbols that the kernel itself is supposed to export.
+/// Symbols exported by the kernel itself.
 const KERNEL_SYMBOLS: usize = 4000;
 
 /// Writes a module directory with `count` modules below `root`.
@@ -72,7 +72,7 @@ fn write_side_files(dir: &Path, order: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where a module lies in the module directory; 500 to a directory.
+/// Path of a module in the module directory; 500 modules per directory.
 pub fn path(number: usize) -> String {
     format!("kernel/drivers/group{:03}/generated_{number}.ko", number / 500)
 }
@@ -89,7 +89,7 @@ pub fn module(number: usize, shape: Shape) -> Vec<u8> {
         elf = elf.modinfo(format!("alias=pci:v{vendor:08X}d{device:08X}sv*sd*bc*sc*i*"));
     }
     for local in 0..shape.locals {
-        // Names of their own would be most of the file; which offset they have does not matter.
+        // Unique names would be most of the file; their offset is irrelevant.
         let value = local as u64 * 16;
         elf = elf.raw_symbol(RawSymbol { name: 1, info: 0x02, section: 1, value });
     }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_the_same_every_time_and_fits_its_shape() {
+    fn modules_are_reproducible_and_match_their_shape() {
         assert_eq!(module(7, REAL), module(7, REAL));
         assert_ne!(module(7, REAL), module(8, REAL));
         let sizes = (0..100).map(|number| module(number, SMALL).len());
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn needs_are_of_lower_numbers() {
+    fn modules_need_only_lower_numbers() {
         let mut random = Random::new(1);
         for number in 0..1000 {
             for need in (0..40).step_by(4) {

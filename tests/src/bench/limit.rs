@@ -1,4 +1,4 @@
-//! The limit program: its plans, and how it is run. See `host-cli/examples/limit.rs`.
+//! The program for lower limits: its plans, and its runs. See `host-cli/examples/limit.rs`.
 
 use core::cmp::Reverse;
 use core::fmt::Write;
@@ -18,27 +18,27 @@ use crate::debian::Kernel;
 use crate::outcome::OUTPUTS;
 use crate::{command, target_dir, workspace};
 
-/// The sections without which the outputs can't be made.
+/// The sections that the outputs depend on.
 const NEEDED: [&[u8]; 5] =
     [b".modinfo\0", b".symtab\0", b".strtab\0", b"__ksymtab_strings\0", b"__versions\0"];
 
-/// Ranges with a gap of at most this many bytes are read at once, for a system call costs as much.
+/// Ranges with a gap of at most this many bytes are read at once: a system call costs as much.
 const GAP: u64 = 4096;
 
 /// The program with its plan.
 #[derive(Debug)]
 pub struct Limit {
     command: Command,
-    /// Where it writes.
+    /// Its output directory.
     written: PathBuf,
 }
 
 impl Limit {
-    /// Reads the needed bytes of every module of a kernel and writes files as large as its outputs, which
-    /// must be there; on `threads` threads.
+    /// Reads the needed bytes of every module of a kernel on `threads` threads, and writes files of the size
+    /// of its outputs, which must exist.
     ///
     /// # Errors
-    /// When a module can't be read or is not ELF.
+    /// When a module cannot be read or is not ELF.
     pub fn read(kernel: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
         let mut plan = String::new();
         for path in corpus::modules(&kernel.modules())? {
@@ -58,7 +58,7 @@ impl Limit {
     /// Decodes every module of a kernel on `threads` threads, the largest first.
     ///
     /// # Errors
-    /// When the module directory can't be read.
+    /// When the module directory cannot be read.
     pub fn decode(kernel: &Kernel, threads: usize, scratch: &Path) -> Result<Self> {
         let mut modules = corpus::modules(&kernel.modules())?;
         modules.sort_by_cached_key(|path| Reverse(path.metadata().map_or(0, |meta| meta.len())));
@@ -77,12 +77,12 @@ impl Limit {
         Ok(Self { command, written: scratch.join("written") })
     }
 
-    /// Runs it once.
+    /// Runs the program once.
     ///
     /// # Errors
     /// When it fails.
     pub fn measure(&mut self, scratch: &Path) -> Result<Cost> {
-        // Into an empty directory: file systems flush a file that was overwritten, and wait for the disk.
+        // Into an empty directory: file systems flush an overwritten file and wait for the disk.
         if self.written.exists() {
             fs::remove_dir_all(&self.written)?;
         }
@@ -91,7 +91,7 @@ impl Limit {
     }
 }
 
-/// The bytes of a module without which its part of the outputs can't be made, in file order.
+/// The bytes of a module that the outputs depend on, in file order.
 fn needed(path: &Path) -> Result<Vec<Range<u64>>> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
@@ -113,7 +113,7 @@ fn needed(path: &Path) -> Result<Vec<Range<u64>>> {
     Ok(merge(ranges))
 }
 
-/// Ranges in order, near ones joined.
+/// Sorted ranges with near ones merged.
 fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| range.start);
@@ -151,15 +151,15 @@ mod tests {
     use crate::elf_builder::Elf;
 
     #[test]
-    fn near_ranges_are_joined() {
+    fn near_ranges_are_merged() {
         assert_eq!(merge(vec![9000..9010, 10..20, 0..12, 30..30, 4000..4001]), [0..4001, 9000..9010]);
     }
 
     #[test]
-    fn what_nobody_needs_is_not_read() {
+    fn unneeded_sections_are_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.ko");
-        // Between `.modinfo` and the symbols lies code.
+        // Code lies between `.modinfo` and the symbols.
         let module = Elf::new().modinfo("alias=a").section(".text", [0x90; 100_000]).need("printk");
         fs::write(&path, module.build()).unwrap();
         let ranges = needed(&path).unwrap();

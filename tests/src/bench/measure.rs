@@ -10,22 +10,22 @@ use wait4::Wait4;
 
 use crate::command;
 
-/// What one run cost.
+/// The cost of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
-    /// From before the start of the process until it was waited for.
+    /// From before the process starts until it has been waited for.
     pub wall: Duration,
     /// User and system time of all its threads.
     pub cpu: Duration,
-    /// Largest resident set, in bytes. Never less than our own was at the time, for a child begins
-    /// as a copy of its parent; see [`memory_floor`].
+    /// Largest resident set in bytes. At least our own at that time, since a child begins as a copy of its
+    /// parent; see [`memory_floor`].
     pub peak: u64,
 }
 
-/// Runs a program and waits; what it says is kept for the error that a failing program is.
+/// Runs a program and waits; its stderr becomes part of the error of a failing program.
 ///
 /// # Errors
-/// When it can't be started or fails.
+/// When it cannot be started or fails.
 pub fn measure(command: &mut Command, scratch: &Path) -> Result<Cost> {
     let said = scratch.join("stderr");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
@@ -42,15 +42,15 @@ pub fn measure(command: &mut Command, scratch: &Path) -> Result<Cost> {
     Ok(Cost { wall, cpu: end.rusage.utime + end.rusage.stime, peak: end.rusage.maxrss })
 }
 
-/// The least peak that [`measure`] can see at this moment, in bytes.
+/// The current minimum of the peak in [`measure`], in bytes.
 ///
 /// # Errors
-/// When `true` can't be run.
+/// When `true` cannot be run.
 pub fn memory_floor(scratch: &Path) -> Result<u64> {
     Ok(measure(&mut Command::new("true"), scratch)?.peak)
 }
 
-/// Medians of several runs, each figure for itself.
+/// Medians of several runs, separately for each figure.
 ///
 /// # Panics
 /// When there was no run.
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_sleeps_costs_wall_time_alone() {
+    fn sleeping_costs_only_wall_time() {
         let scratch = tempfile::tempdir().unwrap();
         let cost = measure(Command::new("sleep").arg("0.2"), scratch.path()).unwrap();
         assert!(cost.wall >= Duration::from_millis(200), "{cost:?}");
@@ -81,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_program_is_an_error_with_its_words() {
+    fn failing_programs_are_errors_with_their_stderr() {
         let scratch = tempfile::tempdir().unwrap();
         let error = measure(Command::new("cat").arg("/nowhere"), scratch.path()).unwrap_err();
         assert!(error.to_string().contains("No such file"), "{error}");
     }
 
     #[test]
-    fn medians_are_taken_figure_by_figure() {
+    fn medians_are_separate_per_figure() {
         let cost = |wall, peak| Cost { wall: Duration::from_millis(wall), peak, ..Cost::default() };
         let median = median(&[cost(9, 1), cost(1, 3), cost(2, 2)]);
         assert_eq!((median.wall.as_millis(), median.peak), (2, 2));

@@ -12,7 +12,7 @@ use crate::command;
 use crate::debian::Kernel;
 use crate::outcome::OUTPUTS;
 
-/// The copies, as hard links; gone when dropped.
+/// The copies, as hard links; drop removes them.
 #[derive(Debug)]
 pub struct Twins {
     /// For scratch files.
@@ -21,7 +21,7 @@ pub struct Twins {
     pub kmod: Kernel,
     /// Our copy.
     pub ours: Kernel,
-    /// kmod's copy is a stand-in whose names end in `.ko.xz` where ours end in `.ko.gz`.
+    /// Whether kmod's copy is a stand-in with names in `.ko.xz` instead of `.ko.gz`.
     stand_in: bool,
 }
 
@@ -34,7 +34,8 @@ impl Twins {
         Self::of(kernel, kernel)
     }
 
-    /// A copy of `kmod`, whose modules are named `.ko.xz`, and one of `ours`, whose are named `.ko.gz`.
+    /// A copy of `kmod`, whose modules are named `.ko.xz`, and a copy of `ours`, whose modules are named
+    /// `.ko.gz`.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -55,8 +56,8 @@ impl Twins {
         Ok(twins)
     }
 
-    /// Removes the eleven files from both, and waits until the disk knows: who is measured next writes
-    /// there too, and would wait for it.
+    /// Removes the eleven files from both, and syncs: otherwise the next measured run, which writes to the
+    /// same disk, would wait for it.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -74,7 +75,7 @@ impl Twins {
     /// Whether both have the same eleven files.
     ///
     /// # Errors
-    /// When they do not; says which one.
+    /// When they do not; the error names the file.
     pub fn compare(&self) -> Result<()> {
         for name in OUTPUTS {
             let [kmod, ours] = [&self.kmod, &self.ours].map(|kernel| kernel.modules().join(name));
@@ -85,7 +86,7 @@ impl Twins {
         Ok(())
     }
 
-    /// Compares piece by piece: what we hold in memory would show in the peak of the next child.
+    /// Compares in chunks: our own memory use would show in the peak of the next child.
     fn same(&self, kmod: &Path, ours: &Path) -> Result<bool> {
         let open = |path: &Path| -> Result<_> {
             let file = File::open(path).with_context(|| path.display().to_string())?;
@@ -111,7 +112,7 @@ impl Twins {
     /// The modules of both copies, in pairs.
     ///
     /// # Errors
-    /// When a copy can't be read.
+    /// When a copy cannot be read.
     pub fn modules(&self) -> Result<Vec<[PathBuf; 2]>> {
         let [kmod, ours] = [&self.kmod, &self.ours].map(|kernel| corpus::modules(&kernel.modules()));
         Ok(kmod?.into_iter().zip(ours?).map(|(kmod, ours)| [kmod, ours]).collect())
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_counts() {
+    fn comparisons_cover_every_byte() {
         assert!(twins(b"a.ko.xz:\n", b"a.ko.xz:\n").compare().is_ok());
         assert!(twins(b"a.ko.xz:\n", b"a.ko.xz:").compare().is_err());
         let error = twins(b"a.ko.xz:\n", b"b.ko.xz:\n").compare().unwrap_err();
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stand_in_may_differ_in_the_suffix_alone() {
+    fn stand_ins_may_differ_only_in_the_suffix() {
         let mut twins = twins(b"a.ko.xz: x\n", b"a.ko.gz: x\n");
         twins.stand_in = true;
         twins.compare().unwrap();

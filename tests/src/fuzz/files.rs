@@ -1,7 +1,7 @@
 //! Several files in one fuzz input.
 
-/// Splits an input into files. Each is a byte with the length of its path, two little-endian bytes with
-/// the length of its content, the path, the content; what is cut short ends early.
+/// Splits an input into files. Each is a byte with the length of its path, two little-endian bytes with the
+/// length of its content, the path, and the content; truncated fields end early.
 pub fn split_files(mut data: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut files = Vec::new();
     while let [path_len, low, high, rest @ ..] = data {
@@ -14,10 +14,10 @@ pub fn split_files(mut data: &[u8]) -> Vec<(&[u8], &[u8])> {
     files
 }
 
-/// The input that [`split_files`] splits into these.
+/// The input that [`split_files`] splits into these files.
 ///
 /// # Panics
-/// When a path or content is too long for the form.
+/// When a path or content is too long for this format.
 pub fn join_files(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut data = Vec::new();
     for (path, content) in files {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_joined_is_split_again() {
+    fn joined_files_split_again() {
         let files = [("kernel/a.ko", b"abc".to_vec()), ("", Vec::new())];
         let joined = join_files(&files);
         assert_eq!(split_files(&joined), [(&b"kernel/a.ko"[..], &b"abc"[..]), (b"", b"")]);

@@ -1,8 +1,9 @@
-//! The bodies of the fuzz targets: each takes any bytes and must neither panic nor run away.
+//! The bodies of the fuzz targets: each takes any bytes, and must neither panic nor use unbounded time or
+//! memory.
 //!
-//! `cargo xtask fuzz TARGET` runs one under libFuzzer (`tests/fuzz`). Ordinary test runs replay
-//! [`seeds`], every input that once crashed (`tests/fixtures/crashers/TARGET`), and random damage to
-//! both, so that a crash that was found stays fixed on every machine.
+//! `cargo xtask fuzz TARGET` runs a target under libFuzzer (`tests/fuzz`). Ordinary test runs replay
+//! [`seeds`], past crashers (`tests/fixtures/crashers/TARGET`) and random damage to both, so that fixed
+//! crashes stay fixed on every machine.
 
 mod files;
 mod seeds;
@@ -45,7 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("plan", plan),
 ];
 
-/// Ceilings low enough that an input that reaches them is cheap.
+/// Ceilings low enough that reaching them is cheap.
 fn limits() -> Limits {
     let mut limits = Limits::DEFAULT;
     limits.module_size = 1 << 22;
@@ -60,7 +61,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// Reading an index file. One that passes the check is made again from its entries, byte for byte.
+/// Reading an index file. A valid file is rebuilt from its entries, byte for byte.
 pub fn index(data: &[u8]) {
     let Ok(index) = Index::parse(data) else { return };
     let index = index.steps(limits().steps);
@@ -92,13 +93,13 @@ pub fn index(data: &[u8]) {
         return;
     }
     let mut builder = IndexBuilder::new();
-    // Each insertion goes in front of its equals.
+    // Each insertion precedes equal entries.
     for (key, value) in entries.iter().rev() {
-        builder.insert(key.iter().copied(), value.bytes, value.priority).expect("a sound index is ASCII");
+        builder.insert(key.iter().copied(), value.bytes, value.priority).expect("a valid index is ASCII");
     }
     let again = builder.finish(&limits()).expect("as large as the input");
     // Readers accept any minor version; the writer has one.
-    assert_eq!(again[8..], data[8..], "a sound index is made again from its entries");
+    assert_eq!(again[8..], data[8..], "a valid index is rebuilt from its entries");
 }
 
 /// `fnmatch` on hostile patterns: pattern and subject are separated by the first NUL.
@@ -113,19 +114,19 @@ pub fn patterns(data: &[u8]) {
     }
 }
 
-/// Loading one module, compressed or not.
+/// Loading of one module, compressed or not.
 pub fn module(data: &[u8]) {
     let limits = limits();
     let mut decoder = PureDecoder::new();
     let mut bytes = data;
     if let Ok(facts) = Loader::new(&limits, &mut decoder).load(&mut bytes) {
-        // The block stands alone: the cache stores it as it is.
+        // The block is self-contained: the cache stores it unchanged.
         let again = Facts::from_bytes(facts.as_bytes().to_vec()).expect("own facts are valid");
         assert!(facts.exports().eq(again.exports()) && facts.needs().eq(again.needs()));
     }
 }
 
-/// A block of facts out of a damaged cache.
+/// A block of facts from a damaged cache.
 pub fn facts(data: &[u8]) {
     if let Ok(facts) = Facts::from_bytes(data.to_vec()) {
         let _ = (facts.exports().count(), facts.needs().count(), facts.modinfo().count());
@@ -133,7 +134,7 @@ pub fn facts(data: &[u8]) {
     }
 }
 
-/// The pure Rust decoders, whatever the first bytes say.
+/// The decoders in Rust, regardless of the magic.
 pub fn decompress(data: &[u8]) {
     let limits = limits();
     for format in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
@@ -163,7 +164,7 @@ pub fn side_inputs(data: &[u8]) {
     }
 }
 
-/// A `depmod.d` file; the first line is the kernel version that its patterns are matched with.
+/// A `depmod.d` file; the first line is the kernel version for its patterns.
 pub fn config_file(data: &[u8]) {
     let mut parts = data.splitn(2, |&b| b == b'\n');
     let (version, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -219,7 +220,7 @@ pub fn cpio(data: &[u8]) {
     let _ = archive.stat(b"/lib/modules/6.1");
 }
 
-/// An existing initrd, under the one with modules.
+/// An existing initrd below the one with modules.
 pub fn existing_initrd(data: &[u8]) {
     let mut limits = limits();
     limits.archive_size = 1 << 22;
@@ -237,7 +238,7 @@ pub fn boot_entry(data: &[u8]) {
     let _ = BootEntry::parse(data, &limits());
 }
 
-/// A load order out of index files, for the names in the lines of `queries`. See [`split_files`].
+/// A load order from index files, for the names in the lines of `queries`. See [`split_files`].
 pub fn plan(data: &[u8]) {
     let files = split_files(data);
     let find = |name: &str| {
@@ -253,17 +254,17 @@ pub fn plan(data: &[u8]) {
     }
 }
 
-/// A whole run over a module directory: every stage from files to files. See [`split_files`] for the form.
+/// A complete run over a module directory, through all stages. See [`split_files`] for the format.
 pub fn module_directory(data: &[u8]) {
     if let Some(files) = build(data) {
         let mut scratch = Box::new(Scratch::new());
         for (output, content) in &files {
-            // The two built-in indexes are empty files when their source is missing.
+            // The two built-in indexes are empty files if their source is missing.
             if output.is_index() && !content.is_empty() {
                 let index = Index::parse(content).expect("own index");
                 match index.check(&mut scratch) {
                     Ok(summary) => assert_eq!(summary.layout, Layout::PreOrder),
-                    // A symbol's name may be longer than any key that a walk holds.
+                    // The name of a symbol may exceed the maximum key length.
                     Err(IndexError::KeyTooLong { .. }) => {}
                     Err(error) => panic!("{}: {error}", output.file_name()),
                 }

@@ -1,4 +1,4 @@
-//! Valid inputs for each fuzz target: where the search for crashes begins.
+//! Valid inputs for each fuzz target, the start of the search.
 
 use depmod_core::Limits;
 use depmod_core::parts::cpio::Builder;
@@ -140,7 +140,7 @@ fn module_directory() -> Vec<u8> {
     ])
 }
 
-/// The index files of [`module_directory`], and questions to them.
+/// The index files of [`module_directory`], and queries to them.
 fn indexes() -> Vec<u8> {
     let mut files = vec![("queries", b"a\nx-y\npci:v00008086d1\next4\nsymbol:first\n*\nnone".to_vec())];
     for (output, content) in &super::build(&module_directory()).expect("modules without cycles") {

@@ -1,4 +1,4 @@
-//! The table about generated modules: does cost grow as the number of modules does?
+//! The table of generated modules: growth of the cost with the number of modules.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,14 +13,14 @@ use depmod_tests::oracle::Oracle;
 use super::table::{GROWTH_HEAD, Growth};
 use super::{ROUNDS, on};
 
-/// Numbers of generated modules, and how many times the first one's time each may take.
+/// Numbers of generated modules.
 const GROWTH: [usize; 3] = [4_200, 42_000, 100_000];
-/// Cost for each module may be so much higher with ten times as many modules.
+/// Limit for the growth of the cost per module with ten times as many modules.
 const GROWTH_ALLOWED: f64 = 1.1;
-/// kmod refuses so many modules.
+/// kmod fails with this many modules.
 const KMOD_REFUSES: usize = 65_535;
 
-/// Prints the table; returns whether each run was fast enough.
+/// Prints the table; returns whether all runs were fast enough.
 ///
 /// # Errors
 /// When a program fails, or the outputs differ from kmod's.
@@ -36,7 +36,7 @@ pub(super) fn print(depmod: &Path) -> Result<bool> {
         let scratch = twins.scratch.path();
         let mut ours = Command::new(depmod);
         ours.args(["--jobs", "2"]).args(on(&twins.ours));
-        // Warms up, too.
+        // Also warms up the caches.
         measure(&mut ours, scratch)?;
         let kmod = match count {
             0..KMOD_REFUSES => {

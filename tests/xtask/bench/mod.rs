@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: kmod and `depmod` side by side.
+//! `cargo xtask bench`: compares the speed of kmod and `depmod`.
 //!
 //! Each row interleaves its runs (kmod, ours, the limit, kmod, …) with a warm cache and shows medians. After
-//! every run the outputs of both copies are compared: figures of different outputs are not believed. Modules are packed
-//! in `target/bench`; what they need from Debian comes through [`depmod_tests::debian`].
+//! every run the outputs of both copies are compared: figures count only for equal outputs. Recompressed
+//! modules are in `target/bench`; Debian packages come through [`depmod_tests::debian`].
 
 mod growth;
 mod rows;
@@ -20,13 +20,13 @@ use depmod_tests::{apt, product};
 
 use rows::{LARGE, ROWS};
 
-/// Runs of each program in a row, besides one that only warms up.
+/// Runs of each program in a row, after one warm-up run.
 const ROUNDS: usize = 7;
 
 /// Measures the rows named in `args`, or all, and prints tables in Markdown.
 ///
 /// # Errors
-/// When a row is unknown or could not be measured, or a figure is not what it should be.
+/// When a row is unknown or cannot be measured, or a figure is outside its limit.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let extra = ["growth", "instructions"];
     let known: Vec<&str> = ROWS.iter().map(|row| row.name).chain(extra).collect();
@@ -72,11 +72,11 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     }
     let scratch = tempfile::tempdir()?;
     let floor = memory_floor(scratch.path())?;
-    println!("\nMemory below {:.1} MiB would not show.", table::mib(floor));
+    println!("\nMemory use below {:.1} MiB is not measurable.", table::mib(floor));
     if missed.is_empty() { Ok(()) } else { bail!("not reached: {}", missed.join(" ")) }
 }
 
-/// The arguments that name a module directory.
+/// The arguments that select a module directory.
 fn on(kernel: &Kernel) -> [&OsStr; 3] {
     ["-b".as_ref(), kernel.root.as_os_str(), kernel.version.as_ref()]
 }

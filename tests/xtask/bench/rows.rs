@@ -1,4 +1,4 @@
-//! The rows of the main table: which modules, which run, which figures are required.
+//! The rows of the main table: modules, runs and required figures.
 
 use core::time::Duration;
 use std::fs;
@@ -17,13 +17,13 @@ use depmod_tests::oracle::Oracle;
 use super::table::{Line, Wanted};
 use super::{ROUNDS, on};
 
-/// The kernel that most rows are about, with 4,200 modules, unpacked or packed anew.
+/// The kernel of most rows, with 4,200 modules, as packaged or recompressed.
 pub(super) const LARGE: &str = "trixie-amd64";
-/// The kernel of the row about low memory, with 1,100 modules in xz.
+/// The kernel of the row for low memory, with 1,100 modules in xz.
 const CLOUD: &str = "trixie-cloud-amd64";
 
-/// kmod's time for [`Packing::Gz`] where Debian's kmod, built without zlib, cannot have one: measured once
-/// with a kmod that has it, for 4,229 modules on a machine with two processors.
+/// kmod's time for [`Packing::Gz`], which Debian's kmod, built without zlib, does not support: measured once
+/// with a kmod with zlib, for 4,229 modules on a machine with two processors.
 const KMOD_GZ_SECONDS: f64 = 1.9;
 
 /// One row of the main table.
@@ -36,18 +36,18 @@ pub(super) struct Row {
     pub(super) wanted: Wanted,
 }
 
-/// What the two programs are asked.
+/// The kind of run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Run {
-    /// Everything, no outputs there yet.
+    /// A complete run without existing outputs.
     Full,
-    /// Everything after a change, our program with its cache.
+    /// A complete run after a change; our program uses its cache.
     Cached(Change),
-    /// `-A`, where nothing has changed.
+    /// `-A` without a change.
     Quick,
 }
 
-/// The change to the module directory since it was indexed.
+/// The change to the module directory since the last index.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     Nothing,
@@ -97,7 +97,7 @@ impl Row {
         let scratch = twins.scratch.path();
         let [mut kmod, mut ours] = self.programs(depmod, &twins);
         if self.run == Run::Quick {
-            // There must be something to be up to date.
+            // Creates the index files that are up to date.
             measure(Oracle::get().tool("depmod").args(on(&twins.kmod)), scratch)?;
             measure(Command::new(depmod).args(on(&twins.ours)), scratch)?;
         }
@@ -110,7 +110,7 @@ impl Row {
                 Run::Cached(change) => {
                     let changed = Changed::new(change, &twins, &kernel)?;
                     changed.before()?;
-                    // A file that has just changed is not kept in the cache.
+                    // A recently changed file is not kept in the cache.
                     thread::sleep(SETTLED);
                     measure(&mut ours, scratch).context("filling the cache")?;
                     if !scratch.join("cache").exists() {
@@ -135,7 +135,7 @@ impl Row {
                 limit_costs.extend(limit_cost);
             }
         }
-        // The stand-in serves the comparison of outputs; its time is that of other modules.
+        // The stand-in is for the comparison of outputs; its time is that of other modules.
         let kmod = (self.packing != Packing::Gz).then(|| median(&kmod_costs));
         Ok(Line {
             name: self.name,
@@ -166,10 +166,10 @@ impl Row {
     }
 }
 
-/// How long a change must be past for the cache to keep a file.
+/// Minimum age of a change before the cache keeps a file.
 const SETTLED: Duration = Duration::from_millis(250);
 
-/// A change to one module of both copies; `original` is where its unchanged file is.
+/// A change to one module of both copies; `original` is its unchanged file.
 struct Changed {
     change: Change,
     places: [PathBuf; 2],
@@ -184,14 +184,14 @@ impl Changed {
             let mut named = modules.iter().filter(|path| path.to_string_lossy().contains(name));
             named.next().cloned().with_context(|| format!("the kernel has no {name}"))
         };
-        // Other modules need it, so that the change shows in several outputs.
+        // Other modules need it, so the change affects several outputs.
         let (original, other) = (find("/libcrc32c.ko")?, find("/crc8.ko")?);
         let below = original.strip_prefix(kernel.modules())?;
         let places = [&twins.kmod, &twins.ours].map(|twin| twin.modules().join(below));
         Ok(Self { change, places, original, other })
     }
 
-    /// The state that is indexed first.
+    /// The state at the first index.
     fn before(&self) -> Result<()> {
         match self.change {
             Change::Added => self.remove(),
@@ -199,7 +199,7 @@ impl Changed {
         }
     }
 
-    /// What has happened when the measured runs begin.
+    /// The change before the measured runs.
     fn make(&self) -> Result<()> {
         match self.change {
             Change::Nothing => Ok(()),
@@ -213,7 +213,7 @@ impl Changed {
         Ok(self.places.iter().filter(|place| place.exists()).try_for_each(fs::remove_file)?)
     }
 
-    /// Copies, for the files of both are links into the original.
+    /// Copies the file: the files of both copies are links to the original.
     fn put(&self, from: &Path) -> Result<()> {
         self.remove()?;
         Ok(self.places.iter().try_for_each(|place| fs::copy(from, place).map(drop))?)

@@ -7,26 +7,26 @@ use anyhow::Result;
 use depmod_tests::bench::measure::Cost;
 use depmod_tests::command;
 
-/// Titles of the main table.
+/// Head of the main table.
 pub(crate) const HEAD: &str = "\
 | run | kmod s | ours s | kmod ÷ ours | CPU s, kmod / ours | peak MiB, kmod / ours | limit s | ours ÷ limit |
 |---|--:|--:|--:|--:|--:|--:|--:|";
 
-/// Titles of the table about generated modules.
+/// Head of the table of generated modules.
 pub(crate) const GROWTH_HEAD: &str = "\
 | generated modules | kmod s | ours s | times the first | peak MiB | limit s | times the first |
 |--:|--:|--:|--:|--:|--:|--:|";
 
-/// What a row should show. A figure that is not reached is set in bold.
+/// Required figures of a row. A figure outside its limit is bold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// kmod's wall time by ours, at least.
+    /// Minimum of kmod's wall time divided by ours.
     pub ratio: f64,
-    /// Our wall time by the limit's, at most.
+    /// Maximum of our wall time divided by the limit's.
     pub limit: f64,
-    /// Our peak by kmod's, at most.
+    /// Maximum of our peak divided by kmod's.
     pub peak_of_kmod: f64,
-    /// Our peak in MiB, at most.
+    /// Maximum of our peak in MiB.
     pub peak_mib: f64,
 }
 
@@ -40,7 +40,7 @@ impl Wanted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub name: &'static str,
-    /// Nothing when kmod's time is a quotation.
+    /// `None` if kmod's time is quoted.
     pub kmod: Option<Cost>,
     pub kmod_seconds: f64,
     pub ours: Cost,
@@ -56,19 +56,19 @@ impl Line {
         Some(self.ours.wall.as_secs_f64() / self.limit?.wall.as_secs_f64())
     }
 
-    /// What our peak must not exceed, in MiB.
+    /// Limit for our peak in MiB.
     fn peak_allowed(&self, wanted: &Wanted) -> f64 {
         self.kmod.map_or(f64::INFINITY, |kmod| mib(kmod.peak) * wanted.peak_of_kmod).min(wanted.peak_mib)
     }
 
-    /// Whether every figure is as wanted.
+    /// Whether all figures are within their limits.
     pub(crate) fn meets(&self, wanted: &Wanted) -> bool {
         self.ratio() >= wanted.ratio
             && self.of_limit().is_none_or(|of_limit| of_limit <= wanted.limit)
             && mib(self.ours.peak) <= self.peak_allowed(wanted)
     }
 
-    /// The row.
+    /// The row in Markdown.
     pub(crate) fn markdown(&self, wanted: &Wanted) -> String {
         let kmod = self.kmod;
         let kmod_wall = format!("{:.3}{}", self.kmod_seconds, if kmod.is_some() { "" } else { " (quoted)" });
@@ -91,19 +91,19 @@ impl Line {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
     pub count: usize,
-    /// Nothing when there are more modules than kmod takes.
+    /// `None` if there are more modules than kmod supports.
     pub kmod: Option<Cost>,
     pub ours: Cost,
     pub limit: Cost,
 }
 
 impl Growth {
-    /// Our wall time by that of another number of modules.
+    /// Our wall time divided by that of another number of modules.
     pub(crate) fn times(&self, first: &Self) -> f64 {
         self.ours.wall.as_secs_f64() / first.ours.wall.as_secs_f64()
     }
 
-    /// The row; `allowed` is what [`Self::times`] should be at most.
+    /// The row in Markdown; `allowed` is the limit for [`Self::times`].
     pub(crate) fn markdown(&self, first: &Self, allowed: f64) -> String {
         let kmod = self.kmod.map_or("refuses".to_owned(), |kmod| format!("{:.3}", kmod.wall.as_secs_f64()));
         let [ours, limit, limit_first] =
@@ -141,7 +141,7 @@ pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Date, machine and compiler in one line; also how busy the machine is with other work.
+/// Date, machine, compiler and load of the machine in one line.
 ///
 /// # Errors
 /// When a system file or a program is missing.
@@ -166,7 +166,7 @@ mod tests {
     use core::time::Duration;
 
     #[test]
-    fn a_figure_that_is_not_reached_is_bold() {
+    fn figures_outside_their_limit_are_bold() {
         let cost = |ms, mib: u64| Cost {
             wall: Duration::from_millis(ms),
             peak: mib * (1u64 << 20),

@@ -1,4 +1,4 @@
-//! Archives of ours on top of existing initrds.
+//! Our archives on top of existing initrds.
 
 use std::fs::{self, Permissions};
 use std::io::{Seek, Write};
@@ -21,7 +21,7 @@ use super::{program, two_at_a_time};
 const SCRIPT: &str = "say lib $(readlink /lib)\nsay read $(cat /lib/modules/6.1/modules.order)\n\
     say modprobe $(modprobe --version | grep -c kmod)\nls -l /lib/modules /conf\n";
 
-/// An existing initrd's `/lib` stays what it is, link or directory, and our files are below it.
+/// An existing initrd's `/lib` keeps its type, link or directory, and our files are below it.
 pub(super) fn layouts() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let mut ours = Builder::new();
@@ -29,9 +29,9 @@ pub(super) fn layouts() -> Result<()> {
     ours.file(b"conf/modules", b"a\n");
     for (layout, lib) in [(Layout::UsrMerged, "usr/lib"), (Layout::Split, "")] {
         let existing = existing_initrd("amd64", layout, SCRIPT)?;
-        // Ours reads GNU cpio's archive, through links.
+        // Our reader parses GNU cpio's archive and follows links.
         let kmod = Archive::parse(&existing, &Limits::DEFAULT)?.open(b"/sbin/modprobe")?;
-        ensure!(kmod.starts_with(b"\x7fELF"), "modprobe leads to something else");
+        ensure!(kmod.starts_with(b"\x7fELF"), "modprobe is not an ELF file");
         let outcome = Machine::new("x86_64")?
             .file("EFI/BOOT/BOOTX64.EFI", program("x86_64")?)
             .file(
@@ -54,7 +54,7 @@ pub(super) fn layouts() -> Result<()> {
     Ok(())
 }
 
-/// What Linux decompresses, the command that makes it, and whether the program can look into it.
+/// Compressions of Linux: name, command, and whether the program supports it.
 const COMPRESSIONS: &[(&str, &[&str], bool)] = &[
     ("gzip", &["gzip", "-1"], true),
     ("xz", &["xz", "-0", "--check=crc32"], true),
@@ -64,8 +64,8 @@ const COMPRESSIONS: &[(&str, &[&str], bool)] = &[
     ("lzma", &["lzma", "-1"], false),
 ];
 
-/// An existing initrd arrives with each compression of Linux. Ours comes after it, unless the program cannot
-/// decompress it and so cannot know its files.
+/// An existing initrd of each compression of Linux is loaded. Our archive follows it, unless the program
+/// cannot decompress it and so does not know its files.
 pub(super) fn compressions() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let modules = Subset::of(&kernel, &["virtio_blk"])?.index()?.archive()?;
@@ -103,8 +103,8 @@ const OWN_MODULES: &str = "say etc $(ls -ld /etc | cut -c1-10)\nsay list $(cat /
     for name in dm-crypt virtio_blk; do modprobe $name || say failed $name; done\n\
     sed -n 's/ .*//; s/^/TEST: loaded /p' /proc/modules\n";
 
-/// An existing initrd with modules of its own: with ours on top, both are found, its list goes on, and its
-/// directories keep their modes.
+/// An existing initrd with its own modules: with our archive on top, modules of both are found, its module
+/// list is extended, and its directories keep their modes.
 pub(super) fn own_modules() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let theirs = Subset::of(&kernel, &["dm_mod", "dm_crypt"])?.index()?;

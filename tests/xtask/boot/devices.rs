@@ -1,7 +1,7 @@
-//! Devices that need a driver which only the preload brings.
+//! Devices that need a driver from the preload.
 //!
-//! Each machine has all devices of a table at once and boots twice: with the preload every device works,
-//! with `x-depmod-hardware off` none of them does.
+//! Each machine has all devices of a table and boots twice: with the preload every device works, with
+//! `x-depmod-hardware off` no device works.
 
 use anyhow::{Result, ensure};
 use depmod_tests::debian::{self, Kernel};
@@ -12,8 +12,8 @@ use depmod_tests::subset::Subset;
 use super::stage::Stage;
 use super::two_at_a_time;
 
-/// A device: what it is, the slot that its PCI function has on bus 0, QEMU's options (`{slot}` and
-/// `{disk}` stand for the slot and a fresh empty disk).
+/// A device: its description, the slot of its PCI function on bus 0, QEMU's options (`{slot}` and `{disk}`
+/// stand for the slot and a new empty disk).
 type Device = (&'static str, u8, &'static str);
 
 const VIRTIO: &[Device] = &[
@@ -45,7 +45,7 @@ const PC: &[Device] = &[
     ("SD card", 0x18, "-device sdhci-pci,addr={slot} -device sd-card,drive={disk}"),
 ];
 
-/// Modules that Debian's full kernel has for all of these; its 4,000 modules would be much to read.
+/// Modules of Debian's full kernel for all of these devices; reading all its 4,000 modules would take long.
 const FULL: &[&str] = &[
     "virtio_pci",
     "virtio_blk",
@@ -96,25 +96,25 @@ for link in $(links); do
 done
 "#;
 
-/// Debian's 6.1 cloud kernel, all its modules from an indexed archive.
+/// Debian's 6.1 cloud kernel, all modules from an indexed archive.
 pub(super) fn cloud_6_1() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     both_ways("x86_64", &kernel, &Subset::whole(&kernel)?.index()?, &[VIRTIO])
 }
 
-/// The same of 6.12, whose modules are compressed.
+/// Debian's 6.12 cloud kernel, with compressed modules.
 pub(super) fn cloud_6_12() -> Result<()> {
     let kernel = debian::kernel("trixie-cloud-amd64")?;
     let ahci: Vec<Device> = PC.iter().filter(|(what, ..)| *what == "AHCI").copied().collect();
     both_ways("x86_64", &kernel, &Subset::whole(&kernel)?.index()?, &[VIRTIO, &ahci])
 }
 
-/// What only Debian's full kernels have drivers for, 6.1.
+/// Devices with drivers only in Debian's full kernels, 6.1.
 pub(super) fn full_6_1() -> Result<()> {
     full("bookworm-amd64")
 }
 
-/// The same, 6.12.
+/// Devices with drivers only in Debian's full kernels, 6.12.
 pub(super) fn full_6_12() -> Result<()> {
     full("trixie-amd64")
 }
@@ -140,8 +140,7 @@ fn both_ways(arch: &str, kernel: &Kernel, modules: &Subset, devices: &[&[Device]
         for (what, slot, _) in &devices {
             let place = format!("/0000:00:{slot:02x}.0/");
             let works = outcome.after(WORKS).any(|link| link.contains(&place));
-            outcome
-                .ensure(works == preload, &format!("{what}: preload is {preload}, but works is {works}"))?;
+            outcome.ensure(works == preload, &format!("{what}: preload is {preload}, works is {works}"))?;
         }
         if preload {
             loaded_in_order(&outcome, kernel)?;
@@ -171,7 +170,7 @@ fn boot(arch: &str, kernel: &Kernel, archive: &[u8], devices: &[Device], preload
     stage.keys(&format!("x-depmod-hardware {hardware}")).put_on(machine)?.run(END)
 }
 
-/// Every `modprobe` inserted one module, its own: those below were there already.
+/// Every `modprobe` inserted only its own module: all dependencies were already loaded.
 fn loaded_in_order(outcome: &Outcome, kernel: &Kernel) -> Result<()> {
     outcome.ensure(!outcome.has_line("TEST: failed "), "a module was not loaded")?;
     let dir = format!("/lib/modules/{}/", kernel.version);

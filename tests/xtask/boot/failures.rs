@@ -1,4 +1,4 @@
-//! What can go wrong before the kernel, and that the machine boots nevertheless.
+//! Failures before the kernel starts; the machine must boot nevertheless.
 
 use alloc::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use depmod_tests::subset::Subset;
 use super::stage::Stage;
 use super::two_at_a_time;
 
-/// Says whether modules came.
+/// Prints whether modules were loaded.
 const SCRIPT: &str = "ls /lib/modules/*/modules.load >/out 2>&1 && say preload || say no preload\n\
     cat /lib/modules/*/modules.load 2>/out | sed 's/^/TEST: order /'\n";
 
@@ -24,14 +24,14 @@ const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod"];
 const WITHOUT: &str = "; booting without preload";
 const STOPPED: &str = "; stopped";
 
-/// A machine that is small for what it is asked to unpack, in MiB.
+/// Memory of a machine that is too small for the archive to unpack, in MiB.
 const MEMORY: u32 = 512;
 
-/// One way to fail: a name, lines of the entry, and how the console's line begins after `depmod: ERROR: `,
-/// where VERSION stands for the kernel's.
+/// A failure: its name, lines of the entry, and the start of the console line after `depmod: ERROR: `, in
+/// which VERSION stands for the kernel version.
 type Failure = (&'static str, &'static str, &'static str);
 
-/// Failures that an entry alone brings about, with the files of [`Files`].
+/// Failures from an entry alone, with the files of [`Files`].
 const FAILURES: &[Failure] = &[
     ("missing", "x-depmod-modules /none.cpio", "cannot read /none.cpio"),
     ("corrupt", "x-depmod-modules /corrupt.cpio", "bad archive /corrupt.cpio"),
@@ -62,7 +62,7 @@ const FAILURES: &[Failure] = &[
     ),
 ];
 
-/// Files that the entries name.
+/// Files for the entries.
 struct Files {
     kernel: Kernel,
     files: Vec<(&'static str, Vec<u8>)>,
@@ -87,9 +87,9 @@ impl Files {
         fs::write(path.with_extension("ko.xz"), &whole[..whole.len() / 2])?;
         fs::remove_file(path)?;
 
-        // Index files of more modules than there are.
+        // Index files of more modules than exist.
         let stale = Subset::of(&kernel, &[MODULES, &["btrfs"]].concat())?.index()?;
-        fs::remove_dir_all(stale.modules().join("kernel/fs")).context("no file system")?;
+        fs::remove_dir_all(stale.modules().join("kernel/fs")).context("the subset has no file systems")?;
         Ok(Self {
             files: vec![
                 ("corrupt.cpio", corrupt),
@@ -108,12 +108,12 @@ impl Files {
         self.files.iter().find(|(name, _)| *name == path).map_or(&[], |(_, content)| content)
     }
 
-    /// Checks that a line says why.
-    fn told(&self, outcome: &Outcome, name: &str, line: &str, end: &str) -> Result<()> {
+    /// Checks that a line gives the reason.
+    fn expect_error(&self, outcome: &Outcome, name: &str, line: &str, end: &str) -> Result<()> {
         let start = format!("depmod: ERROR: {}", line.replace("VERSION", &self.kernel.version));
-        let told = outcome.lines.iter().find(|line| line.starts_with(&start) && line.ends_with(end));
-        outcome.ensure(told.is_some(), &format!("{name}: no line `{start}…{end}`"))?;
-        println!("{name}: {}", told.map_or("", String::as_str));
+        let found = outcome.lines.iter().find(|line| line.starts_with(&start) && line.ends_with(end));
+        outcome.ensure(found.is_some(), &format!("{name}: no line `{start}…{end}`"))?;
+        println!("{name}: {}", found.map_or("", String::as_str));
         Ok(())
     }
 
@@ -127,29 +127,29 @@ impl Files {
 }
 
 /// Each failure prints its line and boots.
-pub(super) fn boot_anyway() -> Result<()> {
+pub(super) fn each_failure_boots() -> Result<()> {
     let files = Files::new()?;
     two_at_a_time(FAILURES, |(name, keys, line)| {
         let outcome = files.stage()?.keys(keys).put_on(small()?)?.run(END)?;
-        files.told(&outcome, name, line, WITHOUT)?;
+        files.expect_error(&outcome, name, line, WITHOUT)?;
         without_preload(&outcome, name)
     })
 }
 
-/// Without any initrd the kernel still starts; what it can do then is up to it. Ours finds no root.
+/// Without an initrd, the kernel still starts. The test kernel then finds no root.
 pub(super) fn no_initrd() -> Result<()> {
     let files = Files::new()?;
     let mut stage = files.stage()?.keys("options printk.time=0\nx-depmod-modules /good.cpio");
     stage.entry = stage.entry.replace("/existing.img", "/none.img");
     let outcome = stage.put_on(small()?)?.run(NO_ROOT)?;
-    files.told(&outcome, "no-initrd", "cannot read /none.img", WITHOUT)?;
-    outcome.ensure(!outcome.has_line(HANDED_OVER), "the kernel got an initrd nevertheless")
+    files.expect_error(&outcome, "no-initrd", "cannot read /none.img", WITHOUT)?;
+    outcome.ensure(!outcome.has_line(HANDED_OVER), "the kernel got an initrd")
 }
 
-/// A kernel's last words without an initrd and a `root=`.
+/// The last message of a kernel without an initrd and a `root=`.
 const NO_ROOT: &str = "Kernel panic - not syncing: VFS: Unable to mount root fs";
 
-/// Without a kernel, or an entry, there is nothing to boot: the firmware takes its next boot option.
+/// Without a kernel or an entry, the firmware uses its next boot option.
 pub(super) fn next_option() -> Result<()> {
     let files = Files::new()?;
     let good = files.stage()?.keys("x-depmod-modules /good.cpio");
@@ -164,13 +164,13 @@ pub(super) fn next_option() -> Result<()> {
     let mut machine = without("").put_on(machine)?;
     machine.take_file("EFI/BOOT/depmod.conf");
     let outcome = good.put_on(machine.volume())?.run(END)?;
-    files.told(&outcome, "kernel", "cannot read /none: ", STOPPED)?;
-    files.told(&outcome, "no-kernel", "bad boot entry /EFI/BOOT/depmod.conf", STOPPED)?;
-    files.told(&outcome, "no-entry", "cannot read /EFI/BOOT/depmod.conf: ", STOPPED)?;
+    files.expect_error(&outcome, "kernel", "cannot read /none: ", STOPPED)?;
+    files.expect_error(&outcome, "no-kernel", "bad boot entry /EFI/BOOT/depmod.conf", STOPPED)?;
+    files.expect_error(&outcome, "no-entry", "cannot read /EFI/BOOT/depmod.conf: ", STOPPED)?;
     outcome.expect("TEST: preload")
 }
 
-/// Failures that need the shell: another initrd provider, panics, memory that runs out anywhere.
+/// Failures that need the shell: another initrd provider, panics, failed allocations at any point.
 pub(super) fn from_the_shell() -> Result<()> {
     let files = Files::new()?;
     let good = "x-depmod-modules /good.cpio";
@@ -184,16 +184,16 @@ pub(super) fn from_the_shell() -> Result<()> {
         let start = format!("@echo -off\nfs0:\n{before}\\EFI\\BOOT\\depmod.efi {options}\n");
         let stage = files.stage()?.keys(good).file("foreign.img", &foreign);
         let outcome = stage.in_shell(&start)?.run(END)?;
-        files.told(&outcome, name, line, WITHOUT)?;
+        files.expect_error(&outcome, name, line, WITHOUT)?;
         let theirs = outcome.has_line("TEST: foreign initrd");
-        ensure!(theirs == (*name == "provider"), "{name}: the initrd is the foreign one: {theirs}");
+        ensure!(theirs == (*name == "provider"), "{name}: the foreign initrd was loaded: {theirs}");
         without_preload(&outcome, name)
     })
 }
 
-/// What is harmless in an entry: text that is none where nobody needs it, paths as in firmware, keys without a
-/// value or a meaning, any character in the options, and a name like a version's.
-pub(super) fn odd_entries() -> Result<()> {
+/// Harmless flaws of an entry: invalid UTF-8 in unused text, firmware paths, keys without a value or unknown
+/// keys, any character in the options, and a name in the form of a version.
+pub(super) fn harmless_flaws() -> Result<()> {
     let files = Files::new()?;
     let script = format!("{SCRIPT}say line $(cat /proc/cmdline)\n");
     let stage = Stage::new("x86_64", &files.kernel, &script)?;
@@ -207,9 +207,9 @@ pub(super) fn odd_entries() -> Result<()> {
     outcome.expect("depmod: boot entry: ignored sort-key (line 9), optoins (line 10)")?;
     outcome.expect("TEST: preload")?;
     let line = outcome.after("TEST: line ").any(|line| line.contains("test=\u{1f600}"));
-    outcome.ensure(line, "the kernel's options have lost a character")?;
+    outcome.ensure(line, "a character of the kernel's options is missing")?;
 
-    // One line says why there is no preload; the entry is booted as far as it was read.
+    // One line gives the reason for the missing preload; the entry is booted as far as it was read.
     let long =
         format!("{}x-depmod-preload \u{1f600}\n#{}\ninitrd /none.img\n", stage.entry, "#".repeat(65536));
     let unknown = format!("{}x-depmod-\u{1f600} x\n", stage.entry);
@@ -220,13 +220,13 @@ pub(super) fn odd_entries() -> Result<()> {
     two_at_a_time(&cases, |(name, entry, line)| {
         let outcome =
             stage.clone().file("EFI/BOOT/depmod.conf", entry.as_bytes()).put_on(small()?)?.run(END)?;
-        files.told(&outcome, name, line, WITHOUT)?;
+        files.expect_error(&outcome, name, line, WITHOUT)?;
         without_preload(&outcome, name)
     })
 }
 
-/// Archives that fit into the machine, but not with all that is made of them: one that is large, and a crowd of
-/// files, whose list grows piece by piece. The kernel gets the memory.
+/// Archives that fit into the machine's memory, but not together with their index: a large one, and one with
+/// many files, whose list grows in steps. The kernel gets the memory.
 pub(super) fn out_of_memory() -> Result<()> {
     let files = Files::new()?;
     let large = large_archive(LARGE, 130_000)?;
@@ -245,14 +245,14 @@ pub(super) fn out_of_memory() -> Result<()> {
     })
 }
 
-/// The program's own failures with `stop`, or with a kernel that comes back: nothing of it is left in the
-/// firmware, and any kernel starts then.
+/// The program's own failures with `stop`, or with a kernel that returns: the program leaves nothing in the
+/// firmware, and any kernel starts afterwards.
 pub(super) fn nothing_left() -> Result<()> {
     let files = Files::new()?;
     let stage = files.stage()?;
     let entry = |path: &str| format!("{}x-depmod-modules {path}\nx-depmod-on-error stop\n", stage.entry);
     let (good, large) = (entry("/good.cpio"), entry("/large.cpio"));
-    // No kernel, but an image that comes back.
+    // An image that returns, in place of a kernel.
     let back = "linux /EFI/BOOT/depmod.efi\ninitrd /existing.img\noptions --help\n";
     let script = "@echo -off\nfs0:\nmemmap\n\
         \\EFI\\BOOT\\depmod.efi --defect panic \\good.conf\necho TEST: panic %lasterror%\n\
@@ -268,7 +268,7 @@ pub(super) fn nothing_left() -> Result<()> {
     let said: Vec<&String> =
         outcome.lines.iter().filter(|line| line.starts_with("depmod: ERROR: ")).collect();
     println!("{said:#?}");
-    ensure!(said.len() == 4, "four runs say one line each");
+    ensure!(said.len() == 4, "four runs print one line each");
     outcome.expect("usage: depmod.efi")?;
     let runs = [
         ("panic", "provoked", STOPPED),
@@ -286,12 +286,12 @@ pub(super) fn nothing_left() -> Result<()> {
     memory_is_back(&outcome)
 }
 
-/// Memory of a machine, in MiB, that has enough for a kernel and its initrd.
+/// Memory of a machine, in MiB, that suffices for a kernel and its initrd.
 const LITTLE: u32 = 250;
-/// Bytes that fit into it beside these, but leave no room for more.
+/// Bytes that fit into this machine beside kernel and initrd, but leave no space for more.
 const LARGE: usize = 90 << 20;
 
-/// One file of so many bytes, and files in directories of their own.
+/// A file of this size, and files in their own directories.
 fn large_archive(size: usize, directories: u32) -> Result<Vec<u8>> {
     let names: Vec<String> = (0..directories).map(|number| format!("{number:x}/a")).collect();
     let zeros = vec![0; size];
@@ -301,7 +301,7 @@ fn large_archive(size: usize, directories: u32) -> Result<Vec<u8>> {
     Ok(builder.build()?)
 }
 
-/// With `stop`, each failure goes back to the shell and leaves no memory behind; then the last entry boots.
+/// With `stop`, each failure returns to the shell and frees its memory; the last entry boots.
 pub(super) fn stop_if_asked() -> Result<()> {
     let files = Files::new()?;
     let mut script = String::from("@echo -off\nfs0:\nmemmap\n");
@@ -322,7 +322,7 @@ pub(super) fn stop_if_asked() -> Result<()> {
     let outcome = machine.run(END)?;
     let provider = ("provider", "", "another program provides an initrd already");
     for (name, _, line) in FAILURES.iter().chain([&provider]) {
-        files.told(&outcome, name, line, STOPPED)?;
+        files.expect_error(&outcome, name, line, STOPPED)?;
         let status = outcome.after(&format!("TEST: {name} ")).next().map(str::to_owned);
         outcome.ensure(
             status.as_ref().is_some_and(|status| status != "0x0" && !status.is_empty()),
@@ -338,7 +338,7 @@ pub(super) fn stop_if_asked() -> Result<()> {
 fn memory_is_back(outcome: &Outcome) -> Result<()> {
     let free = free_pages(outcome)?;
     println!("free pages before and after the failures: {free:?}");
-    // The firmware keeps a little for itself, and drivers' buffers grow.
+    // The firmware keeps some memory, and buffers of drivers grow.
     ensure!(free[1] + PAGES_KEPT >= free[0], "memory is lost: {free:?} pages");
     Ok(())
 }
@@ -346,7 +346,7 @@ fn memory_is_back(outcome: &Outcome) -> Result<()> {
 /// 2 MiB.
 const PAGES_KEPT: u64 = 512;
 
-/// The shell's `memmap` before and after.
+/// The free pages in the shell's `memmap`, before and after.
 fn free_pages(outcome: &Outcome) -> Result<[u64; 2]> {
     let lines = outcome.lines.iter().filter_map(|line| line.trim_start().strip_prefix("Available :"));
     let pages = lines.filter_map(|line| {
@@ -356,7 +356,7 @@ fn free_pages(outcome: &Outcome) -> Result<[u64; 2]> {
     pages.collect::<Vec<u64>>().try_into().ok().context("the shell shows no memory map")
 }
 
-/// Index files that fit are used, others computed anew. The load order is the same in each case, and the same
+/// Valid index files are used, others are recomputed. The load order is the same in each case, and the same
 /// from a directory.
 pub(super) fn same_load_order() -> Result<()> {
     let files = Files::new()?;
@@ -394,5 +394,5 @@ fn small() -> Result<Machine> {
 
 fn without_preload(outcome: &Outcome, name: &str) -> Result<()> {
     outcome.ensure(outcome.has_line(HANDED_OVER), &format!("{name}: the kernel got no initrd"))?;
-    outcome.ensure(outcome.has_line("TEST: no preload"), &format!("{name}: modules came nevertheless"))
+    outcome.ensure(outcome.has_line("TEST: no preload"), &format!("{name}: modules were loaded"))
 }

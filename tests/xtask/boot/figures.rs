@@ -1,4 +1,4 @@
-//! Figures for the main page, `README.md`: how large, how fast, how small.
+//! Figures for the main page, `README.md`: sizes, times, memory.
 
 use std::fs;
 use std::path::Path;
@@ -13,17 +13,17 @@ use depmod_tests::{command, debian, efi, product};
 
 use super::stage::Stage;
 
-/// Kernels, and what to call them.
+/// Kernels and their names in the tables.
 const KERNELS: &[(&str, &str)] =
     &[("bookworm-cloud-amd64", "6.1 (plain)"), ("trixie-cloud-amd64", "6.12 (`.ko.xz`)")];
 
-/// What a virtual machine needs.
+/// The modules for a virtual machine.
 const NEEDED: &[&str] = &["virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "sr_mod"];
 
-/// Of this many runs the fastest counts.
+/// The fastest of this many runs counts.
 const RUNS: usize = 3;
 
-/// Prints Markdown tables. The times are of an emulated processor; what counts is how they compare.
+/// Prints Markdown tables. The times are of an emulated processor; only their ratios are meaningful.
 pub(super) fn print() -> Result<()> {
     println!("\n| program | size |\n|---|--:|");
     for arch in efi::architectures()? {
@@ -52,7 +52,7 @@ pub(super) fn print() -> Result<()> {
     Ok(())
 }
 
-/// Directories of modules that initramfs-tools takes by default, about.
+/// Approximate default module directories of initramfs-tools.
 const USUAL: &[&str] = &[
     "arch",
     "crypto",
@@ -79,8 +79,8 @@ const USUAL: &[&str] = &[
     "lib",
 ];
 
-/// An existing initrd with modules and their index files, and the number of modules. As Debian's, it is compressed
-/// with zstd, compressed modules too.
+/// An existing initrd with modules and index files, and the number of modules. Like Debian's, it is
+/// compressed with zstd, and may contain compressed modules.
 fn usual_initrd(kernel: &Kernel) -> Result<(usize, Vec<u8>)> {
     let mut count = 0;
     let initrd = existing_initrd_with("amd64", Layout::UsrMerged, "", |root| {

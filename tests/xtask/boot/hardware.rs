@@ -1,4 +1,4 @@
-//! Hardware as firmware sees it and as Linux does.
+//! Hardware modaliases of firmware and of Linux.
 
 use alloc::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use depmod_tests::subset::Subset;
 
 use super::program;
 
-/// Bridges, disks, network, sound, USB: each header type and class that QEMU has.
+/// Bridges, disks, network, sound, USB: all header types and classes that QEMU supports.
 const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-bridge,id=bridge,bus=rp1 \
     -device e1000,bus=bridge,addr=1 -device e1000e -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0 \
     -drive if=none,id=stick,format=raw,file.driver=null-co,file.size=1M -device usb-storage,bus=usb.0,drive=stick \
@@ -19,24 +19,24 @@ const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-
     -drive if=none,id=nvme,format=raw,file.driver=null-co,file.size=1M -device nvme,drive=nvme,serial=1 \
     -device sdhci-pci";
 
-/// USB devices need a driver; the root hubs, which Linux makes itself, are not there for firmware.
+/// USB devices need a driver; firmware does not have the root hubs, which Linux creates.
 const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n\
     usb() { grep -v usb:v1D6B /sys/bus/usb/devices/*:*/modalias; }\n\
     while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n\
     for i in 1 2 3 4 5 6 7 8 9 10; do [ $(usb | grep -c usb:) -ge 2 ] && break; sleep 1; done\n\
     usb | sed 's/.*:usb:/TEST: usb usb:/'\n";
 
-/// On a PC, with Linux 6.1.
+/// On a PC with Linux 6.1.
 pub(super) fn modaliases_x86_64() -> Result<()> {
     modaliases("x86_64", "bookworm-amd64")
 }
 
-/// On ARM, with Linux 6.12.
+/// On AArch64 with Linux 6.12.
 pub(super) fn modaliases_aarch64() -> Result<()> {
     modaliases("aarch64", "trixie-arm64")
 }
 
-/// The program's `-v` against `/sys/bus/{pci,usb}/devices/*/modalias`.
+/// Compares the program's `-v` output with `/sys/bus/{pci,usb}/devices/*/modalias`.
 fn modaliases(arch: &str, label: &str) -> Result<()> {
     let kernel = debian::kernel(label)?;
     let machine = Machine::new(arch)?;
@@ -56,7 +56,7 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
         .file("modules.cpio", Subset::of(&kernel, &["xhci_pci"])?.archive()?)
         .with(DEVICES)
         .run(END)?;
-    ensure!(outcome.has_line(HANDED_OVER), "the kernel did not take the initrd");
+    ensure!(outcome.has_line(HANDED_OVER), "the kernel did not load the initrd");
     for (bus, at_least) in [("pci", 11), ("usb", 2)] {
         let (ours, theirs) = (format!("depmod: {bus} "), format!("{MARK}{bus} "));
         let firmware: BTreeSet<&str> = outcome.after(&ours).collect();

@@ -21,81 +21,89 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use depmod_tests::{apt, efi};
 
-/// A case: its name, what it proves, how.
+/// A case: its name, its property, its body.
 type Case = (&'static str, &'static str, fn() -> Result<()>);
 
 const CASES: &[Case] = &[
     (
         "modaliases",
-        "firmware and Linux call the same hardware by the same names, and existing initrds arrive",
+        "firmware and Linux give hardware the same modaliases; existing initrds are loaded",
         hardware::modaliases_x86_64,
     ),
-    ("modaliases-arm", "the same on AArch64", hardware::modaliases_aarch64),
-    ("shell", "the index files that firmware writes are those that Linux writes", shell::same_files),
+    ("modaliases-arm", "as modaliases, on AArch64", hardware::modaliases_aarch64),
+    ("shell", "firmware and Linux write the same index files", shell::same_files),
     (
         "devices-6.1-cloud",
         "virtio disks need the preload; Debian's 6.1 cloud kernel, whole",
         devices::cloud_6_1,
     ),
-    ("devices-6.12-cloud", "the same and AHCI with the 6.12 cloud kernel", devices::cloud_6_12),
+    ("devices-6.12-cloud", "virtio disks and AHCI need the preload; 6.12 cloud kernel", devices::cloud_6_12),
     ("devices-6.1", "NVMe, AHCI, e1000e, USB, SD and virtio need the preload; Linux 6.1", devices::full_6_1),
-    ("devices-6.12", "the same with Linux 6.12", devices::full_6_12),
+    ("devices-6.12", "as devices-6.1, with Linux 6.12", devices::full_6_12),
     ("devices-arm", "virtio disks need the preload on AArch64, Linux 6.12", devices::aarch64),
-    ("failures", "whatever goes wrong, the machine boots and says why", failures::boot_anyway),
-    ("failures-initrd", "without any initrd the kernel is started all the same", failures::no_initrd),
+    ("failures", "after each failure, the machine boots and prints the reason", failures::each_failure_boots),
+    ("failures-initrd", "the kernel starts without any initrd", failures::no_initrd),
     (
         "failures-next",
-        "without a kernel or an entry the firmware takes its next boot option",
+        "without a kernel or an entry, the firmware uses its next boot option",
         failures::next_option,
     ),
     (
         "failures-shell",
-        "so it does with another initrd provider, panics and no memory",
+        "the machine boots after another initrd provider, panics and failed allocations",
         failures::from_the_shell,
     ),
     (
         "failures-stop",
-        "with x-depmod-on-error stop it does not, and memory is returned",
+        "with x-depmod-on-error stop, failures return to the shell and free their memory",
         failures::stop_if_asked,
     ),
     (
         "failures-entry",
-        "harmless flaws of an entry leave the preload, others are told",
-        failures::odd_entries,
+        "harmless flaws of an entry keep the preload, others are reported",
+        failures::harmless_flaws,
     ),
     (
         "failures-memory",
-        "an archive that is too large for the machine leaves the kernel its memory",
+        "an archive too large for the machine leaves the kernel enough memory",
         failures::out_of_memory,
     ),
     (
         "failures-exit",
-        "after a panic with x-depmod-on-error stop nothing of the program is left",
+        "after a panic with x-depmod-on-error stop, the program leaves nothing in the firmware",
         failures::nothing_left,
     ),
     (
         "same-order",
-        "index files as shipped or computed, an archive or a directory: one load order",
+        "shipped and computed index files, archives and directories give one load order",
         failures::same_load_order,
     ),
-    ("trust", "Secure Boot refuses what is not signed; the TPM's log tells what was chosen", trust::trust),
+    ("trust", "Secure Boot refuses unsigned images; the TPM's log records the loaded modules", trust::trust),
     ("page", "the commands of uefi/README.md: installed, signed, started by systemd-boot", page::installed),
     ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
-    ("boot-entry", "the firmware starts the program by a boot entry with load options", starters::boot_entry),
-    ("refind", "rEFInd starts it, configured by uefi/README.md", starters::refind),
-    ("layouts", "existing initrds of either layout stay whole under an archive of ours", archives::layouts),
-    ("compressions", "so they do in every compression that Linux knows", archives::compressions),
+    (
+        "boot-entry",
+        "the firmware starts the program through a boot entry with load options",
+        starters::boot_entry,
+    ),
+    ("refind", "rEFInd starts the program, as configured in uefi/README.md", starters::refind),
+    ("layouts", "existing initrds of both layouts stay intact under our archive", archives::layouts),
+    (
+        "compressions",
+        "existing initrds of every compression of Linux stay intact under our archive",
+        archives::compressions,
+    ),
     (
         "own-modules",
-        "modules of an existing initrd are found beside ours, and its lists and modes stay",
+        "modules of an existing initrd and ours are found; its lists and modes are kept",
         archives::own_modules,
     ),
 ];
 
-/// Named to be run, as it measures and proves nothing.
+/// Runs only by name: it measures and checks nothing.
 const FIGURES: &str = "figures";
 
-/// Packages that every case needs.
+/// Packages for all cases.
 const PACKAGES: [&str; 12] = [
     "bzip2",
     "cpio",
@@ -114,13 +122,13 @@ const PACKAGES: [&str; 12] = [
 /// Runs the cases named in `args`, or all.
 ///
 /// # Errors
-/// When a case is unknown or one failed.
+/// When a case is unknown or fails.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     if args.iter().any(|arg| arg == "--list") {
         for (name, about, _) in CASES {
             println!("{name:18} {about}");
         }
-        println!("{FIGURES:18} sizes and times, as README.md has them");
+        println!("{FIGURES:18} sizes and times for README.md");
         return Ok(());
     }
     if args == [FIGURES] {
@@ -160,8 +168,8 @@ fn program(arch: &str) -> Result<Vec<u8>> {
     Ok(program)
 }
 
-/// Runs `body` on each item, two at a time: the machines are emulated, and each keeps about one processor
-/// busy. The first error counts, after all have run.
+/// Runs `body` on each item, two at a time: each emulated machine uses about one processor. Returns the first
+/// error after all items.
 fn two_at_a_time<T: Sync>(items: &[T], body: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let work = || {

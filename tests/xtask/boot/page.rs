@@ -1,4 +1,4 @@
-//! `uefi/README.md` as a new user would follow it: its commands make the volume, firmware boots it.
+//! The commands of `uefi/README.md`: they create the volume, and firmware boots it.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use depmod_tests::signing::{decrypt_key, sign};
 use depmod_tests::subset::Subset;
 use depmod_tests::{command, workspace};
 
-/// What the `initrd` of the page does: load what is listed, then look.
+/// The task of the page's `initrd`: load the listed modules, then check.
 pub(super) const LOAD: &str = "while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n";
 
-/// Installed on the system partition, signed, and started by a signed systemd-boot with Secure Boot on.
+/// Installed on the system partition, signed, and started by a signed systemd-boot with Secure Boot.
 pub(super) fn installed() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let modules = Subset::of(&kernel, &["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod"])?;
@@ -32,7 +32,7 @@ pub(super) fn installed() -> Result<()> {
     outcome.expect("TEST: disk vda")
 }
 
-/// A recovery stick: everything comes over USB, and the stick's own file system can be mounted.
+/// A recovery stick: all files are read over USB, and the stick's file system can be mounted.
 pub(super) fn stick() -> Result<()> {
     let kernel = debian::kernel("bookworm-amd64")?;
     let modules = ["virtio_pci", "virtio_blk", "xhci_pci", "usb_storage", "uas", "sd_mod"];
@@ -50,7 +50,7 @@ pub(super) fn stick() -> Result<()> {
     outcome.expect("TEST: stick BOOTX64.EFI depmod.conf")
 }
 
-/// Someone with a system to boot, an empty system partition, and the page.
+/// A user of the page, with a system to boot and an empty system partition.
 pub(super) struct User<'s> {
     work: tempfile::TempDir,
     system: &'s Path,
@@ -75,14 +75,14 @@ impl<'s> User<'s> {
         self.work.path().join("esp")
     }
 
-    /// Runs the commands of the page under these marks, in this order.
+    /// Runs the page's commands with these marks, in this order.
     pub(super) fn follow(&self, marks: &[&str], version: &str, certificate: &Path) -> Result<()> {
         let page = fs::read_to_string(workspace().join("uefi/README.md"))?;
         let commands =
             |mark: &str| commands(&page, mark).with_context(|| format!("the page has no commands {mark}"));
-        command::run(&mut shell(commands("build")?)).context("build does not work")?;
+        command::run(&mut shell(commands("build")?)).context("build fails")?;
         let words = |path: &Path| format!("'{}'", path.display());
-        // The names as the page has them, but for what is another system here.
+        // The page's names, except for parts that differ in this system.
         let names = format!(
             "{}ESP={} ROOT={} VERSION={version} OPTIONS='console=ttyS0 panic=-1 loglevel=4' KEY={} CERTIFICATE={}\n",
             commands("names")?,
@@ -93,13 +93,13 @@ impl<'s> User<'s> {
         );
         for mark in marks {
             let script = format!("{names}{}", commands(mark)?);
-            command::run(&mut shell(&script)).with_context(|| format!("{mark} does not work"))?;
+            command::run(&mut shell(&script)).with_context(|| format!("{mark} fails"))?;
         }
         Ok(())
     }
 }
 
-/// A shell in the directory of the sources, with the system's own `depmod` in its path, if there is one.
+/// A shell in the source directory, with the system's `depmod` in its path, if there is one.
 fn shell(commands: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-e", "-u", "-c", commands]).current_dir(workspace()).env_remove("CARGO_TARGET_DIR");

@@ -14,15 +14,15 @@ use super::program;
 
 const END: &str = "TEST: end";
 
-/// Modules without a namesake that differs in case alone: FAT would keep one of the two.
+/// Modules whose names differ in more than case: FAT would keep only one of two such names.
 const SUBSET: &[&str] =
     &["virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ext4", "btrfs", "dm_crypt", "cifs"];
 
-/// What archives of the subset are compressed as, and how their names end.
+/// Compressions of the subset's archives, with their suffixes.
 const COMPRESSED: [(&str, Format); 3] = [("gz", Format::Gz), ("xz", Format::Xz), ("zst", Format::Zst)];
 
-/// The same eleven files as on Linux: from an archive of a whole kernel, from a directory, and from compressed
-/// archives.
+/// The same eleven files as on Linux: from an archive of a whole kernel, from a directory, and from
+/// compressed archives.
 pub(super) fn same_files() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let whole = Subset::whole(&kernel)?;
@@ -58,12 +58,12 @@ pub(super) fn same_files() -> Result<()> {
     let part = part.index()?;
     compare(&outcome, &part, "part")?;
     COMPRESSED.iter().try_for_each(|(name, _)| compare(&outcome, &part, name))?;
-    ensure!(touched.is_empty(), "-o and -n leave the module directory alone, but there are {touched:?}");
-    // What -n prints are the text outputs, as on Linux.
+    ensure!(touched.is_empty(), "-o and -n must not write to the module directory, but wrote {touched:?}");
+    // The output of -n is the text outputs, as on Linux.
     let printed = command::text(product::depmod().arg("-n").arg("-b").arg(part.root()).arg(version))?;
     let lines: BTreeSet<&str> = outcome.lines.iter().map(String::as_str).collect();
     for line in printed.lines().filter(|line| !line.is_empty()) {
-        // A console ends a long line where the screen does.
+        // A console wraps long lines.
         if line.len() < 70 {
             ensure!(lines.contains(line.trim_end()), "-n does not print `{line}`");
         }

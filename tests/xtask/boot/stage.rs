@@ -9,13 +9,13 @@ use depmod_tests::qemu::Machine;
 
 use super::program;
 
-/// What goes onto the volume.
+/// The files of the volume.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
     arch: String,
-    /// The entry file's text; it ends in a newline.
+    /// The text of the entry file; ends with a newline.
     pub entry: String,
-    /// Files besides program and entry.
+    /// Files in addition to program and entry.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
@@ -23,7 +23,7 @@ impl Stage {
     /// Boots a kernel, with an existing initrd that runs `script`.
     ///
     /// # Errors
-    /// When something is missing.
+    /// When a file or program is missing.
     pub(super) fn new(arch: &str, kernel: &Kernel, script: &str) -> Result<Self> {
         let machine = Machine::new(arch)?;
         let settings = machine.settings();
@@ -52,7 +52,7 @@ impl Stage {
         self
     }
 
-    /// Puts another existing initrd in the place of the first.
+    /// Replaces the existing initrd.
     pub(super) fn existing_initrd(mut self, initrd: &[u8]) -> Self {
         self.files.retain(|(name, _)| name != "existing.img");
         self.file("existing.img", initrd)
@@ -63,7 +63,7 @@ impl Stage {
         self.file("modules.cpio", archive).keys("x-depmod-modules /modules.cpio")
     }
 
-    /// Puts everything on the newest volume, so that firmware starts it.
+    /// Puts all files on the newest volume, so that firmware starts the program.
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -77,7 +77,7 @@ impl Stage {
         Ok(machine)
     }
 
-    /// A machine where the shell starts the program, as `startup.nsh` says, and not the firmware.
+    /// A machine where `startup.nsh` in the shell starts the program, instead of the firmware.
     ///
     /// # Errors
     /// When the program cannot be built.

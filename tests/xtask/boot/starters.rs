@@ -1,4 +1,5 @@
-//! Who starts the program beside systemd-boot, each with the entry file named in the load options.
+//! Boot loaders besides systemd-boot, and firmware boot entries; each names the entry file in the load
+//! options.
 
 use std::fs;
 use std::time::Duration;
@@ -11,23 +12,23 @@ use depmod_tests::subset::Subset;
 
 use super::page::{LOAD, User};
 
-/// Not the entry file that the program would find by itself.
+/// A path other than that of the default entry file.
 const ENTRY: &str = "linux/chosen.conf";
 
-/// Names it, and has the program tell what it does.
+/// Names the entry file, and makes the program verbose.
 const OPTIONS: &str = "\\linux\\chosen.conf -v";
 
-/// A starter that waits for a key has failed.
+/// A starter that waits for a key exceeds this limit.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A `Boot####` variable with the program's path and load options, made by the shell in a first run. The
-/// second has neither shell script nor anything in `\EFI\BOOT`.
+/// A `Boot####` variable with the program's path and load options, which the shell creates in a first run.
+/// The second run has neither a shell script nor files in `\EFI\BOOT`.
 pub(super) fn boot_entry() -> Result<()> {
     let volume = installed(&["install"])?;
-    // What some firmware appends by itself leads to the entry beside the program. This one boots nothing, so
-    // that the next has its turn.
+    // Data that some firmware appends selects the entry beside the program. This entry has no kernel, so the
+    // next boot option is used.
     let volume = volume.file("EFI/depmod/depmod.conf", "linux /none\n").file("appended", "RC");
-    // No NUL at the end: efibootmgr writes none. This shell cannot give options to entry 0.
+    // Without a final NUL, as from efibootmgr. This shell cannot give options to entry 0.
     let utf16 = |options: &str| options.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let volume = volume.file("unknown", utf16("-q x"));
     let add = "@echo -off\nfs0:\n\
@@ -47,7 +48,7 @@ pub(super) fn boot_entry() -> Result<()> {
     let names = ["\"With appended data\"", "\"With unknown options\"", "\"Linux (depmod)\""];
     outcome.ensure(
         starts.zip(names).filter(|(line, name)| line.contains(name)).count() == names.len(),
-        "the firmware starts something else",
+        "the firmware starts another option",
     )?;
     outcome.expect("depmod: WARNING: no entry file ")?;
     outcome.expect("depmod: WARNING: load options: unknown option -q; taking depmod.conf")?;
@@ -55,7 +56,7 @@ pub(super) fn boot_entry() -> Result<()> {
     started(&outcome)
 }
 
-/// rEFInd with the page's lines in its configuration.
+/// rEFInd with the page's configuration lines.
 pub(super) fn refind() -> Result<()> {
     let mut volume = installed(&["install", "refind"])?;
     let config = String::from_utf8(volume.take_file("EFI/refind/refind.conf"))?;
@@ -68,18 +69,18 @@ pub(super) fn refind() -> Result<()> {
     started(&outcome)
 }
 
-/// The first entry at once, without pictures and without looking for other systems.
+/// Boots the first entry at once, without graphics and without a search for other systems.
 const REFIND: &str = "timeout -1\ntextonly\nscanfor manual\ndefault_selection 1\nuse_nvram false\n";
 
 fn started(outcome: &Outcome) -> Result<()> {
-    // The load options ask for it.
+    // Requested by the load options.
     outcome.expect("depmod: time: ")?;
     outcome.expect(HANDED_OVER)?;
     outcome.expect("TEST: disk vda")
 }
 
-/// A machine whose disk has what the commands of the page under these marks put there; but the entry file is
-/// where only load options can name it.
+/// A machine whose disk has the files of the page's commands with these marks, but with the entry file at a
+/// path that only load options can give.
 fn installed(marks: &[&str]) -> Result<Machine> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let modules = Subset::of(&kernel, &["virtio_pci", "virtio_blk"])?;

@@ -22,7 +22,7 @@ const SCRIPT: &str = "say secure $(dmesg | grep -c 'Secure boot enabled')\n\
 /// The PCR of the initrd.
 const PCR: u32 = 9;
 
-/// Three volumes, of which only the last is signed throughout; then the same entry without Secure Boot.
+/// Three volumes, of which only the last is completely signed; then the same entry without Secure Boot.
 pub(super) fn trust() -> Result<()> {
     let kernel = debian::kernel("bookworm-cloud-amd64")?;
     let modules = Subset::of(&kernel, &["virtio_blk", "virtio_scsi", "sd_mod"])?.index()?.archive()?;
@@ -53,15 +53,15 @@ pub(super) fn trust() -> Result<()> {
     println!("logged: {}", ours[0].data.escape_ascii());
     ensure!(
         ours[0].data.windows(11).any(|part| part == b"virtio_scsi"),
-        "the event does not tell the modules"
+        "the event does not list the modules"
     );
-    ensure!(hex(&ours[0].sha256) == sha256(&ours[0].data)?, "the digest is not the data's");
+    ensure!(hex(&ours[0].sha256) == sha256(&ours[0].data)?, "the digest is not that of the data");
     ensure!(events[1].len() > 1, "the kernel's stub measured nothing");
     ensure!(events[0].ends_with(&events[1]), "measured differently: {events:#?}");
     Ok(())
 }
 
-/// What went into the PCR from our start on.
+/// The measurements of the PCR since our start.
 fn measured(outcome: &Outcome) -> Result<Vec<Event>> {
     let text: String = outcome.after("TEST: log ").collect();
     let digits = text.as_bytes().chunks(2);

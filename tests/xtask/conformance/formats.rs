@@ -1,4 +1,4 @@
-//! One kernel in every format that modules are stored in.
+//! One kernel in every module format.
 
 use std::path::PathBuf;
 
@@ -30,8 +30,8 @@ pub(super) fn compare(kernel: &Kernel, report: &mut Report) -> Result<()> {
         let ours = index(&root, ours()?, &["-v"], kernel);
         let what = format!("{} recompressed as .ko{}", kernel.version, format.suffix());
         if format == Format::Gz {
-            // Debian's kmod knows no gzip. The names are as long as those of .xz, so the outputs must be
-            // those of the .xz modules but for the letters of the suffix.
+            // Debian's kmod does not support gzip. The suffixes `.gz` and `.xz` have the same length, so the
+            // outputs must equal those of the `.xz` modules except for the suffix.
             report.add(&what, differences(&renamed(of_xz.clone(), &ours.root), &ours));
         } else {
             report.add(&what, differences(&index(&root, kmod(), &["-v"], kernel), &ours));
@@ -44,7 +44,7 @@ fn files(place: &Place) -> Vec<PathBuf> {
     module_files(&place.root()).into_values().collect()
 }
 
-/// An outcome as it would be in another root directory and with `.ko.gz` for `.ko.xz`.
+/// An outcome as if in another root directory, and with `.ko.gz` for `.ko.xz`.
 fn renamed(mut outcome: Outcome, root: &str) -> Outcome {
     let old_root = std::mem::replace(&mut outcome.root, root.to_owned());
     let rename =
@@ -57,9 +57,9 @@ fn renamed(mut outcome: Outcome, root: &str) -> Outcome {
     outcome
 }
 
-/// Replaces one text by another of the same length.
+/// Replaces a text by another of the same length.
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len(), "offsets in index files must stay");
+    assert_eq!(from.len(), to.len(), "offsets in index files must not change");
     let mut out = bytes.to_vec();
     let mut at = 0;
     while let Some(rest) = out.get_mut(at..).filter(|rest| rest.len() >= from.len()) {

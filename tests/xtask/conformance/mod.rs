@@ -1,9 +1,9 @@
-//! `cargo xtask conformance`: our `depmod` against kmod 34.2 on real kernels.
+//! `cargo xtask conformance`: compares our `depmod` with kmod 34.2 on real kernels.
 //!
-//! * every kernel with the options that change what is read or said: the same files, stdout, stderr and
-//!   exit status;
+//! * every kernel with the options that affect input or messages: the same files, stdout, stderr and exit
+//!   status;
 //! * one kernel recompressed in every format;
-//! * kmod's own `modprobe` and `modinfo` on our index files.
+//! * kmod's `modprobe` and `modinfo` on our index files.
 
 mod formats;
 mod readers;
@@ -20,13 +20,13 @@ use depmod_tests::outcome::{OUTPUTS, Outcome, differences};
 use depmod_tests::tree::{Place, link_tree, observe};
 use depmod_tests::{apt, product};
 
-/// The kernel that is recompressed and read by kmod's programs: small, and compressed as most are.
+/// The kernel for recompression and for kmod's programs: small, and compressed like most kernels.
 const SMALL: &str = "trixie-cloud-amd64";
 
-/// Compares on the kernels of these labels, or on all.
+/// Compares on the kernels of these labels, or on all kernels.
 ///
 /// # Errors
-/// When a kernel can't be had or anything differs.
+/// When a kernel cannot be fetched, or any result differs.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     apt::install(&["gzip", "xz-utils", "zstd"])?;
     let labels: Vec<&str> = if args.is_empty() {
@@ -60,7 +60,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     if report.failed == 0 { Ok(()) } else { bail!("our output differs from kmod's") }
 }
 
-/// What was compared so far.
+/// The comparisons so far.
 #[derive(Default)]
 struct Report {
     passed: usize,
@@ -68,7 +68,7 @@ struct Report {
 }
 
 impl Report {
-    /// One comparison and what it found.
+    /// Adds a comparison and its differences.
     fn add(&mut self, what: &str, differences: Vec<String>) {
         if differences.is_empty() {
             self.passed += 1;
@@ -96,7 +96,7 @@ fn ours() -> Result<Command> {
     Ok(command)
 }
 
-/// Runs a `depmod` on the kernel below `root` and takes its outputs away again.
+/// Runs a `depmod` on the kernel below `root` and removes its outputs.
 fn index(root: &Path, program: Command, options: &[&str], kernel: &Kernel) -> Outcome {
     let outcome = index_and_keep(root, program, options, kernel);
     for name in OUTPUTS {

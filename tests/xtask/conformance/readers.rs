@@ -1,4 +1,4 @@
-//! kmod's own programs on our index files.
+//! kmod's programs on our index files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,16 +11,16 @@ use depmod_tests::oracle::Oracle;
 
 use super::{Report, index_and_keep, kmod, module_files, ours};
 
-/// How many real modaliases and how many built-in modules are looked up, at least.
+/// Minimum number of real modaliases and of built-in modules to look up.
 const SAMPLES: usize = 400;
 
-/// One question to one of kmod's programs: the program and its operands.
-type Question = (&'static str, Vec<String>);
+/// A query: one of kmod's programs and its operands.
+type Query = (&'static str, Vec<String>);
 
-/// What it printed and how it ended.
+/// Exit status and output of a program.
 type Answer = (Option<i32>, String, String);
 
-/// Asks the same questions with kmod's index files and with ours in place.
+/// Runs the same queries with kmod's index files and with ours.
 pub(super) fn compare(kernel: &Kernel, root: &Path, report: &mut Report) -> Result<()> {
     index_and_keep(root, kmod(), &[], kernel);
     let questions = questions(kernel, root)?;
@@ -46,15 +46,16 @@ pub(super) fn compare(kernel: &Kernel, root: &Path, report: &mut Report) -> Resu
     }
     for (kind, (asked, found, mut differences)) in counts {
         if found * 2 < asked {
-            differences.push(format!("only {found} of {asked} questions had an answer: this proves little"));
+            differences.push(format!("only {found} of {asked} queries had an answer: too few"));
         }
         report.add(&format!("{} {kind}: {asked} questions, {found} answers", kernel.version), differences);
     }
     Ok(())
 }
 
-/// Every module and some built-in ones by name, real modaliases, and details of modules.
-fn questions(kernel: &Kernel, root: &Path) -> Result<Vec<Question>> {
+/// Queries for every module and some built-in modules by name, for real modaliases, and for details of
+/// modules.
+fn questions(kernel: &Kernel, root: &Path) -> Result<Vec<Query>> {
     let dir = root.join("lib/modules").join(&kernel.version);
     let names = |paths: Vec<&str>| -> Vec<String> {
         paths
@@ -70,7 +71,7 @@ fn questions(kernel: &Kernel, root: &Path) -> Result<Vec<Question>> {
     let aliases: Vec<&str> =
         aliases.lines().filter_map(|line| line.strip_prefix("alias ")?.split(' ').next()).collect();
 
-    let mut questions: Vec<Question> = Vec::new();
+    let mut questions: Vec<Query> = Vec::new();
     for name in modules.iter().chain(&builtin) {
         questions.push(("modprobe", vec!["--show-depends".into(), name.clone()]));
     }
@@ -83,7 +84,7 @@ fn questions(kernel: &Kernel, root: &Path) -> Result<Vec<Question>> {
     Ok(questions)
 }
 
-/// What a device could present so that the pattern matches it.
+/// A modalias that matches the pattern.
 fn concrete(alias: &str) -> String {
     let mut out = String::new();
     let mut rest = alias.chars();
@@ -101,23 +102,23 @@ fn concrete(alias: &str) -> String {
     out
 }
 
-/// Asks all questions, two at a time.
-fn answers(questions: &[Question], kernel: &Kernel, root: &Path) -> Vec<Answer> {
+/// Runs all queries, two at a time.
+fn answers(questions: &[Query], kernel: &Kernel, root: &Path) -> Vec<Answer> {
     let half = questions.len().div_ceil(2).max(1);
     std::thread::scope(|scope| {
         let workers: Vec<_> = questions
             .chunks(half)
             .map(|chunk| {
                 scope.spawn(move || {
-                    chunk.iter().map(|question| ask(question, kernel, root)).collect::<Vec<_>>()
+                    chunk.iter().map(|query| run_query(query, kernel, root)).collect::<Vec<_>>()
                 })
             })
             .collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("asking does not panic")).collect()
+        workers.into_iter().flat_map(|worker| worker.join().expect("queries do not panic")).collect()
     })
 }
 
-fn ask((program, operands): &Question, kernel: &Kernel, root: &Path) -> Answer {
+fn run_query((program, operands): &Query, kernel: &Kernel, root: &Path) -> Answer {
     let mut command: Command = Oracle::get().tool(program);
     match *program {
         "modprobe" => command.arg("-C").arg(root.join("modprobe.d")).arg("-d").arg(root).arg("-S"),
@@ -133,7 +134,7 @@ mod tests {
     use super::concrete;
 
     #[test]
-    fn patterns_become_what_they_match() {
+    fn concrete_modaliases_match_their_patterns() {
         for pattern in ["pci:v00008086d*sv*", "usb:v1?[3-5]x", "plain"] {
             assert!(depmod_core::parts::index::fnmatch(pattern.as_bytes(), concrete(pattern).as_bytes()));
         }

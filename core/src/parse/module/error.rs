@@ -107,7 +107,7 @@ impl NeedsLost {
     pub fn cause(self) -> &'static str {
         match self {
             Self::SymbolName => "the name of an undefined symbol lies outside of .strtab",
-            Self::VersionName => "a name in __versions is unterminated",
+            Self::VersionName => "a name in __versions does not end",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `depmod dump`: an index file made readable.
+//! `depmod dump`: the content of an index file as text.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use super::{Command, Failure, Format, Out, json};
 use crate::command::status::{DONE, FAILED};
 use crate::source::DiskSource;
 
-/// The words after `depmod dump`.
+/// The arguments of `depmod dump`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod dump",
     no_binary_name = true,
-    about = "Show what is in an index file.",
+    about = "Show the content of an index file.",
     after_help = "\
-A .bin file is shown as lines of key and value, whichever kmod wrote it; a text file as it is. Of a broken file,
-what is good is shown, then an error with the offset.
+A .bin file is shown as lines of key and value; a text file as is. Of a broken file, the valid
+entries are shown, then an error with the offset.
 
 Examples:
   depmod dump /lib/modules/6.1.0-50-amd64/modules.alias.bin
@@ -43,7 +43,7 @@ impl Command for Dump {
         let broken = |error| format!("{} is broken: {error}", self.file.display());
         let is_index =
             bytes.starts_with(&depmod_core::parts::index::MAGIC.to_be_bytes()) || path.ends_with(b".bin");
-        // Without a list of built-in modules, kmod leaves the index of them empty.
+        // Without a list of built-in modules, kmod writes an empty index.
         if !is_index || bytes.is_empty() {
             match self.format {
                 Format::Text => out.bytes(&bytes),
@@ -52,7 +52,7 @@ impl Command for Dump {
             return Ok(DONE);
         }
         let mut scratch = Box::new(Scratch::new());
-        let mut good = Vec::new();
+        let mut valid = Vec::new();
         let mut dumped = Ok(());
         let index = Index::parse(&bytes).map_err(broken)?;
         let mut entries = index.entries(&mut scratch);
@@ -67,7 +67,7 @@ impl Command for Dump {
                     json::text(&mut entry, "key", key);
                     json::text(&mut entry, "value", value.bytes);
                     entry.insert("priority".into(), json!(value.priority));
-                    good.push(Value::Object(entry));
+                    valid.push(Value::Object(entry));
                 }
                 Err(error) => {
                     dumped = Err(error);
@@ -78,7 +78,7 @@ impl Command for Dump {
         if self.format == Format::Json {
             let mut object = json::answer("dump", None);
             json::text(&mut object, "file", path);
-            object.insert("entries".into(), Value::Array(good));
+            object.insert("entries".into(), Value::Array(valid));
             if let Err(error) = &dumped {
                 object.insert("error".into(), json!(error.to_string()));
             }
@@ -95,7 +95,7 @@ impl Command for Dump {
     }
 }
 
-/// A text file, line by line.
+/// The lines of a text file.
 fn lines(path: &[u8], bytes: &[u8]) -> Value {
     let mut object = json::answer("dump", None);
     json::text(&mut object, "file", path);
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn clap_accepts_the_definition() {
         use clap::CommandFactory;
         Dump::command().debug_assert();
     }

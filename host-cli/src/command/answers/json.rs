@@ -1,21 +1,21 @@
 //! Answers as JSON.
 //!
-//! Every answer is one object that begins with the version of its form, the command, and, where there is one, the
-//! kernel version:
+//! Every answer is an object that begins with the version of the schema, the command, and, where applicable,
+//! the kernel version:
 //!
 //! ```json
 //! {"schema":1,"command":"dump","file":"modules.alias.bin","entries":[…]}
 //! ```
 //!
-//! Text of the kernel is bytes. What is no UTF-8 has a second field, with the name of the first and `_bytes` behind
-//! it, that holds the bytes in hexadecimal; the first then has U+FFFD in their place.
+//! Texts of the kernel are bytes. Invalid UTF-8 has a second field, named like the first with the suffix
+//! `_bytes`, with the bytes in hexadecimal; the first field then has U+FFFD in place of invalid bytes.
 
 use serde_json::{Map, Value, json};
 
-/// The version of the form of all answers.
+/// The version of the schema of all answers.
 const SCHEMA: u32 = 1;
 
-/// An answer of a command, with what every answer begins with.
+/// The answer of a command, with the common fields.
 pub(super) fn answer(command: &str, kernel: Option<&[u8]>) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("schema".into(), json!(SCHEMA));
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_utf_8_is_not_lost() {
+    fn invalid_utf_8_is_kept_in_hexadecimal() {
         let mut object = answer("dump", Some(b"6.1"));
         text(&mut object, "key", b"a\xff");
         let text = Value::Object(object).to_string();

@@ -1,11 +1,11 @@
-//! Answers: the commands that tell instead of write.
+//! Answers: the read-only commands.
 //!
-//! Each command has a file here: its words, and how its answer is shown. What the answer is, the core decides
-//! (`depmod_core::parts::answer`). All of them share
+//! Each command has a file here with its arguments and the format of its answer. The core computes the answer
+//! (`depmod_core::parts::answer`). Common to all:
 //!
-//! * [`Failure`]: why there is no answer, one line on standard error, exit status 1;
-//! * [`Format`] and [`json`]: an answer as text for people, or as JSON with a version of its form;
-//! * [`Out`]: standard output, on which a reader that goes away is no failure.
+//! * [`Failure`]: the reason for a missing answer, one line on standard error, exit status 1;
+//! * [`Format`] and [`json`]: an answer as text, or as JSON with a schema version;
+//! * [`Out`]: standard output, on which a closed pipe is not an error.
 
 mod dump;
 mod json;
@@ -22,10 +22,10 @@ use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
 pub(super) use strict::{Checks, Strict};
 
-/// The commands, by their names.
+/// The commands by name.
 pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>)];
 
-/// How an answer is shown.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people.
@@ -35,13 +35,13 @@ pub(super) enum Format {
     Json,
 }
 
-/// A command line, and its answer.
+/// The arguments of a command, and their answer.
 trait Command: Parser {
-    /// Answers; gives the exit status.
+    /// Writes the answer; returns the exit status.
     fn answer(self, out: &mut Out) -> Result<u8, Failure>;
 }
 
-/// Why there is no answer.
+/// The reason for a missing answer.
 #[derive(Debug)]
 struct Failure(String);
 
@@ -51,12 +51,12 @@ impl<T: fmt::Display> From<T> for Failure {
     }
 }
 
-/// Reads the words, answers, and says what went wrong.
+/// Parses the arguments, writes the answer, and reports a failure.
 fn main_of<C: Command>(words: &[OsString]) -> u8 {
     let command = match C::try_parse_from(words) {
         Ok(command) => command,
         Err(error) => {
-            // Nobody is left to be told that nobody reads.
+            // An error of this output cannot be reported.
             let _ = error.print();
             return if error.use_stderr() { FAILED } else { DONE };
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
-/// Standard output, buffered. A reader that went away is no failure: the rest is dropped.
+/// Buffered standard output. After a closed pipe, further output is dropped without an error.
 #[derive(Debug)]
 pub(crate) struct Out {
     stream: BufWriter<Stdout>,
@@ -28,21 +28,21 @@ impl Out {
         self.bytes(b"\n");
     }
 
-    /// Brings what there is to the reader before something else is said.
+    /// Flushes the buffer before output on another stream.
     pub(crate) fn flush(&mut self) {
         if self.error.is_none() {
             self.error = self.stream.flush().err();
         }
     }
 
-    /// Writes what is left; an error if not all of it could be written.
+    /// Flushes the buffer; an error if any output failed.
     pub(crate) fn finish(mut self) -> Result<(), String> {
         let flushed = match self.error.take() {
             Some(error) => Err(error),
             None => self.stream.flush(),
         };
         match flushed {
-            // What is left in the buffer would be tried again.
+            // Dropping the stream would write the buffer again.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 let _ = self.stream.into_parts();
                 Ok(())
