@@ -60,6 +60,8 @@ mod error;
 mod fnmatch;
 mod format;
 mod reader;
+#[cfg(feature = "answers")]
+mod searcher;
 #[cfg(feature = "alloc")]
 mod sorted;
 mod walk;
@@ -75,6 +77,8 @@ pub use error::{Flaw, IndexError};
 pub use fnmatch::fnmatch;
 pub use format::{HEADER_LEN, MAGIC, NodeRef, VERSION};
 pub use reader::{Index, Value, Values};
+#[cfg(feature = "answers")]
+pub use searcher::Searcher;
 pub use walk::{MAX_KEY, Scratch};
 #[cfg(feature = "alloc")]
 pub use writer::IndexTooLarge;

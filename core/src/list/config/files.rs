@@ -15,16 +15,16 @@ use crate::{
 
 /// A configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Its path, as messages name it.
-    pub(super) path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// Whether it is there for its name alone: a device such as `/dev/null`, or a pipe that nobody
     /// may ever write to.
-    pub(super) is_empty: bool,
+    pub(crate) is_empty: bool,
 }
 
 /// The files to read, in reading order. Paths that lead nowhere are ignored.
-pub(super) fn list<S: Source>(
+pub(crate) fn list<S: Source>(
     source: &S,
     paths: &[impl AsRef<[u8]>],
     reporter: &mut impl Reporter,

@@ -25,8 +25,8 @@
 //! assert!(config.prefer_new(b"/lib/modules/6.1.0", old, new));
 //! ```
 
-mod files;
-mod parse;
+pub(crate) mod files;
+pub(crate) mod parse;
 mod priority;
 mod regex;
 

@@ -129,23 +129,23 @@ fn bad_line(place: FileLine, command: &[u8]) -> Diagnostic {
 
 /// A line after its continuations were joined and its backslashes removed.
 #[derive(Debug, PartialEq, Eq)]
-struct LogicalLine {
+pub(crate) struct LogicalLine {
     /// Number of its last physical line, from 1.
-    number: usize,
+    pub(crate) number: usize,
     /// Up to the first NUL, as a C string.
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
 /// Iterates over logical lines: a backslash joins the next physical line, and makes any other byte
 /// literal, which means nothing, since it happens before words are told apart.
-struct LogicalLines<'a> {
+pub(crate) struct LogicalLines<'a> {
     rest: &'a [u8],
     /// Number of the physical line that `rest` begins with.
     number: usize,
 }
 
 impl<'a> LogicalLines<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, number: 1 }
     }
 }
