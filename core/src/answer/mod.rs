@@ -24,13 +24,29 @@
 //! Equal index files give equal load orders, whether they were shipped or computed.
 
 mod fit;
+#[cfg(feature = "answers")]
+mod index_directory;
 mod load_order;
 mod lookup;
+#[cfg(feature = "answers")]
+mod modprobe_config;
+#[cfg(feature = "answers")]
+mod nearest;
 mod plan;
 mod report;
+#[cfg(feature = "answers")]
+mod resolver;
 mod soft_dependencies;
 
 pub use fit::{Stale, ensure_fit};
+#[cfg(feature = "answers")]
+pub use index_directory::{Fault, IndexDirectory, IndexFileError};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};
 pub use lookup::{Found, Lookup};
+#[cfg(feature = "answers")]
+pub use modprobe_config::ModprobeConfig;
+#[cfg(feature = "answers")]
+pub use nearest::nearest;
 pub use plan::plan;
+#[cfg(feature = "answers")]
+pub use resolver::Resolver;

@@ -9,6 +9,8 @@
 
 mod dump;
 mod json;
+mod kernel;
+mod lookup;
 mod out;
 
 use std::ffi::OsString;
@@ -21,7 +23,7 @@ use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
 
 /// The commands, by their names.
-pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>)];
+pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>), ("lookup", main_of::<lookup::Lookup>)];
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
