@@ -36,6 +36,8 @@ mod plan;
 mod report;
 #[cfg(feature = "answers")]
 mod resolver;
+#[cfg(feature = "answers")]
+mod schedule;
 mod soft_dependencies;
 
 pub use fit::{Stale, ensure_fit};
@@ -50,3 +52,5 @@ pub use nearest::nearest;
 pub use plan::plan;
 #[cfg(feature = "answers")]
 pub use resolver::Resolver;
+#[cfg(feature = "answers")]
+pub use schedule::{InstallCommand, Schedule, ScheduledModule, proposals, schedule};

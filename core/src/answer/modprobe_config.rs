@@ -185,7 +185,7 @@ impl ModprobeConfig {
         self.softdeps.iter().map(|entry| (&entry.pattern, SoftLine::of(words(&entry.value))))
     }
 
-    pub(super) fn weakdeps<'c>(&'c self, name: &'c [u8]) -> impl Iterator<Item = &'c [u8]> {
+    pub(super) fn weakdeps<'c>(&'c self, name: &[u8]) -> impl Iterator<Item = &'c [u8]> {
         self.weakdeps.iter().filter(|entry| entry.fits(name)).flat_map(|entry| words(&entry.value))
     }
 }
