@@ -23,6 +23,8 @@
 //! A name wins over aliases, modules win over what is built in, and what is built in is there already.
 //! Equal index files give equal load orders, whether they were shipped or computed.
 
+#[cfg(feature = "answers")]
+mod firmware;
 mod fit;
 #[cfg(feature = "answers")]
 mod index_directory;
@@ -40,6 +42,8 @@ mod resolver;
 mod schedule;
 mod soft_dependencies;
 
+#[cfg(feature = "answers")]
+pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};
 #[cfg(feature = "answers")]
 pub use index_directory::{Fault, IndexDirectory, IndexFileError};

@@ -123,7 +123,7 @@ mod tests {
         let bytes = builder.finish(&Limits::DEFAULT).unwrap();
         let index = Index::parse(&bytes).unwrap();
         assert_eq!(nearest(b"nvem", [index], 9).unwrap(), ["nvme"]);
-        assert_eq!(nearest(b"nvme", [index, index], 3).unwrap(), ["nvme", "nvmet", "nvme_core"]);
+        assert_eq!(nearest(b"nvme", [index, index], 3).unwrap(), ["nvme", "name", "nvmet"]);
         assert_eq!(nearest(b"VIRTIO-BLK", [index], 3).unwrap(), ["virtio_blk"]);
         assert_eq!(nearest(b"pci:v1", [index], 3).unwrap(), [""; 0]);
     }
