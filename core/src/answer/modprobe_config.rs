@@ -254,7 +254,9 @@ mod tests {
 
     #[test]
     fn commands_and_patterns() {
-        let (config, _) = one("install nb* /bin/x  a\\\n b\nremove gone /bin/r\nblacklist snd-pcsp e1000*\nblacklist e1000*\n");
+        let (config, _) = one(
+            "install nb* /bin/x  a\\\n b\nremove gone /bin/r\nblacklist snd-pcsp e1000*\nblacklist e1000*\n",
+        );
         assert_eq!(config.install_command(b"nbd").unwrap(), "/bin/x  a b");
         assert_eq!(config.install_command(b"gone"), None);
         assert!(config.has_command(b"gone") && config.has_command(b"nb*") && !config.has_command(b"nbd"));
@@ -301,7 +303,9 @@ mod tests {
     #[test]
     fn kernel_options() {
         let mut config = ModprobeConfig::default();
-        config.add_kernel_options(b"quiet modprobe.blacklist=nouveau,,snd-pcsp \"modprobe.blacklist=x\" blacklist=y\n");
+        config.add_kernel_options(
+            b"quiet modprobe.blacklist=nouveau,,snd-pcsp \"modprobe.blacklist=x\" blacklist=y\n",
+        );
         let names: Vec<_> = config.blacklist.iter().collect();
         assert_eq!(names, ["nouveau", "snd_pcsp", "x"]);
     }

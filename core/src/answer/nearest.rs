@@ -77,7 +77,8 @@ fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
             let at = |cells: &[usize], column: usize| cells.get(column).copied().unwrap_or(usize::MAX);
             let next = column.saturating_add(1);
             let other = at(&last, column).saturating_add(usize::from(*typed != meant));
-            let mut least = other.min(at(&last, next).saturating_add(1)).min(at(&current, column).saturating_add(1));
+            let mut least =
+                other.min(at(&last, next).saturating_add(1)).min(at(&current, column).saturating_add(1));
             if previous == Some(meant) && left == Some(*typed) {
                 least = least.min(at(&before, column.saturating_sub(1)).saturating_add(1));
             }

@@ -76,8 +76,7 @@ impl<'a, S: Source> Resolver<'a, S> {
             found(query);
             return Ok(1);
         }
-        let aliases =
-            if query.starts_with(b"symbol:") { Output::SymbolsIndex } else { Output::AliasIndex };
+        let aliases = if query.starts_with(b"symbol:") { Output::SymbolsIndex } else { Output::AliasIndex };
         for output in [aliases, Output::BuiltinAliasIndex] {
             if let Some(index) = self.index(output)? {
                 let done = self.searcher.find_into(&index, query, &mut self.values);
@@ -116,11 +115,7 @@ impl<'a, S: Source> Resolver<'a, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        index::IndexBuilder,
-        limits::Limits,
-        source::MemorySource,
-    };
+    use crate::{index::IndexBuilder, limits::Limits, source::MemorySource};
     use alloc::{string::String, vec};
 
     fn index(entries: &[(&str, &str)]) -> Vec<u8> {

@@ -291,12 +291,7 @@ impl Searcher {
     }
 
     /// Whether the pattern is at its end where the query is.
-    fn is_match(
-        &self,
-        query: &[u8],
-        frozen: Option<usize>,
-        steps: &mut Steps,
-    ) -> Result<bool, IndexError> {
+    fn is_match(&self, query: &[u8], frozen: Option<usize>, steps: &mut Steps) -> Result<bool, IndexError> {
         let start = self.places.len().saturating_sub(self.words);
         let places = self.places.get(start..).unwrap_or_default();
         let has = |at: usize| places.get(at.wrapping_div(64)).is_some_and(|word| word & bit(at) != 0);

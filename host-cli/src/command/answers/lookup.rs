@@ -51,8 +51,13 @@ pub(super) struct Lookup {
     kernel: Kernel,
     #[arg(short = '0', long = "null", help = "Standard input has NULs between queries, not line ends")]
     null: bool,
-    #[arg(long, value_enum, value_name = "FORM", default_value_t,
-          help = "Show the answer as text, or as json: one object a query, one a line")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        help = "Show the answer as text, or as json: one object a query, one a line"
+    )]
     format: Format,
 }
 
@@ -140,7 +145,8 @@ impl Answers<'_, '_> {
             Format::Text => self.resolver.resolve(query, |name| out.line(name))?,
             Format::Json => {
                 let mut names = Vec::new();
-                let count = self.resolver.resolve(query, |name| names.push(json!(String::from_utf8_lossy(name))))?;
+                let count =
+                    self.resolver.resolve(query, |name| names.push(json!(String::from_utf8_lossy(name))))?;
                 let mut object = json::answer("lookup", Some(self.version));
                 json::text(&mut object, "query", query);
                 object.insert("modules".into(), Value::Array(names));
@@ -209,7 +215,12 @@ fn say_unknown(
     }
     let names = nearest(query, indexes, PROPOSED).unwrap_or_default();
     let query = OsString::from_vec(query.to_vec());
-    eprintln!("depmod: {}: nothing answers to {}{}", Severity::Warning.word(), query.display(), did_you_mean(&names));
+    eprintln!(
+        "depmod: {}: nothing answers to {}{}",
+        Severity::Warning.word(),
+        query.display(),
+        did_you_mean(&names)
+    );
     Ok(())
 }
 

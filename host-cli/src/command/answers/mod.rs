@@ -12,6 +12,12 @@ mod json;
 mod kernel;
 mod lookup;
 mod out;
+mod plan;
+mod plan_dot;
+mod plan_json;
+mod plan_text;
+mod planned;
+mod requests;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,7 +29,11 @@ use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
 
 /// The commands, by their names.
-pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>), ("lookup", main_of::<lookup::Lookup>)];
+pub(super) const COMMANDS: &[Named] = &[
+    ("dump", main_of::<dump::Dump>),
+    ("lookup", main_of::<lookup::Lookup>),
+    ("plan", main_of::<plan::Plan>),
+];
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
