@@ -7,7 +7,7 @@ use bstr::BString;
 
 use super::Lookup;
 use crate::{
-    index::{Flaw, Index, IndexError, Scratch},
+    index::{Index, IndexError},
     limits::Limits,
     output::Output,
     source::{IoError, IoErrorKind, Source},
@@ -143,16 +143,7 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
             read => read.map_err(Fault::Read)?,
         };
         if output.is_index() && !(bytes.is_empty() && OPTIONAL.contains(&output)) {
-            let checked = Index::parse(&bytes).and_then(|index| index.check(&mut Scratch::new()));
-            match checked {
-                Ok(_) => {}
-                // Odd, but readable: another program made it, or appended to it.
-                Err(IndexError::Corrupt {
-                    flaw: Flaw::Trailing | Flaw::Pointless | Flaw::Priority | Flaw::Character,
-                    ..
-                }) => {}
-                Err(error) => return Err(Fault::Corrupt(error)),
-            }
+            Index::parse(&bytes).and_then(|index| index.skim()).map_err(Fault::Corrupt)?;
         }
         Ok(bytes)
     }

@@ -62,6 +62,8 @@ mod format;
 mod reader;
 #[cfg(feature = "answers")]
 mod searcher;
+#[cfg(feature = "answers")]
+mod skim;
 #[cfg(feature = "alloc")]
 mod sorted;
 mod walk;

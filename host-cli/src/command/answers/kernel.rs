@@ -35,6 +35,11 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
+    /// The same, from the words of another command.
+    pub(super) fn new(version: Option<OsString>, place: Place) -> Self {
+        Self { version, place, cmdline: None }
+    }
+
     /// The module directory.
     pub(super) fn target(&self) -> Result<Target, Failure> {
         Ok(Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?)

@@ -27,6 +27,7 @@ use depmod_core::Severity;
 
 use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
+pub(super) use planned::PackPlan;
 
 /// The commands, by their names.
 pub(super) const COMMANDS: &[Named] = &[

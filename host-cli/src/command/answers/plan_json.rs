@@ -30,16 +30,7 @@ pub(super) fn of(planned: &Planned) -> Value {
     object.insert("modules".into(), modules.collect());
     let firmware = planned.firmware.as_ref().map(|all| all.iter().flat_map(firmware).collect());
     object.insert("firmware".into(), firmware.unwrap_or(Value::Null));
-    let builtin = schedule.unplanned.iter().filter_map(|unplanned| match unplanned {
-        Unplanned::Builtin { reason: why, names } => {
-            let mut object = Map::new();
-            object.insert("names".into(), names.iter().map(text).collect());
-            object.insert("reasons".into(), json!([reason(why)]));
-            Some(Value::Object(object))
-        }
-        _ => None,
-    });
-    object.insert("builtin".into(), builtin.collect());
+    object.insert("builtin".into(), builtin(&schedule.unplanned));
     object.insert("findings".into(), Value::Array(findings(planned)));
     object.insert("totals".into(), totals(planned));
     Value::Object(object)
@@ -54,6 +45,25 @@ fn module(module: &ScheduledModule, size: Option<u64>) -> Value {
     object.insert("reasons".into(), module.reasons.iter().map(reason).collect());
     object.insert("size".into(), json!(size));
     Value::Object(object)
+}
+
+/// What is built in, each with all who want it.
+fn builtin(unplanned: &[Unplanned]) -> Value {
+    let mut all: Vec<(&[BString], Vec<&Reason>)> = Vec::new();
+    for unplanned in unplanned {
+        let Unplanned::Builtin { reason, names } = unplanned else { continue };
+        match all.iter_mut().find(|(other, _)| other == names) {
+            Some((_, reasons)) if reasons.contains(&reason) => {}
+            Some((_, reasons)) => reasons.push(reason),
+            None => all.push((names, vec![reason])),
+        }
+    }
+    let entry = |(names, reasons): (&[BString], Vec<&Reason>)| {
+        let names: Value = names.iter().map(text).collect();
+        let reasons: Value = reasons.into_iter().map(reason).collect();
+        json!({ "names": names, "reasons": reasons })
+    };
+    all.into_iter().map(entry).collect()
 }
 
 fn reason(reason: &Reason) -> Value {

@@ -9,6 +9,8 @@ use depmod_core::parts::answer::Unplanned;
 use super::Out;
 use super::planned::Planned;
 
+/// Characters of a query that are shown without `--long`.
+const QUERY: usize = 48;
 /// Lines of a part that is no answer, without `--long`.
 const LINES: usize = 10;
 
@@ -98,13 +100,13 @@ fn headline(planned: &Planned) -> String {
     let firmware = planned.firmware.as_deref().unwrap_or_default();
     let files: Vec<_> = firmware.iter().flat_map(|one| &one.files).collect();
     let missing = firmware.iter().filter(|one| one.files.is_empty()).count();
-    if !firmware.is_empty() {
-        line += &format!("; {}", count(files.len(), "firmware file"));
-        if !files.is_empty() {
-            line += &format!(", {}", human(files.iter().map(|file| file.size).sum()));
-        }
-        if missing > 0 {
-            line += &format!(", {missing} missing");
+    let size = human(files.iter().map(|file| file.size).sum());
+    match (files.len(), missing) {
+        (0, 0) => {}
+        (0, missing) => line += &format!("; {} missing", count(missing, "firmware file")),
+        (found, 0) => line += &format!("; {}, {size}", count(found, "firmware file")),
+        (found, missing) => {
+            line += &format!("; {}, {size}, {missing} missing", count(found, "firmware file"))
         }
     }
     line
@@ -132,11 +134,25 @@ fn unique(mut lines: Vec<String>) -> Vec<String> {
 
 fn why(reasons: &[Reason], long: bool) -> String {
     let shown = if long { reasons.len() } else { 1 };
-    let mut text = reasons.iter().take(shown).map(sentence).collect::<Vec<_>>().join("; ");
+    let mut text =
+        reasons.iter().take(shown).map(|reason| short(reason, long)).collect::<Vec<_>>().join("; ");
     if reasons.len() > shown {
         text += &format!("; {} more", reasons.len().saturating_sub(shown));
     }
     text
+}
+
+/// A reason in the table. Modaliases of processors have hundreds of characters.
+fn short(reason: &Reason, long: bool) -> String {
+    match reason {
+        Reason::Requested(request) if !long && request.query.len() > QUERY => {
+            let start: String = plain(&request.query).chars().take(QUERY).collect();
+            let origin =
+                if request.origin.is_empty() { String::new() } else { format!(" ({})", request.origin) };
+            text(&format!("asked for: {start}…{origin}"))
+        }
+        reason => sentence(reason),
+    }
 }
 
 fn sentence(reason: &Reason) -> String {

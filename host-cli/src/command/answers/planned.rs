@@ -25,7 +25,7 @@ use super::kernel::Kernel;
 use super::lookup::{did_you_mean, no_index};
 use super::requests;
 use crate::codecs::HostDecoder;
-use crate::command::args::Color;
+use crate::command::args::{Color, Place};
 use crate::command::report::Report;
 use crate::command::settings::Target;
 use crate::run::Run;
@@ -71,6 +71,32 @@ pub(crate) struct How {
 }
 
 const PLAN: &str = "How to plan";
+
+/// The words after `depmod pack` that ask for a plan.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PackPlan {
+    #[arg(long = "plan", value_name = "X", num_args = 1.., help_heading = PLAN,
+          help = "Pack only what depmod plan tells for X…, with its firmware")]
+    words: Vec<OsString>,
+    #[command(flatten)]
+    how: How,
+}
+
+impl PackPlan {
+    /// The archive of the plan; `None` if none is asked for.
+    pub(crate) fn archive(
+        &self,
+        version: &Option<OsString>,
+        place: &Place,
+    ) -> Option<Result<Vec<u8>, String>> {
+        if self.words.is_empty() && !self.how.hardware {
+            return None;
+        }
+        let kernel = Kernel::new(version.clone(), place.clone());
+        let planned = plan(&self.words, &self.how, &kernel, true);
+        Some(planned.and_then(|planned| planned.archive()).map_err(|Failure(why)| why))
+    }
+}
 
 /// A plan.
 #[derive(Debug)]
