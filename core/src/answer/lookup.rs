@@ -6,6 +6,8 @@ use alloc::{
     vec::Vec,
 };
 
+#[cfg(feature = "answers")]
+use super::ModprobeConfig;
 use super::soft_dependencies::{SoftLine, softdeps, weakdeps};
 use bstr::{BString, ByteSlice};
 
@@ -17,15 +19,25 @@ use crate::output::{IndexFiles, Output};
 /// The index files needed for planning, in memory.
 #[derive(Clone, Debug)]
 pub struct Lookup<'a> {
-    modules: Index<'a>,
-    aliases: Index<'a>,
+    pub(super) modules: Index<'a>,
+    pub(super) aliases: Index<'a>,
     symbols: Index<'a>,
-    builtins: Option<Index<'a>>,
+    pub(super) builtins: Option<Index<'a>>,
     builtin_aliases: Option<Index<'a>>,
     softdeps: BTreeMap<&'a [u8], Vec<SoftLine<'a>>>,
     weakdeps: BTreeMap<&'a [u8], Vec<&'a [u8]>>,
     blacklist: BTreeSet<BString>,
     steps: usize,
+    #[cfg(feature = "answers")]
+    config: Option<Configured<'a>>,
+}
+
+/// What `modprobe.d` says, and its soft dependencies: patterns of names with their lines.
+#[cfg(feature = "answers")]
+#[derive(Clone, Debug)]
+struct Configured<'a> {
+    config: &'a ModprobeConfig,
+    softdeps: Vec<(&'a BString, SoftLine<'a>)>,
 }
 
 /// The result of a query. Names are normalised and in module order.
@@ -89,6 +101,8 @@ impl<'a> Lookup<'a> {
             weakdeps: weakdeps(file(Output::Weakdep)),
             blacklist: BTreeSet::new(),
             steps: Limits::DEFAULT.steps,
+            #[cfg(feature = "answers")]
+            config: None,
         })
     }
 
@@ -106,8 +120,27 @@ impl<'a> Lookup<'a> {
         self
     }
 
+    /// Obeys `modprobe.d`: its aliases come first, its soft dependencies before those of the modules.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn config(mut self, config: &'a ModprobeConfig) -> Self {
+        self.config = Some(Configured { config, softdeps: config.softdeps().collect() });
+        self
+    }
+
     pub(super) fn is_blacklisted(&self, name: &[u8]) -> bool {
+        #[cfg(feature = "answers")]
+        if self.config.as_ref().is_some_and(|configured| configured.config.is_blacklisted(name)) {
+            return true;
+        }
         self.blacklist.contains(name.as_bstr())
+    }
+
+    /// The command that runs in place of loading this module. One with soft dependencies has none.
+    #[cfg(feature = "answers")]
+    pub(super) fn install_command(&self, name: &[u8]) -> Option<&'a BString> {
+        let command = self.config.as_ref()?.config.install_command(name)?;
+        self.soft(name).next().is_none().then_some(command)
     }
 
     /// Resolves a name or alias like `modprobe --resolve-alias`: a module with that name, else modules with a
@@ -118,6 +151,10 @@ impl<'a> Lookup<'a> {
     pub fn find(&self, query: impl AsRef<[u8]>) -> Result<Found, IndexError> {
         let Ok(query) = normalize_alias(query.as_ref()) else { return Ok(Found::Nothing) };
         let query = BString::from(query.collect::<Vec<u8>>());
+        #[cfg(feature = "answers")]
+        if let Some(found) = self.find_configured(&query) {
+            return Ok(found);
+        }
         if self.modules.get(&query)?.is_some() {
             return Ok(if self.is_builtin(&query)? {
                 Found::Builtin([query].into())
@@ -179,12 +216,40 @@ impl<'a> Lookup<'a> {
         Ok(Some(DepLine { path, needs }))
     }
 
-    pub(super) fn soft(&self, name: &[u8]) -> &[SoftLine<'a>] {
-        self.softdeps.get(name).map_or(&[], Vec::as_slice)
+    /// What `modprobe.d` has for a normalised name or alias.
+    #[cfg(feature = "answers")]
+    fn find_configured(&self, query: &BString) -> Option<Found> {
+        let config = self.config.as_ref()?.config;
+        let mut seen = BTreeSet::new();
+        let names: Vec<BString> = config.aliases(query).filter(|name| seen.insert(*name)).cloned().collect();
+        match names.is_empty() {
+            false => Some(Found::Modules(names)),
+            true if config.has_command(query) => Some(Found::Modules([query.clone()].into())),
+            true => None,
+        }
     }
 
-    pub(super) fn weak(&self, name: &[u8]) -> &[&'a [u8]] {
-        self.weakdeps.get(name).map_or(&[], Vec::as_slice)
+    /// The soft dependencies of a module, line by line.
+    pub(super) fn soft(&self, name: &[u8]) -> impl Iterator<Item = &SoftLine<'a>> {
+        let lines = self.softdeps.get(name).map_or(&[][..], Vec::as_slice).iter();
+        #[cfg(feature = "answers")]
+        let lines = {
+            let configured = self.config.iter().flat_map(|configured| &configured.softdeps);
+            let fitting = configured.filter(|(pattern, _)| *pattern == name || fnmatch(pattern, name));
+            fitting.map(|(_, line)| line).collect::<Vec<_>>().into_iter().chain(lines)
+        };
+        lines
+    }
+
+    /// The weak dependencies of a module.
+    pub(super) fn weak(&self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        let words = self.weakdeps.get(name).map_or(&[][..], Vec::as_slice).iter().copied();
+        #[cfg(feature = "answers")]
+        let words = {
+            let configured = self.config.iter().map(|configured| configured.config);
+            configured.flat_map(|config| config.weakdeps(name)).collect::<Vec<_>>().into_iter().chain(words)
+        };
+        words
     }
 }
 

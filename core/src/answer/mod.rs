@@ -22,23 +22,47 @@
 //! A name takes precedence over aliases, a module over a built-in module; built-in modules need no loading.
 //! Equal index files produce equal load orders, whether shipped or computed.
 
+#[cfg(feature = "answers")]
+mod firmware;
 mod fit;
+#[cfg(feature = "answers")]
+mod index_directory;
 #[cfg(feature = "answers")]
 mod kernel_exports;
 mod load_order;
 mod lookup;
+#[cfg(feature = "answers")]
+mod modprobe_config;
+#[cfg(feature = "answers")]
+mod nearest;
 mod plan;
 mod report;
+#[cfg(feature = "answers")]
+mod resolver;
+#[cfg(feature = "answers")]
+mod schedule;
 mod soft_dependencies;
 #[cfg(feature = "answers")]
 mod strict;
 
+#[cfg(feature = "answers")]
+pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};
+#[cfg(feature = "answers")]
+pub use index_directory::{IndexDirectory, IndexFault, IndexFileError};
 #[cfg(feature = "answers")]
 pub use kernel_exports::{ExportsFile, FoundExports, KernelPlace, find_kernel_exports};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};
 pub use lookup::{Found, Lookup};
+#[cfg(feature = "answers")]
+pub use modprobe_config::ModprobeConfig;
+#[cfg(feature = "answers")]
+pub use nearest::nearest;
 pub use plan::plan;
+#[cfg(feature = "answers")]
+pub use resolver::Resolver;
+#[cfg(feature = "answers")]
+pub use schedule::{InstallCommand, Schedule, ScheduledModule, proposals, schedule};
 #[cfg(feature = "answers")]
 pub use strict::{
     Cause, Check, Explanation, Fault, Finding, Gap, Modules, NotChecked, Provider, Verdict, strict,

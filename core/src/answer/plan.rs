@@ -17,27 +17,44 @@ use crate::name::module_name;
 /// # Errors
 /// When an index is corrupt, or a search exceeds its steps.
 pub fn plan(lookup: &Lookup<'_>, requests: &[Request]) -> Result<LoadOrder, IndexError> {
-    let mut planner = Planner {
+    let planner = Planner::new(
         lookup,
-        order: LoadOrder::default(),
-        load: true,
-        probed: BTreeSet::new(),
-        filled: BTreeSet::new(),
-        placed: BTreeSet::new(),
-        later: VecDeque::new(),
-        answers: BTreeMap::new(),
-        tasks: Vec::new(),
-    };
-    for request in requests {
-        planner.want(&request.query, Reason::Requested(request.clone()))?;
-        planner.work()?;
-    }
-    planner.load = false;
-    while let Some((query, of)) = planner.later.pop_front() {
-        planner.want(query, Reason::Later(of))?;
-        planner.work()?;
-    }
-    Ok(planner.order)
+        #[cfg(feature = "answers")]
+        Rules { soft_lines: 1, weak: true, blacklist_soft: true },
+    );
+    Ok(planner.run(requests)?.order)
+}
+
+/// What may be done in more than one way.
+#[cfg(feature = "answers")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// How many softdep lines of a module count for loading; what stands in others is carried along.
+    pub(super) soft_lines: usize,
+    /// Whether weak dependencies are carried along.
+    pub(super) weak: bool,
+    /// Whether a blacklist stands against soft dependencies, too; in `modprobe` it does not.
+    pub(super) blacklist_soft: bool,
+}
+
+/// A load order by other rules, and the answer to each name and alias that was asked for on the way.
+///
+/// # Errors
+/// As [`plan`].
+#[cfg(feature = "answers")]
+pub(super) fn plan_by(
+    lookup: &Lookup<'_>,
+    requests: &[Request],
+    rules: Rules,
+) -> Result<(LoadOrder, BTreeMap<BString, Found>), IndexError> {
+    let planner = Planner::new(lookup, rules).run(requests)?;
+    Ok((planner.order, planner.answers))
+}
+
+/// Who answers to a name, an alias or a glob.
+pub(super) fn find(lookup: &Lookup<'_>, query: &[u8]) -> Result<Found, IndexError> {
+    let is_glob = query.iter().any(|b| b"*?[".contains(b));
+    if is_glob { lookup.find_glob(query) } else { lookup.find(query) }
 }
 
 struct Planner<'i, 'a> {
@@ -57,6 +74,8 @@ struct Planner<'i, 'a> {
     /// Remaining tasks, the next one last. An explicit list, because recursion depth would depend on the
     /// input.
     tasks: Vec<Task<'a>>,
+    #[cfg(feature = "answers")]
+    rules: Rules,
 }
 
 enum Task<'a> {
@@ -70,7 +89,44 @@ enum Task<'a> {
     Place(&'a [u8], BString, Reason),
 }
 
-impl<'a> Planner<'_, 'a> {
+impl<'i, 'a> Planner<'i, 'a> {
+    fn new(lookup: &'i Lookup<'a>, #[cfg(feature = "answers")] rules: Rules) -> Self {
+        Self {
+            lookup,
+            order: LoadOrder::default(),
+            load: true,
+            probed: BTreeSet::new(),
+            filled: BTreeSet::new(),
+            placed: BTreeSet::new(),
+            later: VecDeque::new(),
+            answers: BTreeMap::new(),
+            tasks: Vec::new(),
+            #[cfg(feature = "answers")]
+            rules,
+        }
+    }
+
+    fn run(mut self, requests: &[Request]) -> Result<Self, IndexError> {
+        for request in requests {
+            self.want(&request.query, Reason::Requested(request.clone()))?;
+            self.work()?;
+        }
+        self.load = false;
+        while let Some((query, of)) = self.later.pop_front() {
+            self.want(query, Reason::Later(of))?;
+            self.work()?;
+        }
+        Ok(self)
+    }
+
+    /// How many softdep lines count for loading.
+    fn soft_lines(&self) -> usize {
+        #[cfg(feature = "answers")]
+        return self.rules.soft_lines;
+        #[cfg(not(feature = "answers"))]
+        1
+    }
+
     fn work(&mut self) -> Result<(), IndexError> {
         while let Some(task) = self.tasks.pop() {
             match task {
@@ -87,8 +143,7 @@ impl<'a> Planner<'_, 'a> {
         let found = match self.answers.get(query.as_bstr()) {
             Some(found) => found.clone(),
             None => {
-                let is_glob = query.iter().any(|b| b"*?[".contains(b));
-                let found = if is_glob { self.lookup.find_glob(query)? } else { self.lookup.find(query)? };
+                let found = find(self.lookup, query)?;
                 self.answers.insert(query.into(), found.clone());
                 found
             }
@@ -96,8 +151,12 @@ impl<'a> Planner<'_, 'a> {
         match found {
             Found::Modules(mut names) => {
                 let by_name = |name: &BString| module_name(query).eq(name.iter().copied());
+                #[cfg(feature = "answers")]
+                let counts = self.rules.blacklist_soft || matches!(reason, Reason::Requested(_));
+                #[cfg(not(feature = "answers"))]
+                let counts = true;
                 names.retain(|name| {
-                    let refused = self.lookup.is_blacklisted(name) && !by_name(name);
+                    let refused = counts && self.lookup.is_blacklisted(name) && !by_name(name);
                     if refused {
                         let (reason, name) = (reason.clone(), name.clone());
                         self.order.unplanned.push(Unplanned::Blacklisted { reason, name });
@@ -135,13 +194,13 @@ impl<'a> Planner<'_, 'a> {
         if !self.filled.insert(name.clone()) {
             return;
         }
-        let lines = self.lookup.soft(&name);
-        if let Some(line) = lines.first() {
+        let lines: Vec<_> = self.lookup.soft(&name).take(self.soft_lines()).collect();
+        for line in lines.iter().rev() {
             let after = line.post.iter().rev().map(|word| Task::Want(word, Reason::After(name.clone())));
             self.tasks.extend(after);
         }
         self.tasks.push(Task::Place(path, name.clone(), reason));
-        if let Some(line) = lines.first() {
+        for line in lines.iter().rev() {
             let before = line.pre.iter().rev().map(|word| Task::Want(word, Reason::Before(name.clone())));
             self.tasks.extend(before);
         }
@@ -163,10 +222,13 @@ impl<'a> Planner<'_, 'a> {
     }
 
     fn push(&mut self, path: &'a [u8], name: BString, reason: Reason) {
-        let further =
-            self.lookup.soft(&name).iter().skip(1).flat_map(|line| line.pre.iter().chain(&line.post));
-        let words = further.chain(self.lookup.weak(&name));
-        self.later.extend(words.map(|&word| (word, name.clone())));
+        let further = self.lookup.soft(&name).skip(self.soft_lines());
+        let further = further.flat_map(|line| line.pre.iter().chain(&line.post)).copied();
+        #[cfg(feature = "answers")]
+        let weak = self.lookup.weak(&name).filter(|_| self.rules.weak);
+        #[cfg(not(feature = "answers"))]
+        let weak = self.lookup.weak(&name);
+        self.later.extend(further.chain(weak).map(|word| (word, name.clone())));
         self.placed.insert(name.clone());
         self.order.modules.push(PlannedModule { name, path: path.into(), load: self.load, reason });
     }

@@ -9,13 +9,9 @@ pub(super) struct SoftLine<'a> {
     pub(super) post: Vec<&'a [u8]>,
 }
 
-/// Soft dependencies by module name, one [`SoftLine`] per line.
-///
-/// `softdep foo a pre: b c post: d` has `b c` before and `d` after; words before both markers, here `a`, are
-/// ignored.
-pub(super) fn softdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<SoftLine<'_>>> {
-    let mut lines: BTreeMap<&[u8], Vec<SoftLine<'_>>> = BTreeMap::new();
-    for (name, words) in entries(text, b"softdep") {
+impl<'a> SoftLine<'a> {
+    /// The words after the module's name.
+    pub(super) fn of(words: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut soft = SoftLine::default();
         let mut side = None;
         for word in words {
@@ -29,7 +25,18 @@ pub(super) fn softdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<SoftLine<'_>>> {
                 }
             }
         }
-        lines.entry(name).or_default().push(soft);
+        soft
+    }
+}
+
+/// Soft dependencies by module name, one [`SoftLine`] per line.
+///
+/// `softdep foo a pre: b c post: d` has `b c` before and `d` after; words before both markers, here `a`, are
+/// ignored.
+pub(super) fn softdeps(text: &[u8]) -> BTreeMap<&[u8], Vec<SoftLine<'_>>> {
+    let mut lines: BTreeMap<&[u8], Vec<SoftLine<'_>>> = BTreeMap::new();
+    for (name, words) in entries(text, b"softdep") {
+        lines.entry(name).or_default().push(SoftLine::of(words));
     }
     lines
 }

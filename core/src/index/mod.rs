@@ -60,6 +60,10 @@ mod error;
 mod fnmatch;
 mod format;
 mod reader;
+#[cfg(feature = "answers")]
+mod searcher;
+#[cfg(feature = "answers")]
+mod skim;
 #[cfg(feature = "alloc")]
 mod sorted;
 mod walk;
@@ -75,6 +79,8 @@ pub use error::{Flaw, IndexError};
 pub use fnmatch::fnmatch;
 pub use format::{HEADER_LEN, MAGIC, NodeRef, VERSION};
 pub use reader::{Index, Value, Values};
+#[cfg(feature = "answers")]
+pub use searcher::Searcher;
 pub use walk::{MAX_KEY, Scratch};
 #[cfg(feature = "alloc")]
 pub use writer::IndexTooLarge;

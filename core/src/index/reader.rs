@@ -230,6 +230,12 @@ impl Values<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.left == 0
     }
+
+    /// How many there are, if the file is to be believed.
+    #[cfg(feature = "answers")]
+    pub(super) fn len(&self) -> u32 {
+        self.left
+    }
 }
 
 impl<'a> Iterator for Values<'a> {

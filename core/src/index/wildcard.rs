@@ -70,12 +70,17 @@ impl<'a> Index<'a> {
     /// As for [`search`](Self::search).
     #[cfg(feature = "alloc")]
     pub fn find_all(&self, query: impl AsRef<[u8]>) -> Result<alloc::vec::Vec<Value<'a>>, IndexError> {
-        let mut scratch = alloc::boxed::Box::new(Scratch::new());
-        let mut results = alloc::vec::Vec::new();
-        self.search(query, &mut scratch, |value| results.push(value))?;
-        results.reverse();
-        results.sort_by_key(|value| value.priority);
-        Ok(results)
+        #[cfg(feature = "answers")]
+        return super::Searcher::default().find_all(self, query);
+        #[cfg(not(feature = "answers"))]
+        {
+            let mut scratch = alloc::boxed::Box::new(Scratch::new());
+            let mut results = alloc::vec::Vec::new();
+            self.search(query, &mut scratch, |value| results.push(value))?;
+            results.reverse();
+            results.sort_by_key(|value| value.priority);
+            Ok(results)
+        }
     }
 }
 

@@ -547,7 +547,7 @@ mod tests {
             assert_eq!(parse(line).unwrap_err().status(), 1, "{line}");
         }
         assert_eq!(parse("--strict 5.0").unwrap().operands, ["5.0"], "the version is no list");
-        assert!(told("--strict=crc,magic").contains("vermagic"));
+        assert!(printed("--strict=crc,magic").contains("vermagic"));
         assert_eq!(parse("--strict -k=5.0 /f").unwrap().kernel.unwrap(), "=5.0");
     }
 

@@ -36,6 +36,7 @@ Examples:
   depmod pack -o /boot/modules.cpio                  the running kernel's modules
   depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst  another kernel's, compressed
   depmod pack -b /mnt -k 6.1.0-50-amd64 | xz > m.cpio.xz
+  depmod pack --plan nvme ext4 -o nvme.cpio          only what \"depmod plan nvme ext4\" tells
 
 Exit status: 0 done, 1 failed; then FILE is as it was."
 )]
@@ -59,6 +60,9 @@ pub(super) struct PackArgs {
     output: Option<PathBuf>,
     #[arg(long, help = "Compress the archive with zstd")]
     zstd: bool,
+    #[cfg(feature = "answers")]
+    #[command(flatten)]
+    plan: super::answers::PackPlan,
 }
 
 /// Why there is no archive; errors about modules have been reported before.
@@ -66,6 +70,8 @@ pub(super) struct PackArgs {
 enum Failure {
     Reported,
     Pack(PackError),
+    #[cfg(feature = "answers")]
+    Plan(String),
     NoEncoder,
     Terminal,
     Write(PathBuf, io::Error),
@@ -82,6 +88,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Reported => f.write_str("no archive made"),
             Self::Pack(error) => write!(f, "{}", Chain(error)),
+            #[cfg(feature = "answers")]
+            Self::Plan(why) => f.write_str(why),
             Self::NoEncoder => f.write_str("this program was built without a zstd encoder"),
             Self::Terminal => f.write_str("an archive is not for a terminal: give -o FILE"),
             Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
@@ -119,7 +127,10 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
     let environment = Environment::current();
     let target = Target::new(args.place.clone(), None, args.kernel.clone(), &environment)
         .map_err(|diagnostic| report.stop(diagnostic))?;
-    let mut archive = archive(&target, &mut report)?;
+    let mut archive = match planned(args)? {
+        Some(archive) => archive,
+        None => archive(&target, &mut report)?,
+    };
     if args.zstd {
         archive = codecs::zstd(&archive).ok_or(Failure::NoEncoder)?;
     }
@@ -130,6 +141,17 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
             let written = out.write_all(&archive).and_then(|()| out.flush());
             written.map_err(|error| Failure::Write("standard output".into(), error))
         }
+    }
+}
+
+/// The archive of a plan, if one is asked for.
+fn planned(args: &PackArgs) -> Result<Option<Vec<u8>>, Failure> {
+    #[cfg(feature = "answers")]
+    return args.plan.archive(&args.kernel, &args.place).transpose().map_err(Failure::Plan);
+    #[cfg(not(feature = "answers"))]
+    {
+        let _ = args;
+        Ok(None)
     }
 }
 

@@ -43,6 +43,7 @@ use super::{
 };
 use crate::{
     answer::{LoadOrder, Request, plan},
+    cpio::Builder,
     decompress::Decoder,
     diagnostic::Reporter,
     index::IndexError,
@@ -171,8 +172,29 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
             (plan(&lookup, &wanted.requests)?, provenance)
         };
         let report = order.report(&self.location.version);
-        let (archive, existing_modules) = self.archive(&directory, &order, &report, decoder)?;
+        let (builder, existing_modules) = self.collect(&directory, &order, &report, decoder)?;
+        let archive = self.finish(builder)?;
         Ok(ModuleInitrd { archive, order, report, provenance, existing_modules })
+    }
+
+    /// Packs a load order that was made already, and further files, given by their paths in the archive.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    #[cfg(feature = "answers")]
+    pub fn pack(
+        &self,
+        order: &LoadOrder,
+        further: impl IntoIterator<Item = (BString, Vec<u8>)>,
+        decoder: &mut dyn Decoder,
+        reporter: &mut impl Reporter,
+    ) -> Result<Vec<u8>, InitrdError> {
+        let source = AnySource::new(self.source);
+        let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;
+        let report = order.report(&self.location.version);
+        let (mut builder, _) = self.collect(&directory, order, &report, decoder)?;
+        further.into_iter().for_each(|(path, bytes)| builder.file(&path, bytes));
+        Ok(self.finish(builder)?)
     }
 
     /// The index files of new and existing modules. Of two modules with the same name, the new one takes
@@ -208,13 +230,14 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         directory.computed_from(&AnySource::new(&overlay), files, known, decoder, &mut ())
     }
 
-    fn archive(
+    /// What goes into the archive, and how many modules the existing initrds have.
+    fn collect(
         &self,
         directory: &AnyDirectory<'_, '_>,
         order: &LoadOrder,
         report: &str,
         decoder: &mut dyn Decoder,
-    ) -> Result<(Vec<u8>, usize), InitrdError> {
+    ) -> Result<(Builder<'static>, usize), InitrdError> {
         let Self { location, existing, limits, .. } = self;
         let present = existing.modules(&location.version, limits);
         let files = self.index_files(directory, order, &present, decoder)?;
@@ -231,8 +254,11 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         builder.file(b"etc/modules-load.d/depmod.conf", list);
         let listed = existing.file(b"/conf/modules", limits.text_size).unwrap_or_default();
         builder.file(b"conf/modules", with_missing_names(listed, &names));
-        let archive = builder.build_onto(&|path| existing.has_directory(path)).map_err(PackError::from)?;
-        Ok((archive, present.paths.len()))
+        Ok((builder, present.paths.len()))
+    }
+
+    fn finish(&self, builder: Builder<'_>) -> Result<Vec<u8>, PackError> {
+        Ok(builder.build_onto(&|path| self.existing.has_directory(path))?)
     }
 }
 

@@ -16,16 +16,16 @@ use crate::{
 
 /// A configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Its path, as shown in messages.
-    pub(super) path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// Whether it only masks files of the same name: a device such as `/dev/null`, or a pipe, which may never
     /// have a writer.
-    pub(super) is_empty: bool,
+    pub(crate) is_empty: bool,
 }
 
 /// The files to read, in reading order. Missing paths are ignored.
-pub(super) fn list<S: Source>(
+pub(crate) fn list<S: Source>(
     source: &S,
     paths: &[impl AsRef<[u8]>],
     reporter: &mut impl Reporter,

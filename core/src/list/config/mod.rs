@@ -25,8 +25,8 @@
 //! # Ok::<(), depmod_core::parts::list::WalkError>(())
 //! ```
 
-mod files;
-mod parse;
+pub(crate) mod files;
+pub(crate) mod parse;
 mod priority;
 mod regex;
 

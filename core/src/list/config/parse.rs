@@ -135,23 +135,23 @@ fn bad_line(place: FileLine, command: &[u8]) -> Diagnostic {
 
 /// A line with its continuations joined and backslashes removed.
 #[derive(Debug, PartialEq, Eq)]
-struct LogicalLine {
+pub(crate) struct LogicalLine {
     /// Number of its last physical line, from 1.
-    number: usize,
+    pub(crate) number: usize,
     /// The text up to the first NUL, as a C string.
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
 /// Iterates over logical lines. A backslash before a newline joins the next physical line; before any other
 /// byte it is dropped without effect, because words are separated later.
-struct LogicalLines<'a> {
+pub(crate) struct LogicalLines<'a> {
     rest: &'a [u8],
     /// Number of the first physical line of `rest`.
     number: usize,
 }
 
 impl<'a> LogicalLines<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, number: 1 }
     }
 }

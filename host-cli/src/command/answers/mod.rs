@@ -9,7 +9,15 @@
 
 mod dump;
 mod json;
+mod kernel;
+mod lookup;
 mod out;
+mod plan;
+mod plan_dot;
+mod plan_json;
+mod plan_text;
+mod planned;
+mod requests;
 mod strict;
 
 use std::ffi::OsString;
@@ -20,10 +28,15 @@ use depmod_core::Severity;
 
 use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
+pub(super) use planned::PackPlan;
 pub(super) use strict::{Checks, Strict};
 
 /// The commands by name.
-pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>)];
+pub(super) const COMMANDS: &[Named] = &[
+    ("dump", main_of::<dump::Dump>),
+    ("lookup", main_of::<lookup::Lookup>),
+    ("plan", main_of::<plan::Plan>),
+];
 
 /// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,131 @@
+//! What somebody may have meant.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bstr::BString;
+
+use crate::index::{Index, IndexError, Scratch};
+
+/// Bytes of a longer word are not compared: nobody mistypes those.
+const LONGEST: usize = 64;
+
+/// Keys of indexes that are close to a word, the closest first, at most `most`. Patterns are no names.
+///
+/// ```text
+/// nvem      nvme
+/// virtio    virtio_pci, virtio_blk, …
+/// ```
+///
+/// # Errors
+/// When an index is corrupt.
+pub fn nearest<'i>(
+    query: &[u8],
+    indexes: impl IntoIterator<Item = Index<'i>>,
+    most: usize,
+) -> Result<Vec<BString>, IndexError> {
+    let query: Vec<u8> = query.iter().map(normal).collect();
+    let mut close = Vec::new();
+    if query.is_empty() || query.len() > LONGEST || query.contains(&b':') {
+        return Ok(Vec::new());
+    }
+    let mut scratch = Box::new(Scratch::new());
+    for index in indexes {
+        let mut entries = index.entries(&mut scratch);
+        let mut last = Vec::new();
+        while let Some((key, _)) = entries.next_entry()? {
+            if key == last || key.iter().any(|b| b"*?[:".contains(b)) {
+                continue;
+            }
+            last.clear();
+            last.extend_from_slice(key);
+            if let Some(distance) = distance(&query, key) {
+                close.push((distance, key.len(), BString::from(key)));
+            }
+        }
+    }
+    close.sort();
+    close.dedup_by(|a, b| a.2 == b.2);
+    Ok(close.into_iter().take(most).map(|(_, _, name)| name).collect())
+}
+
+fn normal(byte: &u8) -> u8 {
+    match byte {
+        b'-' => b'_',
+        byte => byte.to_ascii_lowercase(),
+    }
+}
+
+/// How many slips of the keyboard are between two words: a byte too many, too few, another, or two swapped. `None`
+/// if there are too many for a slip. What goes on behind the whole word is near, too.
+fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
+    let most = query.len().wrapping_div(3).clamp(1, 3);
+    if query.len() >= 3 && name.starts_with(query) && name.len() > query.len() {
+        return Some(2);
+    }
+    if name.len() > LONGEST || name.len().abs_diff(query.len()) > most {
+        return None;
+    }
+    // Rows of the table of distances between beginnings: the one before the last, the last, the current.
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=name.len()).collect();
+    let mut previous = None;
+    for (row, typed) in query.iter().enumerate() {
+        let mut current = Vec::with_capacity(last.len());
+        current.push(row.saturating_add(1));
+        let mut left = None;
+        for (column, meant) in name.iter().map(normal).enumerate() {
+            let at = |cells: &[usize], column: usize| cells.get(column).copied().unwrap_or(usize::MAX);
+            let next = column.saturating_add(1);
+            let other = at(&last, column).saturating_add(usize::from(*typed != meant));
+            let mut least =
+                other.min(at(&last, next).saturating_add(1)).min(at(&current, column).saturating_add(1));
+            if previous == Some(meant) && left == Some(*typed) {
+                least = least.min(at(&before, column.saturating_sub(1)).saturating_add(1));
+            }
+            current.push(least);
+            left = Some(meant);
+        }
+        if current.iter().min().is_some_and(|least| *least > most) {
+            return None;
+        }
+        before = core::mem::replace(&mut last, current);
+        previous = Some(*typed);
+    }
+    last.last().copied().filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{index::IndexBuilder, limits::Limits};
+
+    #[test]
+    fn slips() {
+        for (query, name, expected) in [
+            ("nvem", "nvme", Some(1)),
+            ("nvme", "nvme", Some(0)),
+            ("nvm", "nvme", Some(2)),
+            ("ext", "ext4", Some(2)),
+            ("exf4", "ext4", Some(1)),
+            ("ext44", "ext4", Some(1)),
+            ("nv", "nvme", None),
+            ("e1000", "nvme", None),
+        ] {
+            assert_eq!(distance(query.as_bytes(), name.as_bytes()), expected, "{query} {name}");
+        }
+    }
+
+    #[test]
+    fn the_closest_first() {
+        let mut builder = IndexBuilder::new();
+        for key in ["nvme", "nvme_core", "nvmet", "nv*e", "name", "virtio_blk", "xfs"] {
+            builder.insert(key.bytes(), b"x", 0).unwrap();
+        }
+        let bytes = builder.finish(&Limits::DEFAULT).unwrap();
+        let index = Index::parse(&bytes).unwrap();
+        assert_eq!(nearest(b"nvem", [index], 9).unwrap(), ["nvme"]);
+        assert_eq!(nearest(b"nvme", [index, index], 3).unwrap(), ["nvme", "name", "nvmet"]);
+        assert_eq!(nearest(b"VIRTIO-BLK", [index], 3).unwrap(), ["virtio_blk"]);
+        assert_eq!(nearest(b"pci:v1", [index], 3).unwrap(), [""; 0]);
+    }
+}

@@ -1,0 +1,66 @@
+//! Which kernel a question is about, and which configuration holds.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use depmod_core::parts::answer::ModprobeConfig;
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::{Limits, Reporter, Source};
+
+use super::Failure;
+use crate::command::args::Place;
+use crate::command::settings::{Environment, Target};
+use crate::source::DiskSource;
+
+/// The words that say which kernel is meant.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Kernel {
+    #[arg(
+        short = 'k',
+        long = "kernel",
+        value_name = "VERSION",
+        help = "Kernel version [default: the running kernel's]"
+    )]
+    version: Option<OsString>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "/proc/cmdline",
+        help = "Obey modprobe.blacklist= on the kernel's command line [without FILE: the running kernel's]"
+    )]
+    cmdline: Option<OsString>,
+}
+
+impl Kernel {
+    /// The same, from the words of another command.
+    pub(super) fn new(version: Option<OsString>, place: Place) -> Self {
+        Self { version, place, cmdline: None }
+    }
+
+    /// The module directory.
+    pub(super) fn target(&self) -> Result<Target, Failure> {
+        Ok(Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?)
+    }
+
+    /// What `modprobe.d` and the kernel's command line say.
+    pub(super) fn modprobe_config(&self, reporter: &mut impl Reporter) -> Result<ModprobeConfig, Failure> {
+        let paths: Vec<Vec<u8>> = if self.place.config.is_empty() {
+            ModprobeConfig::PATHS.iter().map(|path| path.to_vec()).collect()
+        } else {
+            self.place.config.iter().cloned().map(OsString::into_vec).collect()
+        };
+        let mut config = ModprobeConfig::load(&DiskSource, &paths, &Limits::DEFAULT, reporter)
+            .map_err(|error| Chain(&error).to_string())?;
+        if let Some(file) = &self.cmdline {
+            let options = DiskSource
+                .read_named(file.as_bytes(), Limits::DEFAULT.text_size)
+                .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            config.add_kernel_options(&options);
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,253 @@
+//! `depmod lookup`: what `modprobe --resolve-alias` finds, in batches.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use clap::Parser;
+use depmod_core::parts::answer::{IndexDirectory, IndexFileError, ModprobeConfig, Resolver, nearest};
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::{Limits, Output, Severity};
+use serde_json::{Value, json};
+
+use super::kernel::Kernel;
+use super::{Command, Failure, Format, Out, json};
+use crate::command::args::Color;
+use crate::command::report::Report;
+use crate::command::settings::Target;
+use crate::command::status::{DONE, FAILED};
+use crate::source::DiskSource;
+
+/// Unknown words that are named each.
+const NAMED: usize = 10;
+/// Names that are proposed for one.
+const PROPOSED: usize = 3;
+
+/// The words after `depmod lookup`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod lookup",
+    no_binary_name = true,
+    about = "Tell which modules names and modaliases stand for, as modprobe --resolve-alias does.",
+    after_help = "\
+One name a line, for each QUERY in turn, with modprobe's order and repeats; nothing for a QUERY that nothing answers
+to. /etc/modprobe.d is obeyed: aliases come first. Only index files are read.
+
+Examples:
+  depmod lookup nvme fs-ext4
+  depmod lookup pci:v00008086d000010D3sv00000000sd00000000bc02sc00i00
+  find /sys/devices -name modalias -exec cat {} + | depmod lookup | sort -u
+  depmod lookup --format json < modaliases | jq -r 'select(.modules == []).query'
+
+Exit status: 0 something was found, 1 nothing was, or the index files cannot be read."
+)]
+pub(super) struct Lookup {
+    #[arg(
+        value_name = "QUERY",
+        help = "Name, alias or modalias; - stands for standard input [default: standard input, one a line]"
+    )]
+    queries: Vec<OsString>,
+    #[command(flatten)]
+    kernel: Kernel,
+    #[arg(short = '0', long = "null", help = "Standard input has NULs between queries, not line ends")]
+    null: bool,
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        help = "Show the answer as text, or as json: one object a query, one a line"
+    )]
+    format: Format,
+}
+
+impl Command for Lookup {
+    fn answer(self, out: &mut Out) -> Result<u8, Failure> {
+        let target = self.kernel.target()?;
+        let config = self.kernel.modprobe_config(&mut Report::new(Color::Auto))?;
+        let limits = Limits::DEFAULT;
+        let files = IndexDirectory::new(&DiskSource, target.dirname.as_slice(), &limits);
+        let mut answers = Answers {
+            resolver: Resolver::new(&files, &config),
+            out,
+            version: &target.version,
+            format: self.format,
+            asked: 0,
+            found: false,
+            unknown: Vec::new(),
+        };
+        let answered = ask_all(&self, &mut answers);
+        let Answers { asked, found, unknown, .. } = answers;
+        out.flush();
+        match answered {
+            Err(Trouble::Input(why)) => return Err(why),
+            Err(Trouble::Index(error)) => return Err(no_index(&error, &target)),
+            Ok(()) => {}
+        }
+        for query in unknown.iter().take(NAMED) {
+            say_unknown(query, &files, &config)?;
+        }
+        if unknown.len() > NAMED {
+            let more = unknown.len().saturating_sub(NAMED);
+            eprintln!("depmod: {}: and {more} more", Severity::Warning.word());
+        }
+        Ok(if found || asked == 0 { DONE } else { FAILED })
+    }
+}
+
+/// Why there are no more answers.
+enum Trouble {
+    Input(Failure),
+    Index(IndexFileError),
+}
+
+impl From<IndexFileError> for Trouble {
+    fn from(error: IndexFileError) -> Self {
+        Self::Index(error)
+    }
+}
+
+fn ask_all(words: &Lookup, answers: &mut Answers<'_, '_>) -> Result<(), Trouble> {
+    if words.queries.is_empty() {
+        return answers.stream(words.null);
+    }
+    for query in &words.queries {
+        match query.as_bytes() {
+            b"-" => answers.stream(words.null)?,
+            query => {
+                if !answers.ask(query)? {
+                    answers.unknown.push(query.to_vec());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The answers so far.
+struct Answers<'a, 'o> {
+    resolver: Resolver<'a, DiskSource>,
+    out: &'o mut Out,
+    version: &'a [u8],
+    format: Format,
+    asked: usize,
+    found: bool,
+    /// Operands that nothing answers to.
+    unknown: Vec<Vec<u8>>,
+}
+
+impl Answers<'_, '_> {
+    /// Answers; tells whether there is an answer.
+    fn ask(&mut self, query: &[u8]) -> Result<bool, IndexFileError> {
+        self.asked = self.asked.saturating_add(1);
+        let out = &mut *self.out;
+        let count = match self.format {
+            Format::Text => self.resolver.resolve(query, |name| out.line(name))?,
+            Format::Json => {
+                let mut names = Vec::new();
+                let count =
+                    self.resolver.resolve(query, |name| names.push(json!(String::from_utf8_lossy(name))))?;
+                let mut object = json::answer("lookup", Some(self.version));
+                json::text(&mut object, "query", query);
+                object.insert("modules".into(), Value::Array(names));
+                out.line(Value::Object(object).to_string());
+                count
+            }
+        };
+        self.found |= count > 0;
+        Ok(count > 0)
+    }
+
+    /// Answers what comes from standard input, and gives the answers away before it waits for more.
+    fn stream(&mut self, null: bool) -> Result<(), Trouble> {
+        let end = if null { 0 } else { b'\n' };
+        let mut input = BufReader::with_capacity(1 << 16, io::stdin().lock());
+        let mut query = Vec::new();
+        let (mut unknown, first) = (None, self.asked);
+        loop {
+            query.clear();
+            if !input.buffer().contains(&end) {
+                self.out.flush();
+            }
+            let read = input.read_until(end, &mut query);
+            let read = read.map_err(|error| {
+                Trouble::Input(Failure(format!(
+                    "cannot read standard input: {}",
+                    crate::source::from_io(&error)
+                )))
+            })?;
+            if read == 0 {
+                break;
+            }
+            let query = query.strip_suffix(&[end]).unwrap_or(&query);
+            if !query.is_empty() && !self.ask(query)? {
+                unknown.get_or_insert_with(|| query.to_vec());
+            }
+        }
+        // A single word is as good as an operand.
+        if self.asked == first.saturating_add(1) {
+            self.unknown.extend(unknown);
+        }
+        Ok(())
+    }
+}
+
+/// Why no index can be read, and what to do.
+pub(super) fn no_index(error: &IndexFileError, target: &Target) -> Failure {
+    let mut text = Chain(error).to_string();
+    if error.is_missing() {
+        let version = String::from_utf8_lossy(&target.version);
+        text += &format!("; \"depmod {version}\" makes the index files");
+    }
+    Failure(text)
+}
+
+/// One line about a word that nothing answers to.
+fn say_unknown(
+    query: &[u8],
+    files: &IndexDirectory<'_, DiskSource>,
+    config: &ModprobeConfig,
+) -> Result<(), Failure> {
+    let _ = config;
+    let mut indexes = Vec::new();
+    for output in [Output::DepIndex, Output::BuiltinIndex, Output::AliasIndex] {
+        indexes.extend(files.index(output).map_err(|error| Chain(&error).to_string())?);
+    }
+    let names = nearest(query, indexes, PROPOSED).unwrap_or_default();
+    let query = OsString::from_vec(query.to_vec());
+    eprintln!(
+        "depmod: {}: nothing answers to {}{}",
+        Severity::Warning.word(),
+        query.display(),
+        did_you_mean(&names)
+    );
+    Ok(())
+}
+
+/// `; did you mean A or B?`, or nothing.
+pub(super) fn did_you_mean(names: &[impl std::fmt::Display]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!("; did you mean {only}?"),
+        Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Lookup::command().debug_assert();
+    }
+
+    #[test]
+    fn proposals_are_a_sentence() {
+        assert_eq!(did_you_mean(&[""; 0]), "");
+        assert_eq!(did_you_mean(&["a"]), "; did you mean a?");
+        assert_eq!(did_you_mean(&["a", "b", "c"]), "; did you mean a, b or c?");
+    }
+}

@@ -1,0 +1,111 @@
+//! `depmod plan`: what to load for modules, devices and names, in which order, and why.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use clap::{Parser, ValueEnum};
+
+use super::kernel::Kernel;
+use super::planned::{self, How, path_of};
+use super::{Command, Failure, Out, plan_dot, plan_json, plan_text};
+use crate::command::status::DONE;
+
+/// The words after `depmod plan`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod plan",
+    no_binary_name = true,
+    about = "Tell what to load for modules, modaliases, aliases and globs, in which order, and why.",
+    after_help = "\
+X is a module, an alias, a modalias, a glob ('snd_*', 'usb:v*ic08*'), a module's file, or @FILE with one of these a
+line (@- for standard input). The order is modprobe's, with every softdep line of a module; modules of one wave may
+load in parallel. /etc/modprobe.d is obeyed; what its install commands do cannot be known, so the modules are planned
+as if there were none, and named.
+
+Formats:
+  text          for people                list          module files in load order, one a line
+  json          for programs              modules-load  names in load order, for /etc/modules-load.d
+  dot           for Graphviz              cpio          an archive with the modules, index files for them, and firmware
+
+Examples:
+  depmod plan nvme ext4
+  depmod plan --hardware --weak --format json | jq -r '.modules[] | select(.load) | .name'
+  depmod plan -k 6.1.0-50-amd64 'virtio_*' --format list | xargs cp --parents -t image/
+  depmod plan --format dot btrfs | dot -Tsvg > btrfs.svg
+  depmod plan --format cpio @modules.txt | zstd > modules.cpio.zst
+
+Exit status: 0 done, 1 nothing answers to some X, or the modules cannot be read."
+)]
+pub(super) struct Plan {
+    #[arg(
+        value_name = "X",
+        required_unless_present = "hardware",
+        help = "Module, alias, modalias, glob, file, or @FILE"
+    )]
+    words: Vec<OsString>,
+    #[command(flatten)]
+    kernel: Kernel,
+    #[command(flatten)]
+    how: How,
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        hide_possible_values = true,
+        help = "Show the plan as text, list, json, dot, modules-load or cpio"
+    )]
+    format: Format,
+    #[arg(long, help = "As text: all reasons, and all that is left out")]
+    long: bool,
+}
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    List,
+    Json,
+    Dot,
+    ModulesLoad,
+    Cpio,
+}
+
+impl Command for Plan {
+    fn answer(self, out: &mut Out) -> Result<u8, Failure> {
+        if self.format == Format::Cpio && io::stdout().is_terminal() {
+            return Err("an archive is not for a terminal: write it to a file".into());
+        }
+        let wants_firmware = matches!(self.format, Format::Text | Format::Json | Format::Cpio);
+        let planned = planned::plan(&self.words, &self.how, &self.kernel, wants_firmware)?;
+        match self.format {
+            Format::Text => plan_text::show(&planned, self.long, out),
+            Format::Json => out.line(plan_json::of(&planned).to_string()),
+            Format::Dot => out.bytes(plan_dot::of(&planned.schedule).as_bytes()),
+            Format::List => {
+                for module in &planned.schedule.modules {
+                    out.line(path_of(&planned.target, &module.path));
+                }
+            }
+            Format::ModulesLoad => {
+                for module in planned.schedule.modules.iter().filter(|module| module.wave.is_some()) {
+                    out.line(&module.name);
+                }
+            }
+            Format::Cpio => out.bytes(&planned.archive()?),
+        }
+        Ok(DONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Plan::command().debug_assert();
+    }
+}

@@ -1,0 +1,318 @@
+//! A plan, and all that is known of its modules.
+
+use core::num::NonZero;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::thread;
+
+use bstr::BString;
+use clap::ValueEnum;
+use depmod_core::parts::answer::{
+    FirmwareDirectories, FirmwareFile, IndexDirectory, Lookup, ModprobeConfig, Schedule, Unplanned,
+    proposals, schedule,
+};
+use depmod_core::parts::boot::{
+    Location,
+    initrd::{ExistingInitrds, InitrdBuilder},
+};
+use depmod_core::parts::diagnostic::Chain;
+use depmod_core::parts::parse::module::ModinfoKey;
+use depmod_core::parts::run::InTurn;
+use depmod_core::{Diagnostic, IndexFiles, Limits, Reason, Reporter, Request, Severity, Source};
+
+use super::Failure;
+use super::kernel::Kernel;
+use super::lookup::{did_you_mean, no_index};
+use super::requests;
+use crate::codecs::HostDecoder;
+use crate::command::args::{Color, Place};
+use crate::command::report::Report;
+use crate::command::settings::Target;
+use crate::run::Run;
+use crate::source::DiskSource;
+use crate::threads::build_beside;
+
+/// Names that are proposed for one that nothing answers to.
+const PROPOSED: usize = 3;
+
+/// What to do where nothing answers to a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Missing {
+    /// There is no plan.
+    #[default]
+    Error,
+    /// It is said, and the plan is without.
+    Warn,
+    /// The plan is without.
+    Ignore,
+}
+
+/// How to plan: the same words for `plan` and `pack --plan`.
+#[derive(Clone, Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct How {
+    #[arg(long, help_heading = PLAN, help = "Plan for the devices of this machine, too: the modaliases below /sys/devices")]
+    pub(crate) hardware: bool,
+    #[arg(long, value_name = "DIR", default_value = "/sys", help_heading = PLAN,
+          help = "With --hardware: where sysfs is")]
+    sysfs: OsString,
+    #[arg(long, help_heading = PLAN, help = "Carry weak dependencies along: there when the kernel asks, not loaded")]
+    weak: bool,
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t, hide_possible_values = true, help_heading = PLAN,
+          help = "Where nothing answers to X: error, warn or ignore")]
+    missing: Missing,
+    #[arg(long, help_heading = PLAN, help = "Leave firmware out; modules need not be read then")]
+    no_firmware: bool,
+    #[arg(long, help_heading = PLAN, help = "Read all modules instead of the index files")]
+    from_modules: bool,
+    #[arg(long, conflicts_with = "from_modules", help_heading = PLAN,
+          help = "Fail if there are no sound index files, instead of reading all modules")]
+    from_index: bool,
+}
+
+const PLAN: &str = "How to plan";
+
+/// The words after `depmod pack` that ask for a plan.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PackPlan {
+    #[arg(long = "plan", value_name = "X", num_args = 1.., help_heading = PLAN,
+          help = "Pack only what depmod plan tells for X…, with its firmware")]
+    words: Vec<OsString>,
+    #[command(flatten)]
+    how: How,
+}
+
+impl PackPlan {
+    /// The archive of the plan; `None` if none is asked for.
+    pub(crate) fn archive(
+        &self,
+        version: &Option<OsString>,
+        place: &Place,
+    ) -> Option<Result<Vec<u8>, String>> {
+        if self.words.is_empty() && !self.how.hardware {
+            return None;
+        }
+        let kernel = Kernel::new(version.clone(), place.clone());
+        let planned = plan(&self.words, &self.how, &kernel, true);
+        Some(planned.and_then(|planned| planned.archive()).map_err(|Failure(why)| why))
+    }
+}
+
+/// A plan.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) target: Target,
+    pub(super) schedule: Schedule,
+    /// Bytes of each module's file as it is stored; `None` if it is not there.
+    pub(super) sizes: Vec<Option<u64>>,
+    /// Firmware that the modules ask for, in their order; `None` if nobody wants to know.
+    pub(super) firmware: Option<Vec<Firmware>>,
+    /// Modules that could not be read for it, and why.
+    pub(super) unreadable: Vec<(BString, String)>,
+    /// What nothing answers to, with what may have been meant.
+    pub(super) missing: Vec<(Request, Vec<BString>)>,
+    /// The requests that come from the hardware and that nothing answers to.
+    pub(super) driverless: Vec<Request>,
+}
+
+/// Firmware that some modules ask for by one name.
+#[derive(Debug)]
+pub(super) struct Firmware {
+    pub(super) name: BString,
+    pub(super) modules: Vec<BString>,
+    pub(super) files: Vec<FirmwareFile>,
+}
+
+/// Plans. Whatever is missing has been said, as `--missing` wants it.
+pub(super) fn plan(
+    words: &[OsString],
+    how: &How,
+    kernel: &Kernel,
+    wants_firmware: bool,
+) -> Result<Planned, Failure> {
+    let target = kernel.target()?;
+    let mut report = Report::new(Color::Auto);
+    let config = kernel.modprobe_config(&mut report)?;
+    let mut all = requests::of_words(words)?;
+    let hardware = match how.hardware {
+        true => requests::of_hardware(how.sysfs.as_bytes())?,
+        false => Vec::new(),
+    };
+    let asked = all.len();
+    all.extend(hardware);
+    let limits = Limits::DEFAULT;
+    let files = IndexDirectory::new(&DiskSource, target.dirname.as_slice(), &limits);
+    let from_index = if how.from_modules { None } else { Some(files.lookup()) };
+    let computed: IndexFiles;
+    let lookup = match from_index {
+        Some(Ok(lookup)) => lookup,
+        Some(Err(error)) if how.from_index => return Err(no_index(&error, &target)),
+        other => {
+            if let Some(Err(error)) = other.filter(|other| {
+                !other.as_ref().is_err_and(depmod_core::parts::answer::IndexFileError::is_missing)
+            }) {
+                let warning = Severity::Warning.word();
+                eprintln!("depmod: {warning}: {}; all modules are read instead", Chain(&error));
+            }
+            computed = from_modules(&target, &mut report)?;
+            computed.lookup().map_err(|error| Chain(&error).to_string())?
+        }
+    };
+    let planned = of_lookup(target, &lookup.config(&config), &config, &all, (asked, how))?;
+    Ok(if wants_firmware && !how.no_firmware { planned.with_firmware(kernel) } else { planned })
+}
+
+/// Index files as a run would make them now.
+fn from_modules(target: &Target, report: &mut Report) -> Result<IndexFiles, Failure> {
+    let options = target.options();
+    let (_, indexed) = Run::new(&options)
+        .make(&mut ForBoth(report))
+        .map_err(|_| "no plan, because the modules cannot be indexed".to_owned())?;
+    Ok(indexed.files)
+}
+
+/// A configuration directory that `-C` names may hold lines for `modprobe`, too.
+struct ForBoth<'r>(&'r mut Report);
+
+impl Reporter for ForBoth<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        match &diagnostic {
+            Diagnostic::ConfigBadLine { command, .. } if ModprobeConfig::is_command(command) => {}
+            _ => self.0.report(diagnostic),
+        }
+    }
+}
+
+fn of_lookup(
+    target: Target,
+    lookup: &Lookup<'_>,
+    config: &ModprobeConfig,
+    all: &[Request],
+    (asked, how): (usize, &How),
+) -> Result<Planned, Failure> {
+    let failed = |error| Chain(&error).to_string();
+    let schedule = schedule(lookup, all, how.weak).map_err(failed)?;
+    let (by_words, by_hardware) = all.split_at_checked(asked).unwrap_or((all, &[]));
+    let (mut missing, mut driverless) = (Vec::new(), Vec::new());
+    for unplanned in &schedule.unplanned {
+        let Unplanned::Missing { reason: Reason::Requested(request), query } = unplanned else { continue };
+        if config.install_command(query).is_some() {
+            continue;
+        }
+        if by_hardware.contains(request) && !by_words.contains(request) {
+            driverless.push(request.clone());
+        } else {
+            let names = proposals(lookup, query, PROPOSED).map_err(failed)?;
+            missing.push((request.clone(), names));
+        }
+    }
+    say_missing(&missing, how.missing)?;
+    let absolute = |path: &BString| path_of(&target, path);
+    let size = |path: &BString| DiskSource.stat(&absolute(path)).ok().map(|stat| stat.size);
+    let sizes = schedule.modules.iter().map(|module| size(&module.path)).collect();
+    Ok(Planned { target, schedule, sizes, firmware: None, unreadable: Vec::new(), missing, driverless })
+}
+
+/// Says what nothing answers to, all of it, before it is an error.
+fn say_missing(missing: &[(Request, Vec<BString>)], what: Missing) -> Result<(), Failure> {
+    let severity = match what {
+        Missing::Error => Severity::Error,
+        Missing::Warn => Severity::Warning,
+        Missing::Ignore => return Ok(()),
+    };
+    for (request, names) in missing {
+        eprintln!("depmod: {}: nothing answers to {request}{}", severity.word(), did_you_mean(names));
+    }
+    match missing.len() {
+        0 => Ok(()),
+        _ if what == Missing::Warn => Ok(()),
+        1 => Err("no plan, because nothing answers to a request; --missing=warn plans without".into()),
+        count => {
+            Err(format!("no plan, because nothing answers to {count} requests; --missing=warn plans without")
+                .into())
+        }
+    }
+}
+
+/// A path of `modules.dep`, made absolute.
+pub(super) fn path_of(target: &Target, path: &[u8]) -> Vec<u8> {
+    if path.starts_with(b"/") { path.to_vec() } else { [target.dirname.as_slice(), b"/", path].concat() }
+}
+
+impl Planned {
+    /// Reads the modules, and looks for the firmware that they ask for.
+    fn with_firmware(mut self, kernel: &Kernel) -> Self {
+        let modules = &self.schedule.modules;
+        let limits = Limits::DEFAULT;
+        let jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        let load = |at: usize| {
+            let path = modules.get(at).map(|module| path_of(&self.target, &module.path)).unwrap_or_default();
+            let mut decoder = HostDecoder::default();
+            let facts = InTurn::new(&DiskSource, &mut decoder, &limits).load_one(&path);
+            let names =
+                facts.map(|facts| facts.values(ModinfoKey::Firmware).map(BString::from).collect::<Vec<_>>());
+            (at, names)
+        };
+        let mut loads = build_beside(jobs, modules.len(), load, || ());
+        loads.sort_by_key(|(at, _)| *at);
+        let root = kernel.place.basedir.as_ref().map(|dir| dir.as_bytes()).unwrap_or_default();
+        let directories =
+            FirmwareDirectories::new(&DiskSource, root.trim_suffix_slashes(), &self.target.version);
+        let mut wanted: Vec<Firmware> = Vec::new();
+        let mut places = hashbrown::HashMap::new();
+        for ((_, names), module) in loads.into_iter().zip(modules) {
+            let names = match names {
+                Ok(names) => names,
+                Err(error) => {
+                    self.unreadable.push((module.path.clone(), error.cause().to_string()));
+                    continue;
+                }
+            };
+            for name in names {
+                let at = *places.entry(name.clone()).or_insert_with(|| {
+                    let files = directories.find(&name);
+                    wanted.push(Firmware { name, modules: Vec::new(), files });
+                    wanted.len().saturating_sub(1)
+                });
+                if let Some(firmware) =
+                    wanted.get_mut(at).filter(|one| one.modules.last() != Some(&module.name))
+                {
+                    firmware.modules.push(module.name.clone());
+                }
+            }
+        }
+        self.firmware = Some(wanted);
+        self
+    }
+
+    /// The plan as an archive: the modules, index files for them, lists of what to load, and firmware.
+    pub(super) fn archive(&self) -> Result<Vec<u8>, Failure> {
+        let limits = Limits::DEFAULT;
+        let version = String::from_utf8_lossy(&self.target.version).trim_end_matches('/').to_owned();
+        let location = Location { directory: self.target.dirname.as_slice().into(), version };
+        let mut further = Vec::new();
+        for file in self.firmware.iter().flatten().flat_map(|firmware| &firmware.files) {
+            let bytes = DiskSource.read(&file.path, limits.file_size);
+            further.push((
+                file.place.clone(),
+                bytes.map_err(|error| format!("cannot read {}: {error}", file.path))?,
+            ));
+        }
+        let existing = ExistingInitrds::default();
+        let builder = InitrdBuilder::new(&DiskSource, &location, &existing, &limits);
+        let order = self.schedule.load_order();
+        let archive = builder.pack(&order, further, &mut HostDecoder::default(), &mut ());
+        archive.map_err(|error| Chain(&error).to_string().into())
+    }
+}
+
+trait TrimSlashes {
+    fn trim_suffix_slashes(&self) -> &Self;
+}
+
+impl TrimSlashes for [u8] {
+    fn trim_suffix_slashes(&self) -> &Self {
+        let end = self.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last.saturating_add(1));
+        self.get(..end).unwrap_or_default()
+    }
+}
