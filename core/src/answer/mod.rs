@@ -29,8 +29,14 @@ mod lookup;
 mod plan;
 mod report;
 mod soft_dependencies;
+#[cfg(feature = "answers")]
+mod verify;
 
 pub use fit::{Stale, ensure_fit};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};
 pub use lookup::{Found, Lookup};
 pub use plan::plan;
+#[cfg(feature = "answers")]
+pub use verify::{
+    Count, Damage, Fault, FileTime, Finding, StoredFiles, Times, Verified, VerifiedFile, verify, verify_quick,
+};

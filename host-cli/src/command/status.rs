@@ -9,3 +9,6 @@ pub(super) type Named = (&'static str, fn(&[OsString]) -> u8);
 pub const DONE: u8 = 0;
 /// A run that failed.
 pub const FAILED: u8 = 1;
+/// An answer that is not the one hoped for: something was found.
+#[cfg(feature = "answers")]
+pub(super) const FINDINGS: u8 = 3;

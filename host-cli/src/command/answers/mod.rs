@@ -10,6 +10,8 @@
 mod dump;
 mod json;
 mod out;
+mod style;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,7 +23,8 @@ use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
 
 /// The commands, by their names.
-pub(super) const COMMANDS: &[Named] = &[("dump", main_of::<dump::Dump>)];
+pub(super) const COMMANDS: &[Named] =
+    &[("dump", main_of::<dump::Dump>), ("verify", main_of::<verify::Verify>)];
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
