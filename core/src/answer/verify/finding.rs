@@ -191,6 +191,8 @@ pub struct Damage {
     pub entries: usize,
     /// Of a file of aliases: patterns of devices that lead to no module any more.
     pub devices: usize,
+    /// Of those entries, how many have none left in their place.
+    pub absent: usize,
     /// The modules whose entries these are, sorted.
     pub modules: Vec<BString>,
 }
@@ -204,16 +206,20 @@ impl Damage {
     ) -> Option<Self> {
         let mut modules = BTreeSet::new();
         let mut devices = BTreeSet::new();
-        let mut entries: usize = 0;
+        let (mut entries, mut absent): (usize, usize) = (0, 0);
         for (key, module) in lost {
             entries = entries.saturating_add(1);
             modules.insert(module);
-            if matches!(file, Output::Alias | Output::AliasIndex) && key.contains(&b':') && !left(key) {
+            if left(key) {
+                continue;
+            }
+            absent = absent.saturating_add(1);
+            if matches!(file, Output::Alias | Output::AliasIndex) && key.contains(&b':') {
                 devices.insert(key);
             }
         }
         let modules = modules.into_iter().map(BString::from).collect();
-        (entries > 0).then_some(Self { file, entries, devices: devices.len(), modules })
+        (entries > 0).then_some(Self { file, entries, devices: devices.len(), absent, modules })
     }
 }
 
@@ -222,31 +228,51 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (entries, devices) = (Count(self.entries), Count(self.devices));
         let modules = Count(self.modules.len());
-        let (names, s) = (Names(&self.modules), if self.modules.len() == 1 { "" } else { "s" });
+        let (names, s) = (Names(&self.modules), plural(self.modules.len()));
         match self.file {
-            Output::Dep => write!(f, "{modules} module{s} missing from modules.dep: {names}"),
-            Output::DepIndex => write!(f, "modprobe does not find {modules} module{s}: {names}"),
+            Output::Dep if self.absent == self.entries => {
+                write!(f, "{modules} module{s} missing from modules.dep: {names}")
+            }
+            Output::DepIndex if self.absent == self.entries => {
+                write!(f, "modprobe does not find {modules} module{s}: {names}")
+            }
+            Output::Dep => write!(f, "{modules} module{s} with a wrong line in modules.dep: {names}"),
+            Output::DepIndex => write!(f, "modprobe cannot load {modules} module{s} as it should: {names}"),
+            Output::AliasIndex if self.devices == 1 => write!(f, "1 device finds no driver: {names}"),
             Output::AliasIndex if self.devices > 0 => write!(f, "{devices} devices find no driver: {names}"),
             Output::Alias if self.devices > 0 => {
-                write!(f, "whoever reads the text finds no driver for {devices} devices: {names}")
+                write!(
+                    f,
+                    "whoever reads the text finds no driver for {devices} device{}: {names}",
+                    plural(self.devices)
+                )
             }
             Output::Alias | Output::AliasIndex => {
-                write!(f, "{entries} aliases do not lead to {modules} module{s}: {names}")
+                write!(
+                    f,
+                    "{entries} alias{} of {modules} module{s} lost: {names}",
+                    if self.entries == 1 { "" } else { "es" }
+                )
             }
             Output::Symbols | Output::SymbolsIndex => {
-                write!(f, "{entries} symbols do not lead to {modules} module{s}: {names}")
+                write!(f, "{entries} symbol{} of {modules} module{s} lost: {names}", plural(self.entries))
             }
             Output::Softdep => write!(f, "soft dependencies of {modules} module{s} are not loaded: {names}"),
             Output::Weakdep => write!(f, "weak dependencies of {modules} module{s} are not known: {names}"),
             Output::BuiltinIndex => {
-                write!(f, "{modules} built-in module{s} are taken for missing: {names}")
+                write!(f, "{modules} built-in module{s} taken for missing: {names}")
             }
             Output::BuiltinAliasIndex => {
-                write!(f, "{entries} aliases of {modules} built-in module{s} are not known: {names}")
+                let es = if self.entries == 1 { "" } else { "es" };
+                write!(f, "{entries} alias{es} of {modules} built-in module{s} unknown: {names}")
             }
             Output::Devname => write!(f, "device nodes of {modules} module{s} are not made: {names}"),
         }
     }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// Names, of many the first three.
@@ -297,7 +323,7 @@ mod tests {
             [(b"pci:v1", b"a"), (b"pci:v1", b"b"), (b"pci:v2", b"a"), (b"fs_x", b"c")];
         let damage = Damage::of(Output::AliasIndex, lost, |key| key == b"pci:v2").unwrap();
         assert_eq!((damage.entries, damage.devices), (4, 1));
-        assert_eq!(damage.to_string(), "1 devices find no driver: a, b, c");
+        assert_eq!(damage.to_string(), "1 device finds no driver: a, b, c");
         assert_eq!(Damage::of(Output::Alias, [], |_| false), None);
     }
 

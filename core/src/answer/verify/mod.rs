@@ -23,7 +23,7 @@
 //! assert_eq!(verified.findings.len(), 1);
 //! assert_eq!(verified.findings[0].file, Output::BuiltinIndex);
 //! assert_eq!(verified.findings[0].fault.to_string(), "is empty");
-//! assert_eq!(verified.damage[0].to_string(), "1 built-in module are taken for missing: ext4");
+//! assert_eq!(verified.damage[0].to_string(), "1 built-in module taken for missing: ext4");
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -218,7 +218,11 @@ impl<'f> Examination<'f> {
             Damage::of(output, lost, |key| content::gives_any(bytes, key))
         } else {
             let difference = Difference::between(content, &should);
-            let cut = content.unended.filter(|_| !difference.lacks.is_empty());
+            let told = faults.iter().any(|fault| {
+                matches!(fault, Fault::Missing | Fault::Unreadable(_) | Fault::Empty | Fault::EmptyByOldKmod)
+            });
+            let heading = content::wrong_comment(content, &should).filter(|_| !told);
+            let cut = content.unended.filter(|_| !difference.lacks.is_empty() || heading.is_some());
             if let Some(offset) = content.unended {
                 let bytes = bytes.len().saturating_sub(offset);
                 faults.push(match cut {
@@ -226,13 +230,7 @@ impl<'f> Examination<'f> {
                     None => Fault::Trailing { offset, bytes },
                 });
             }
-            let told = faults.iter().any(|fault| {
-                matches!(fault, Fault::Missing | Fault::Unreadable(_) | Fault::Empty | Fault::EmptyByOldKmod)
-            });
-            if let Some(offset) = content::wrong_comment(content, &should).filter(|_| !told && cut.is_none())
-            {
-                faults.push(Fault::BadLine { offset });
-            }
+            faults.extend(heading.filter(|_| cut.is_none()).map(|offset| Fault::BadLine { offset }));
             if matches!(output, Output::Dep | Output::DepIndex) {
                 faults.extend(no_files(output, &difference.extra, exists));
             }

@@ -119,7 +119,7 @@ fn old_kmod_leaves_aliases_of_builtins_empty() {
     let verified = full(&old(&files).with(Output::BuiltinAliasIndex, Ok(Vec::new())), &files);
     let finding = Finding { file: Output::BuiltinAliasIndex, fault: Fault::EmptyByOldKmod };
     assert_eq!(verified.findings, [finding.clone()]);
-    assert_eq!(verified.damage[0].to_string(), "1 aliases of 1 built-in module are not known: ext4");
+    assert_eq!(verified.damage[0].to_string(), "1 alias of 1 built-in module unknown: ext4");
     let new = full(&stored(&files).with(Output::BuiltinAliasIndex, Ok(Vec::new())), &files);
     assert_eq!(new.findings[0].fault, Fault::Empty);
     let quick =
