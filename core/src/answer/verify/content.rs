@@ -1,38 +1,58 @@
 //! What an index file says, whatever its layout: entries that can be compared.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, vec::Vec};
 
 use bstr::{BString, ByteSlice};
+use hashbrown::{HashMap, HashSet};
 
 use super::Fault;
 use crate::{
     index::{Flaw, Index, IndexError, Layout, Scratch, VERSION},
-    name::{module_name, normalize_alias},
+    name::{is_normal_alias, module_name, normalize_alias},
     output::Output,
 };
 
-/// An entry: a line of a text, or key and value of an index with a space between them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    pub(super) text: BString,
-    /// A module's place in the order; only an index tells it.
-    priority: u32,
-}
-
-/// The entries of a file that could be read.
+/// The entries of a file that could be read: lines of a text, or key and value of an index with a space between
+/// them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
-    pub(super) entries: Vec<Entry>,
+    text: Vec<u8>,
+    entries: Vec<Slot>,
     /// How the nodes of an index are ordered.
     pub(super) layout: Option<Layout>,
     /// A text whose last line does not end; where that line begins.
     pub(super) unended: Option<usize>,
-    /// Comments of a text, each with its place: the heading.
-    comments: Vec<(usize, BString)>,
+    /// Comments of a text: the heading.
+    comments: Vec<Slot>,
+}
+
+/// Where an entry stands in the text.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start: usize,
+    end: usize,
+    /// A module's place in the order; only an index tells it.
+    priority: u32,
+}
+
+impl Content {
+    fn slice(&self, slot: &Slot) -> &[u8] {
+        self.text.get(slot.start..slot.end).unwrap_or_default()
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entries, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().map(|slot| self.slice(slot))
+    }
+
+    fn with_priorities(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        self.entries.iter().map(|slot| (self.slice(slot), slot.priority))
+    }
 }
 
 /// Reads a file; notes what is wrong with its form. `None` if nothing of it can be told. `len` is the
@@ -85,27 +105,32 @@ fn read_index(bytes: &[u8], scratch: &mut Scratch) -> Result<Content, IndexError
         return Err(IndexError::Version { found });
     }
     let summary = index.check(scratch)?;
-    let mut entries = Vec::with_capacity(summary.values);
+    let mut content = Content { layout: Some(summary.layout), ..Content::default() };
+    content.entries.reserve(summary.values);
     let mut walk = index.entries(scratch);
     while let Some((key, value)) = walk.next_entry()? {
-        entries.push(Entry { text: [key, b" ", value.bytes].concat().into(), priority: value.priority });
+        let start = content.text.len();
+        content.text.extend_from_slice(key);
+        content.text.push(b' ');
+        content.text.extend_from_slice(value.bytes);
+        content.entries.push(Slot { start, end: content.text.len(), priority: value.priority });
     }
-    Ok(Content { entries, layout: Some(summary.layout), ..Content::default() })
+    Ok(content)
 }
 
 fn read_text(output: Output, bytes: &[u8], faults: &mut Vec<Fault>) -> Content {
-    let mut content = Content::default();
-    let mut offset: usize = 0;
+    let mut content = Content { text: bytes.to_vec(), ..Content::default() };
+    let mut start: usize = 0;
     for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let next = start.saturating_add(line.len());
+        let slot = Slot { start, end: next.saturating_sub(1), priority: 0 };
         match line.strip_suffix(b"\n") {
-            None => content.unended = Some(offset),
-            Some(line) if line.starts_with(b"#") => content.comments.push((offset, line.into())),
-            Some(line) if is_line(output, line) => {
-                content.entries.push(Entry { text: line.into(), priority: 0 });
-            }
-            Some(_) => faults.push(Fault::BadLine { offset }),
+            None => content.unended = Some(start),
+            Some(line) if line.starts_with(b"#") => content.comments.push(slot),
+            Some(line) if is_line(output, line) => content.entries.push(slot),
+            Some(_) => faults.push(Fault::BadLine { offset: start }),
         }
-        offset = offset.saturating_add(line.len());
+        start = next;
     }
     content
 }
@@ -126,13 +151,13 @@ fn is_line(output: Output, line: &[u8]) -> bool {
 }
 
 /// Key and module of an entry. A module's own name is the key of what is said about it.
-pub(super) fn parts(output: Output, entry: &[u8]) -> (BString, BString) {
-    let first = |text: &[u8]| BString::from(text.split(|&b| b == b' ').next().unwrap_or_default());
-    let both = |name: BString| (name.clone(), name);
+pub(super) fn parts(output: Output, entry: &[u8]) -> (Cow<'_, [u8]>, Cow<'_, [u8]>) {
+    let first = |text: &'_ [u8]| text.split(|&b| b == b' ').next().unwrap_or_default().len();
     let (entry, module_last) = match output {
         Output::Dep => {
-            let path = first(entry);
-            return both(module_name(&path).collect::<Vec<u8>>().into());
+            let path = entry.get(..first(entry)).unwrap_or_default();
+            let name: Cow<'_, [u8]> = Cow::Owned(module_name(path).collect());
+            return (name.clone(), name);
         }
         Output::Alias | Output::Symbols => (entry.strip_prefix(b"alias ").unwrap_or(entry), true),
         Output::AliasIndex | Output::SymbolsIndex | Output::BuiltinAliasIndex => (entry, true),
@@ -141,12 +166,11 @@ pub(super) fn parts(output: Output, entry: &[u8]) -> (BString, BString) {
         Output::DepIndex | Output::BuiltinIndex | Output::Devname => (entry, false),
     };
     if !module_last {
-        return both(first(entry));
+        let name = Cow::Borrowed(entry.get(..first(entry)).unwrap_or_default());
+        return (name.clone(), name);
     }
-    match entry.rsplit_once_str(b" ") {
-        Some((key, module)) => (key.into(), module.into()),
-        None => both(entry.into()),
-    }
+    let (key, module) = entry.rsplit_once_str(b" ").unwrap_or((entry, entry));
+    (Cow::Borrowed(key), Cow::Borrowed(module))
 }
 
 /// Paths that an entry of `modules.dep` or its index names: the module's own, then what it needs.
@@ -178,21 +202,21 @@ impl Difference {
 
     /// Compares what is there with what should be there.
     pub(super) fn between(found: &Content, expected: &Content) -> Self {
-        if found.entries == expected.entries {
+        if found.with_priorities().eq(expected.with_priorities()) {
             return Self::default();
         }
-        let sorted = |content: &Content| {
-            let mut entries = content.entries.clone();
+        let sorted = |content| {
+            let mut entries: Vec<(&[u8], u32)> = Content::with_priorities(content).collect();
             entries.sort_unstable();
             entries
         };
         let (found, expected) = (sorted(found), sorted(expected));
         let mut difference = Self::default();
         merge(
-            found.iter().map(|entry| &entry.text),
-            expected.iter().map(|entry| &entry.text),
-            |extra| difference.extra.push(extra.clone()),
-            |lack| difference.lacks.push(lack.clone()),
+            found.iter().map(|(entry, _)| *entry),
+            expected.iter().map(|(entry, _)| *entry),
+            |extra| difference.extra.push(extra.into()),
+            |lack| difference.lacks.push(lack.into()),
         );
         if difference.is_none() {
             difference.order = found != expected;
@@ -204,10 +228,10 @@ impl Difference {
     pub(super) fn faults(&self, output: Output) -> impl Iterator<Item = Fault> {
         let mut by_module: BTreeMap<BString, (Vec<BString>, Vec<BString>)> = BTreeMap::new();
         for entry in &self.lacks {
-            by_module.entry(parts(output, entry).1).or_default().0.push(entry.clone());
+            by_module.entry(module_of(output, entry)).or_default().0.push(entry.clone());
         }
         for entry in &self.extra {
-            by_module.entry(parts(output, entry).1).or_default().1.push(entry.clone());
+            by_module.entry(module_of(output, entry)).or_default().1.push(entry.clone());
         }
         let entries = by_module.into_iter();
         let entries = entries.map(|(module, (lacks, extra))| Fault::Entries { module, lacks, extra });
@@ -243,44 +267,53 @@ pub(super) fn merge<T: Ord + Copy>(
     }
 }
 
+fn module_of(output: Output, entry: &[u8]) -> BString {
+    parts(output, entry).1.into_owned().into()
+}
+
 /// Whether a text and the index beside it say the same.
 pub(super) fn agree(text: Output, lines: &Content, index: &Content) -> bool {
-    let key = |line: &[u8]| -> Option<Vec<u8>> {
-        match text {
-            Output::Dep => {
-                let (_, module) = parts(text, line);
-                Some([module.as_slice(), b" ", line].concat())
-            }
-            Output::Alias => {
-                let (alias, module) = parts(text, line);
-                let mut key: Vec<u8> = normalize_alias(&alias).ok()?.collect();
-                key.push(b' ');
-                key.extend_from_slice(&module);
-                Some(key)
-            }
-            _ => Some(line.strip_prefix(b"alias ")?.to_vec()),
-        }
+    let mut counts: HashMap<&[u8], usize> = HashMap::with_capacity(index.len());
+    for entry in index.entries() {
+        let count = counts.entry(entry).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut left = index.len();
+    let mut take = |entry: &[u8]| {
+        let count = counts.get_mut(entry).filter(|count| **count > 0);
+        let found = count.map(|count| *count = count.saturating_sub(1)).is_some();
+        left = left.saturating_sub(1);
+        found
     };
-    let mut expected: Vec<Vec<u8>> = lines.entries.iter().filter_map(|line| key(&line.text)).collect();
-    expected.sort_unstable();
-    let mut found: Vec<&[u8]> = index.entries.iter().map(|entry| entry.text.as_slice()).collect();
-    found.sort_unstable();
-    expected.iter().map(Vec::as_slice).eq(found)
+    let all = lines.entries().all(|line| match text {
+        Output::Dep => take(&[&*parts(text, line).0, b" ", line].concat()),
+        Output::Alias => {
+            let (alias, module) = parts(text, line);
+            if is_normal_alias(&alias) {
+                return take(line.strip_prefix(b"alias ").unwrap_or(line));
+            }
+            // What has an unmatched bracket is in no index.
+            let Ok(alias) = normalize_alias(&alias) else { return true };
+            take(&[&*alias.collect::<Vec<u8>>(), b" ", &module].concat())
+        }
+        _ => take(line.strip_prefix(b"alias ").unwrap_or(line)),
+    });
+    all && left == 0
 }
 
 /// Of the entries that an index should have, those that a look-up in a damaged one does not give.
-pub(super) fn not_found<'e>(bytes: &[u8], expected: &'e Content, output: Output) -> Vec<&'e Entry> {
-    let Ok(index) = Index::parse(bytes) else { return expected.entries.iter().collect() };
-    let gives = |entry: &Entry| {
+pub(super) fn not_found<'e>(bytes: &[u8], expected: &'e Content, output: Output) -> Vec<&'e [u8]> {
+    let Ok(index) = Index::parse(bytes) else { return expected.entries().collect() };
+    let gives = |entry: &[u8]| {
         let (key, value) = match output {
-            Output::DepIndex | Output::BuiltinIndex => entry.text.split_once_str(b" "),
-            _ => entry.text.rsplit_once_str(b" "),
+            Output::DepIndex | Output::BuiltinIndex => entry.split_once_str(b" "),
+            _ => entry.rsplit_once_str(b" "),
         }
-        .unwrap_or((&entry.text, b""));
+        .unwrap_or((entry, b""));
         let Ok(values) = index.values(key) else { return false };
         values.map_while(Result::ok).any(|found| found.bytes == value)
     };
-    expected.entries.iter().filter(|entry| !gives(entry)).collect()
+    expected.entries().filter(|entry| !gives(entry)).collect()
 }
 
 /// Whether a look-up in a damaged index still gives anything for a key.
@@ -291,18 +324,17 @@ pub(super) fn gives_any(bytes: &[u8], key: &[u8]) -> bool {
 
 /// Where the comments of a text are not those that it should have.
 pub(super) fn wrong_comment(found: &Content, expected: &Content) -> Option<usize> {
-    let texts = |content: &Content| content.comments.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
-    let expected = texts(expected);
-    if texts(found) == expected {
+    let expected: Vec<&[u8]> = expected.comments.iter().map(|slot| expected.slice(slot)).collect();
+    if found.comments.iter().map(|slot| found.slice(slot)).eq(expected.iter().copied()) {
         return None;
     }
-    let wrong = found.comments.iter().find(|(_, text)| !expected.contains(text));
-    Some(wrong.map_or(0, |(offset, _)| *offset))
+    let wrong = found.comments.iter().find(|slot| !expected.contains(&found.slice(slot)));
+    Some(wrong.map_or(0, |slot| slot.start))
 }
 
 /// The keys of all entries.
-pub(super) fn keys(output: Output, content: &Content) -> BTreeSet<BString> {
-    content.entries.iter().map(|entry| parts(output, &entry.text).0).collect()
+pub(super) fn keys(output: Output, content: &Content) -> HashSet<Cow<'_, [u8]>> {
+    content.entries().map(|entry| parts(output, entry).0).collect()
 }
 
 /// Memory for walks.

@@ -40,7 +40,7 @@ use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use bstr::BString;
 
 use crate::{
-    index::{Index, Layout, Scratch},
+    index::{Layout, Scratch},
     options::Options,
     output::{IndexFiles, Output},
     source::{IoError, IoErrorKind, Source},
@@ -121,6 +121,11 @@ pub fn verify(stored: &StoredFiles, expected: &IndexFiles, exists: impl Fn(&[u8]
     examination.finish()
 }
 
+/// The bits of a reference that hold an offset.
+const OFFSET: u32 = 0x0fff_ffff;
+/// Where the root stands if a node stands in front of its children.
+const ROOT_IN_FRONT: u32 = 12;
+
 /// Files under examination.
 struct Examination<'f> {
     stored: &'f StoredFiles,
@@ -136,14 +141,14 @@ struct Examination<'f> {
 
 impl<'f> Examination<'f> {
     fn new(stored: &'f StoredFiles) -> Self {
-        let mut scratch = content::scratch();
-        let layouts = Output::ALL.into_iter().filter(|output| output.is_index()).filter_map(|output| {
-            let index = Index::parse(stored.get(output)?).ok()?;
-            // Without a child the root stands at the same place in both.
-            index.check(&mut scratch).ok().filter(|summary| summary.nodes > 1).map(|summary| summary.layout)
+        let roots = Output::ALL.into_iter().filter(|output| output.is_index()).filter_map(|output| {
+            let root = stored.get(output)?.get(8..12)?.first_chunk().map(|word| u32::from_be_bytes(*word))?;
+            // A root without anything stands at the same place in both layouts.
+            (root >> 28 != 0).then_some(root & OFFSET == ROOT_IN_FRONT)
         });
-        let (old, new): (Vec<_>, Vec<_>) = layouts.partition(|layout| *layout == Layout::PostOrder);
+        let (new, old): (Vec<_>, Vec<_>) = roots.partition(|in_front| *in_front);
         let old = old.len() > new.len();
+        let scratch = content::scratch();
         let (verified, contents, broken) = (Verified::default(), Vec::new(), BTreeSet::new());
         Self { stored, scratch, verified, contents, broken, old }
     }
@@ -172,7 +177,7 @@ impl<'f> Examination<'f> {
                     match content::read(output, bytes, len, &mut self.scratch, &mut faults) {
                         Some(read) => {
                             file.layout = read.layout;
-                            file.entries = Some(read.entries.len());
+                            file.entries = Some(read.len());
                             content = read;
                         }
                         None => {
@@ -213,8 +218,8 @@ impl<'f> Examination<'f> {
         };
         let damage = if self.broken.contains(&output) {
             let lost = content::not_found(bytes, &should, output);
-            let lost: Vec<_> = lost.into_iter().map(|entry| content::parts(output, &entry.text)).collect();
-            let lost = lost.iter().map(|(key, module)| (&***key, &***module));
+            let lost: Vec<_> = lost.into_iter().map(|entry| content::parts(output, entry)).collect();
+            let lost = lost.iter().map(|(key, module)| (&**key, &**module));
             Damage::of(output, lost, |key| content::gives_any(bytes, key))
         } else {
             let difference = Difference::between(content, &should);
@@ -240,8 +245,8 @@ impl<'f> Examination<'f> {
                 faults.extend(difference.faults(output));
             }
             let left = content::keys(output, content);
-            let lost = lost.iter().map(|(key, module)| (&***key, &***module));
-            Damage::of(output, lost, |key| left.contains(bstr::BStr::new(key)))
+            let lost = lost.iter().map(|(key, module)| (&**key, &**module));
+            Damage::of(output, lost, |key| left.contains(key))
         };
         self.verified.damage.extend(damage);
     }

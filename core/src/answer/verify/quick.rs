@@ -1,8 +1,9 @@
 //! A look that reads no module: form, agreement between the files, and times.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{borrow::Cow, collections::BTreeSet, vec::Vec};
 
 use bstr::BString;
+use hashbrown::HashSet;
 
 use super::{Examination, Fault, StoredFiles, TWINS, Verified, content};
 use crate::{
@@ -62,8 +63,8 @@ fn has_device_nodes(stored: &StoredFiles) -> bool {
 
 /// Every file names modules of the list, and those of `modules.dep` all of them.
 fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
-    let paths: BTreeSet<&[u8]> = modules.iter().map(ModuleFile::printed_path).collect();
-    let names: BTreeSet<&[u8]> = modules.iter().map(ModuleFile::name).collect();
+    let paths: HashSet<&[u8]> = modules.iter().map(ModuleFile::printed_path).collect();
+    let names: HashSet<&[u8]> = modules.iter().map(ModuleFile::name).collect();
     let mut faults: Vec<(Output, Fault)> = Vec::new();
     for (output, content) in &examination.contents {
         let output = *output;
@@ -74,23 +75,23 @@ fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
             continue;
         }
         let is_dep = matches!(output, Output::Dep | Output::DepIndex);
-        let mut named: BTreeSet<BString> = BTreeSet::new();
+        let mut named: HashSet<Cow<'_, [u8]>> = HashSet::new();
         let mut strangers: Vec<BString> = Vec::new();
         let mut lost: BTreeSet<&[u8]> = BTreeSet::new();
-        for entry in &content.entries {
-            let (_, module) = content::parts(output, &entry.text);
+        for entry in content.entries() {
+            let (_, module) = content::parts(output, entry);
             if is_dep {
-                lost.extend(content::paths(output, &entry.text).filter(|path| !paths.contains(path)));
+                lost.extend(content::paths(output, entry).filter(|path| !paths.contains(path)));
                 named.insert(module);
-            } else if !names.contains(&**module) {
-                strangers.push(entry.text.clone());
+            } else if !names.contains(&*module) {
+                strangers.push(entry.into());
             }
         }
         faults.extend(lost.into_iter().map(|path| (output, Fault::NoFile { path: path.into() })));
         let difference = content::Difference { extra: strangers, ..Default::default() };
         faults.extend(difference.faults(output).map(|fault| (output, fault)));
         if is_dep {
-            let missing = modules.iter().filter(|file| !named.contains(bstr::BStr::new(file.name())));
+            let missing = modules.iter().filter(|file| !named.contains(file.name()));
             faults.extend(missing.map(|file| {
                 let lacks = Vec::from([file.printed_path().into()]);
                 (output, Fault::Entries { module: file.name().into(), lacks, extra: Vec::new() })
