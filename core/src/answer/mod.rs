@@ -44,6 +44,8 @@ mod schedule;
 mod soft_dependencies;
 #[cfg(feature = "answers")]
 mod strict;
+#[cfg(feature = "answers")]
+mod verify;
 
 #[cfg(feature = "answers")]
 pub use firmware::{FirmwareDirectories, FirmwareFile};
@@ -65,5 +67,10 @@ pub use resolver::Resolver;
 pub use schedule::{InstallCommand, Schedule, ScheduledModule, proposals, schedule};
 #[cfg(feature = "answers")]
 pub use strict::{
-    Cause, Check, Explanation, Fault, Finding, Gap, Modules, NotChecked, Provider, Verdict, strict,
+    Cause, Check, Explanation, ExportedBy, Gap, LoadFault, LoadFinding, Modules, NotChecked, Verdict, strict,
+};
+#[cfg(feature = "answers")]
+pub use verify::{
+    Count, Damage, FileFault, FileFinding, FileTime, StoredFiles, Times, Verified, VerifiedFile, verify,
+    verify_quick,
 };

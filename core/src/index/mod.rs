@@ -89,3 +89,5 @@ pub use writer::IndexTooLarge;
 mod examples;
 #[cfg(all(test, feature = "alloc"))]
 mod model;
+#[cfg(all(test, feature = "answers"))]
+pub(crate) use model::post_order;

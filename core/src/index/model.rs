@@ -52,6 +52,16 @@ impl Trie {
         out
     }
 
+    /// The file as older releases laid it out (§6); gives the reference to the node.
+    #[cfg(feature = "answers")]
+    fn emit_after_children(&self, out: &mut Vec<u8>) -> u32 {
+        let children: BTreeMap<u8, u32> =
+            self.children.iter().map(|(&edge, child)| (edge, child.emit_after_children(out))).collect();
+        let reference = u32::try_from(out.len()).unwrap() | self.flags();
+        self.head(|edge| children.get(&edge).copied().unwrap_or(0), out);
+        reference
+    }
+
     fn flags(&self) -> u32 {
         let flag = |is_set, bit| u32::from(is_set) << bit;
         flag(!self.prefix.is_empty(), 31)
@@ -77,17 +87,31 @@ impl Trie {
 
     fn emit(&self, at: u32, out: &mut Vec<u8>) {
         assert_eq!(out.len(), at as usize);
+        let mut next = at + self.size();
+        let reference = |edge| {
+            let child = self.children.get(&edge);
+            let reference = child.map_or(0, |child| next | child.flags());
+            next += child.map_or(0, Self::total);
+            reference
+        };
+        self.head(reference, out);
+        let mut next = at + self.size();
+        for child in self.children.values() {
+            child.emit(next, out);
+            next += child.total();
+        }
+    }
+
+    /// A node without its children; `reference` gives what leads to each of them.
+    fn head(&self, mut reference: impl FnMut(u8) -> u32, out: &mut Vec<u8>) {
         if !self.prefix.is_empty() {
             out.extend(&self.prefix);
             out.push(0);
         }
         if let Some((first, last)) = self.edges() {
             out.extend([first, last]);
-            let mut next = at + self.size();
             for edge in first..=last {
-                let child = self.children.get(&edge);
-                out.extend(child.map_or(0, |child| next | child.flags()).to_be_bytes());
-                next += child.map_or(0, Self::total);
+                out.extend(reference(edge).to_be_bytes());
             }
         }
         if !self.values.is_empty() {
@@ -97,11 +121,6 @@ impl Trie {
             out.extend(priority.to_be_bytes());
             out.extend(value);
             out.push(0);
-        }
-        let mut next = at + self.size();
-        for child in self.children.values() {
-            child.emit(next, out);
-            next += child.total();
         }
     }
 
@@ -144,6 +163,17 @@ impl Trie {
             self.values.iter().for_each(|(priority, value)| add_value(found, value, *priority));
         }
     }
+}
+
+/// An index with these entries, which stand in the order of a dump, as kmod up to release 33 writes it.
+#[cfg(feature = "answers")]
+pub(crate) fn post_order(entries: &[(Vec<u8>, Vec<u8>, u32)]) -> Vec<u8> {
+    let mut root = Trie::default();
+    entries.iter().rev().for_each(|(key, value, priority)| root.insert(key, value, *priority));
+    let mut out = EMPTY.to_vec();
+    let reference = root.emit_after_children(&mut out);
+    out[8..12].copy_from_slice(&reference.to_be_bytes());
+    out
 }
 
 /// Inserts before the first value with the same or a higher priority (§3.3).

@@ -59,7 +59,7 @@ impl Check {
 
 /// Who provides a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Provider {
+pub enum ExportedBy {
     /// The kernel itself.
     Kernel,
     /// A module, by its path.
@@ -68,14 +68,14 @@ pub enum Provider {
     Others,
 }
 
-impl Provider {
+impl ExportedBy {
     /// The verb.
     pub(super) fn has(&self) -> &'static str {
         if *self == Self::Others { "have" } else { "has" }
     }
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for ExportedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kernel => f.write_str("the kernel"),
@@ -87,19 +87,19 @@ impl fmt::Display for Provider {
 
 /// One thing that is wrong with one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct LoadFinding {
     /// The module's name.
     pub module: BString,
     /// Its path, as index files have it.
     pub file: BString,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: LoadFault,
 }
 
 /// What is wrong with a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum LoadFault {
     /// It cannot be read.
     Corrupt {
         /// Why.
@@ -126,7 +126,7 @@ pub enum Fault {
         /// The version there is.
         provided: u64,
         /// Who has it.
-        provider: Provider,
+        provider: ExportedBy,
     },
     /// Nobody provides a symbol that it needs.
     Unresolved {
@@ -140,7 +140,7 @@ pub enum Fault {
         /// Its license.
         license: BString,
         /// Whose symbol it is.
-        provider: Provider,
+        provider: ExportedBy,
     },
     /// It uses a symbol of a namespace that it does not import.
     Namespace {
@@ -149,14 +149,14 @@ pub enum Fault {
         /// The namespace.
         namespace: BString,
         /// Whose symbol it is.
-        provider: Provider,
+        provider: ExportedBy,
     },
     /// It exports a symbol that another one exports.
     DuplicateSymbol {
         /// The symbol.
         symbol: BString,
         /// The other one.
-        other: Provider,
+        other: ExportedBy,
     },
     /// Another file has its name, and no line of the configuration prefers one of them.
     DuplicateFile {
@@ -165,19 +165,19 @@ pub enum Fault {
     },
 }
 
-impl Finding {
+impl LoadFinding {
     /// Which check found it.
     #[must_use]
     pub fn check(&self) -> Check {
         match self.fault {
-            Fault::Corrupt { .. } => Check::Corrupt,
-            Fault::Cycle { .. } => Check::Cycle,
-            Fault::Vermagic { .. } => Check::Vermagic,
-            Fault::Crc { .. } => Check::Crc,
-            Fault::Unresolved { .. } => Check::Unresolved,
-            Fault::GplOnly { .. } => Check::Gpl,
-            Fault::Namespace { .. } => Check::Namespace,
-            Fault::DuplicateSymbol { .. } | Fault::DuplicateFile { .. } => Check::Duplicate,
+            LoadFault::Corrupt { .. } => Check::Corrupt,
+            LoadFault::Cycle { .. } => Check::Cycle,
+            LoadFault::Vermagic { .. } => Check::Vermagic,
+            LoadFault::Crc { .. } => Check::Crc,
+            LoadFault::Unresolved { .. } => Check::Unresolved,
+            LoadFault::GplOnly { .. } => Check::Gpl,
+            LoadFault::Namespace { .. } => Check::Namespace,
+            LoadFault::DuplicateSymbol { .. } | LoadFault::DuplicateFile { .. } => Check::Duplicate,
         }
     }
 
@@ -185,30 +185,30 @@ impl Finding {
     #[must_use]
     pub fn symbol(&self) -> Option<&[u8]> {
         match &self.fault {
-            Fault::Crc { symbol, .. }
-            | Fault::Unresolved { symbol }
-            | Fault::GplOnly { symbol, .. }
-            | Fault::Namespace { symbol, .. }
-            | Fault::DuplicateSymbol { symbol, .. } => Some(symbol),
+            LoadFault::Crc { symbol, .. }
+            | LoadFault::Unresolved { symbol }
+            | LoadFault::GplOnly { symbol, .. }
+            | LoadFault::Namespace { symbol, .. }
+            | LoadFault::DuplicateSymbol { symbol, .. } => Some(symbol),
             _ => None,
         }
     }
 
     /// Who provides the symbol that it is about.
     #[must_use]
-    pub fn provider(&self) -> Option<&Provider> {
+    pub fn provider(&self) -> Option<&ExportedBy> {
         match &self.fault {
-            Fault::Crc { provider, .. }
-            | Fault::GplOnly { provider, .. }
-            | Fault::Namespace { provider, .. }
-            | Fault::DuplicateSymbol { other: provider, .. } => Some(provider),
+            LoadFault::Crc { provider, .. }
+            | LoadFault::GplOnly { provider, .. }
+            | LoadFault::Namespace { provider, .. }
+            | LoadFault::DuplicateSymbol { other: provider, .. } => Some(provider),
             _ => None,
         }
     }
 }
 
 /// A sentence about the file, without its name.
-impl fmt::Display for Fault {
+impl fmt::Display for LoadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt { why } => f.write_str(why),

@@ -7,7 +7,7 @@ use core::fmt;
 use bstr::BString;
 use hashbrown::{HashMap, HashSet};
 
-use super::{Check, Fault, Finding, Provider, finding::Circle};
+use super::{Check, ExportedBy, LoadFault, LoadFinding, finding::Circle};
 use crate::answer::load_order::Printable;
 
 /// What explains findings.
@@ -45,7 +45,7 @@ pub enum Explanation {
         /// The version there is.
         provided: u64,
         /// Who has it.
-        provider: Provider,
+        provider: ExportedBy,
     },
     /// Nobody provides this symbol.
     Unresolved {
@@ -76,7 +76,7 @@ pub enum Explanation {
         /// The module's path.
         file: BString,
         /// The other one.
-        other: Provider,
+        other: ExportedBy,
     },
     /// Two files have one name.
     DuplicateFile {
@@ -110,7 +110,7 @@ pub struct Cause {
     /// What explains them.
     pub explanation: Explanation,
     /// At least one.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<LoadFinding>,
 }
 
 impl Cause {
@@ -121,7 +121,7 @@ impl Cause {
     }
 
     fn symbols(&self) -> usize {
-        self.findings.iter().filter_map(Finding::symbol).collect::<HashSet<_>>().len()
+        self.findings.iter().filter_map(LoadFinding::symbol).collect::<HashSet<_>>().len()
     }
 }
 
@@ -139,7 +139,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = self.findings.first();
         let modules = self.modules();
-        let first_symbol = Printable(first.and_then(Finding::symbol).unwrap_or_default());
+        let first_symbol = Printable(first.and_then(LoadFinding::symbol).unwrap_or_default());
         let symbols = Count(self.symbols(), "symbol");
         // Names the one module, or counts them and names the first.
         let who = |f: &mut fmt::Formatter<'_>, one: &str, several: &str| {
@@ -153,7 +153,7 @@ impl fmt::Display for Cause {
             Explanation::Corrupt { file } => {
                 write!(f, "{}: ", Printable(file))?;
                 match first.map(|first| &first.fault) {
-                    Some(Fault::Corrupt { why }) => f.write_str(why)?,
+                    Some(LoadFault::Corrupt { why }) => f.write_str(why)?,
                     _ => f.write_str("it cannot be read")?,
                 }
                 let others = modules.saturating_sub(1);
@@ -176,7 +176,7 @@ impl fmt::Display for Cause {
             Explanation::Symbol { symbol, provided, provider } => {
                 who(f, "wants", "want")?;
                 let mut needed = self.findings.iter().filter_map(|finding| match finding.fault {
-                    Fault::Crc { needed, .. } => Some(needed),
+                    LoadFault::Crc { needed, .. } => Some(needed),
                     _ => None,
                 });
                 let needed = needed.next().unwrap_or(0);
@@ -236,7 +236,7 @@ pub(super) struct Causes {
 }
 
 impl Causes {
-    pub(super) fn add(&mut self, explanation: Explanation, finding: Finding) {
+    pub(super) fn add(&mut self, explanation: Explanation, finding: LoadFinding) {
         let number = *self.numbers.entry(explanation).or_insert_with_key(|explanation| {
             self.causes.push(Cause { explanation: explanation.clone(), findings: Vec::new() });
             self.causes.len().saturating_sub(1)

@@ -6,7 +6,7 @@ use bstr::BString;
 use hashbrown::HashMap;
 
 use super::{
-    Cause, Check, Explanation, Fault, Finding, Gap, Modules, NotChecked, Provider, Verdict,
+    Cause, Check, Explanation, ExportedBy, Gap, LoadFault, LoadFinding, Modules, NotChecked, Verdict,
     exporters::{Exporter, Exporters, Twice, needed_name},
     group::Causes,
 };
@@ -93,16 +93,16 @@ impl<'a> Judge<'a> {
         self.checks.contains(&check)
     }
 
-    fn finding(&self, number: ModuleIndex, fault: Fault) -> Finding {
+    fn finding(&self, number: ModuleIndex, fault: LoadFault) -> LoadFinding {
         let file = self.file(number);
         let text = |part: fn(&ModuleFile) -> &[u8]| file.map(part).unwrap_or_default().into();
-        Finding { module: text(ModuleFile::name), file: text(ModuleFile::printed_path), fault }
+        LoadFinding { module: text(ModuleFile::name), file: text(ModuleFile::printed_path), fault }
     }
 
-    fn provider(&self, owner: Option<ModuleIndex>) -> Provider {
+    fn provider(&self, owner: Option<ModuleIndex>) -> ExportedBy {
         match owner.and_then(|owner| self.file(owner)) {
-            Some(file) => Provider::Module(file.printed_path().into()),
-            None => Provider::Kernel,
+            Some(file) => ExportedBy::Module(file.printed_path().into()),
+            None => ExportedBy::Kernel,
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Judge<'a> {
         self.explain(number, own);
     }
 
-    fn corrupt(&self, number: ModuleIndex) -> Option<Fault> {
+    fn corrupt(&self, number: ModuleIndex) -> Option<LoadFault> {
         let load = self.modules.loads.get(usize::try_from(number).ok()?)?;
         let why = match load {
             Err(error) => Chain(error).to_string(),
@@ -187,15 +187,15 @@ impl<'a> Judge<'a> {
             Ok(facts) if facts.name_unended() => "the name of a symbol does not end".into(),
             Ok(facts) => facts.needs_lost()?.cause().into(),
         };
-        Some(Fault::Corrupt { why })
+        Some(LoadFault::Corrupt { why })
     }
 
-    fn vermagic(&self, facts: &Facts) -> Option<Fault> {
+    fn vermagic(&self, facts: &Facts) -> Option<LoadFault> {
         let found = vermagic_of(facts).unwrap_or_default();
         let expected = self.vermagic.as_slice();
         // Nothing but the version is known where no module was built for it.
         let same = found == expected || found.split(|&byte| byte == b' ').next() == Some(expected);
-        (!same).then(|| Fault::Vermagic { found: found.into(), expected: expected.into() })
+        (!same).then(|| LoadFault::Vermagic { found: found.into(), expected: expected.into() })
     }
 
     /// Judges the use of one symbol.
@@ -205,11 +205,11 @@ impl<'a> Judge<'a> {
         facts: &Facts,
         need: Need<'_>,
         exporter: Option<Exporter<'_>>,
-        found: &mut Vec<Fault>,
+        found: &mut Vec<LoadFault>,
     ) {
         let Some(exporter) = exporter else {
             if self.kernel.is_some() && !need.weak && self.wants(Check::Unresolved) {
-                found.push(Fault::Unresolved { symbol: need.name.into() });
+                found.push(LoadFault::Unresolved { symbol: need.name.into() });
             }
             self.outvoted(need, found);
             return;
@@ -220,7 +220,7 @@ impl<'a> Judge<'a> {
             self.outvoted(need, found);
         } else if need.crc != 0 && need.crc != exporter.crc && self.wants(Check::Crc) {
             let (needed, provided) = (need.crc, exporter.crc);
-            found.push(Fault::Crc { symbol: symbol(), needed, provided, provider: provider() });
+            found.push(LoadFault::Crc { symbol: symbol(), needed, provided, provider: provider() });
         }
         if exporter.owner == Some(number) {
             return;
@@ -229,7 +229,7 @@ impl<'a> Judge<'a> {
             let license = facts.values(ModinfoKey::License).next().unwrap_or_default();
             if !is_gpl(license) {
                 let license = license.into();
-                found.push(Fault::GplOnly { symbol: symbol(), license, provider: provider() });
+                found.push(LoadFault::GplOnly { symbol: symbol(), license, provider: provider() });
             }
         }
         if !exporter.namespace.is_empty() && self.wants(Check::Namespace) {
@@ -239,40 +239,40 @@ impl<'a> Judge<'a> {
                 facts.values(ModinfoKey::ImportNamespace).any(|import| import == exporter.namespace);
             if !is_for_module(exporter.namespace, name) && !imports {
                 let namespace = exporter.namespace.into();
-                found.push(Fault::Namespace { symbol: symbol(), namespace, provider: provider() });
+                found.push(LoadFault::Namespace { symbol: symbol(), namespace, provider: provider() });
             }
         }
     }
 
     /// Compares with what most modules say.
-    fn outvoted(&self, need: Need<'_>, found: &mut Vec<Fault>) {
+    fn outvoted(&self, need: Need<'_>, found: &mut Vec<LoadFault>) {
         let Some(votes) = self.votes.get(need.name).filter(|_| need.crc != 0) else { return };
         // The first of several with as many.
         let Some(most) = votes.iter().rev().max_by_key(|vote| vote.count) else { return };
         if most.crc != need.crc {
             let (symbol, needed, provided) = (need.name.into(), need.crc, most.crc);
-            found.push(Fault::Crc { symbol, needed, provided, provider: Provider::Others });
+            found.push(LoadFault::Crc { symbol, needed, provided, provider: ExportedBy::Others });
         }
     }
 
     /// Gives a module's faults to what explains them.
-    fn explain(&mut self, number: ModuleIndex, faults: Vec<Fault>) {
+    fn explain(&mut self, number: ModuleIndex, faults: Vec<LoadFault>) {
         let other_kernel = faults.iter().find_map(|fault| match fault {
-            Fault::Crc { symbol, needed, provided, .. } if symbol == "module_layout" => {
+            LoadFault::Crc { symbol, needed, provided, .. } if symbol == "module_layout" => {
                 Some(Explanation::OtherKernel { needed: *needed, provided: *provided })
             }
             _ => None,
         });
         let other_magic = || {
             faults.iter().find_map(|fault| match fault {
-                Fault::Vermagic { found, expected } => {
+                LoadFault::Vermagic { found, expected } => {
                     Some(Explanation::Vermagic { found: found.clone(), expected: expected.clone() })
                 }
                 _ => None,
             })
         };
         let foreign = other_kernel.or_else(other_magic);
-        let lost = if faults.iter().any(|fault| matches!(fault, Fault::Unresolved { .. })) {
+        let lost = if faults.iter().any(|fault| matches!(fault, LoadFault::Unresolved { .. })) {
             self.lost_dependency(number)
         } else {
             None
@@ -280,12 +280,12 @@ impl<'a> Judge<'a> {
         let file = self.file(number).map(|file| BString::from(file.printed_path())).unwrap_or_default();
         for fault in faults {
             let explanation = match &fault {
-                Fault::Vermagic { .. } | Fault::Crc { .. } | Fault::Unresolved { .. }
+                LoadFault::Vermagic { .. } | LoadFault::Crc { .. } | LoadFault::Unresolved { .. }
                     if foreign.is_some() =>
                 {
                     foreign.clone()
                 }
-                Fault::Unresolved { .. } if lost.is_some() => lost.clone(),
+                LoadFault::Unresolved { .. } if lost.is_some() => lost.clone(),
                 _ => None,
             };
             let explanation = explanation.unwrap_or_else(|| alone(&file, &fault));
@@ -328,7 +328,7 @@ impl<'a> Judge<'a> {
                 BString::from(self.file(module).map(ModuleFile::name).unwrap_or_default())
             };
             let modules: Vec<BString> = cycle.iter().map(name).collect();
-            let finding = self.finding(first, Fault::Cycle { modules: modules.clone() });
+            let finding = self.finding(first, LoadFault::Cycle { modules: modules.clone() });
             self.causes.add(Explanation::Cycle { modules }, finding);
         }
     }
@@ -339,7 +339,7 @@ impl<'a> Judge<'a> {
         }
         for &Twice { symbol, owner, other } in &self.exporters.twice {
             if self.concerns(owner, other) {
-                let fault = Fault::DuplicateSymbol { symbol: symbol.into(), other: self.provider(other) };
+                let fault = LoadFault::DuplicateSymbol { symbol: symbol.into(), other: self.provider(other) };
                 self.explain(owner, Vec::from([fault]));
             }
         }
@@ -347,7 +347,7 @@ impl<'a> Judge<'a> {
             if let Some(&winner) = self.by_name.get(shadowed.name())
                 && self.is_asked(winner)
             {
-                let fault = Fault::DuplicateFile { other: shadowed.printed_path().into() };
+                let fault = LoadFault::DuplicateFile { other: shadowed.printed_path().into() };
                 self.explain(winner, Vec::from([fault]));
             }
         }
@@ -369,18 +369,20 @@ impl<'a> Judge<'a> {
 }
 
 /// The explanation of a fault that nothing else explains.
-fn alone(file: &BString, fault: &Fault) -> Explanation {
+fn alone(file: &BString, fault: &LoadFault) -> Explanation {
     let file = file.clone();
     match fault.clone() {
-        Fault::Corrupt { .. } => Explanation::Corrupt { file },
-        Fault::Cycle { modules } => Explanation::Cycle { modules },
-        Fault::Vermagic { found, expected } => Explanation::Vermagic { found, expected },
-        Fault::Crc { symbol, provided, provider, .. } => Explanation::Symbol { symbol, provided, provider },
-        Fault::Unresolved { symbol } => Explanation::Unresolved { symbol },
-        Fault::GplOnly { license, .. } => Explanation::GplOnly { file, license },
-        Fault::Namespace { namespace, .. } => Explanation::Namespace { file, namespace },
-        Fault::DuplicateSymbol { other, .. } => Explanation::DuplicateSymbols { file, other },
-        Fault::DuplicateFile { other } => Explanation::DuplicateFile { file, other },
+        LoadFault::Corrupt { .. } => Explanation::Corrupt { file },
+        LoadFault::Cycle { modules } => Explanation::Cycle { modules },
+        LoadFault::Vermagic { found, expected } => Explanation::Vermagic { found, expected },
+        LoadFault::Crc { symbol, provided, provider, .. } => {
+            Explanation::Symbol { symbol, provided, provider }
+        }
+        LoadFault::Unresolved { symbol } => Explanation::Unresolved { symbol },
+        LoadFault::GplOnly { license, .. } => Explanation::GplOnly { file, license },
+        LoadFault::Namespace { namespace, .. } => Explanation::Namespace { file, namespace },
+        LoadFault::DuplicateSymbol { other, .. } => Explanation::DuplicateSymbols { file, other },
+        LoadFault::DuplicateFile { other } => Explanation::DuplicateFile { file, other },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Will these modules load? What depmod's index files don't say, and the kernel says only at boot.
 //!
 //! Every module is judged by what the kernel looks at when it loads one: its symbols, their versions, what is
-//! GPL-only, namespaces, the version magic. What is wrong is a [`Finding`]; findings that one thing explains are a
+//! GPL-only, namespaces, the version magic. What is wrong is a [`LoadFinding`]; findings that one thing explains are a
 //! [`Cause`], because a driver that was built for another kernel disagrees about hundreds of symbols:
 //!
 //! ```text
@@ -24,7 +24,7 @@ mod finding;
 mod group;
 mod judge;
 
-pub use finding::{Check, Fault, Finding, Provider};
+pub use finding::{Check, ExportedBy, LoadFault, LoadFinding};
 pub use group::{Cause, Explanation};
 pub use judge::strict;
 
@@ -61,7 +61,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// All findings, with the number of their cause.
-    pub fn findings(&self) -> impl Iterator<Item = (usize, &Finding)> {
+    pub fn findings(&self) -> impl Iterator<Item = (usize, &LoadFinding)> {
         let causes = self.causes.iter().enumerate();
         causes.flat_map(|(number, cause)| cause.findings.iter().map(move |finding| (number, finding)))
     }

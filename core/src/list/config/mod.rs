@@ -94,6 +94,13 @@ impl Config {
         Ok(parser.finish())
     }
 
+    /// The files that [`Config::load`] reads, in their order.
+    #[cfg(feature = "answers")]
+    pub fn files<S: Source>(source: &S, paths: &[impl AsRef<[u8]>]) -> Vec<BString> {
+        let files = files::list(source, paths, &mut ());
+        files.into_iter().flatten().filter(|file| !file.is_empty).map(|file| file.path.into()).collect()
+    }
+
     /// Whether the walk skips files and directories with this name.
     #[must_use]
     pub fn is_excluded(&self, name: &[u8]) -> bool {

@@ -19,6 +19,8 @@ mod plan_text;
 mod planned;
 mod requests;
 mod strict;
+mod style;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -36,6 +38,7 @@ pub(super) const COMMANDS: &[Named] = &[
     ("dump", main_of::<dump::Dump>),
     ("lookup", main_of::<lookup::Lookup>),
     ("plan", main_of::<plan::Plan>),
+    ("verify", main_of::<verify::Verify>),
 ];
 
 /// The format of an answer.

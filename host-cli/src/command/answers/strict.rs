@@ -14,8 +14,8 @@ use std::thread;
 
 use bstr::BString;
 use depmod_core::parts::answer::{
-    Cause, Check, ExportsFile, Finding, FoundExports, KernelPlace, Modules, NotChecked, Provider, Verdict,
-    find_kernel_exports, strict,
+    Cause, Check, ExportedBy, ExportsFile, FoundExports, KernelPlace, LoadFinding, Modules, NotChecked,
+    Verdict, find_kernel_exports, strict,
 };
 use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList};
@@ -344,8 +344,8 @@ fn of_cause(cause: &Cause) -> Value {
     })
 }
 
-fn of_finding(cause: usize, finding: &Finding) -> Value {
-    use depmod_core::parts::answer::Fault;
+fn of_finding(cause: usize, finding: &LoadFinding) -> Value {
+    use depmod_core::parts::answer::LoadFault;
 
     let mut object = Map::new();
     object.insert("kind".into(), json!(finding.check().name()));
@@ -356,23 +356,23 @@ fn of_finding(cause: usize, finding: &Finding) -> Value {
         json::text(&mut object, "symbol", symbol);
     }
     match finding.provider() {
-        Some(Provider::Module(path)) => json::text(&mut object, "provider", path),
-        Some(Provider::Kernel) => json::text(&mut object, "provider", b"vmlinux"),
+        Some(ExportedBy::Module(path)) => json::text(&mut object, "provider", path),
+        Some(ExportedBy::Kernel) => json::text(&mut object, "provider", b"vmlinux"),
         _ => {}
     }
     match &finding.fault {
-        Fault::Crc { needed, provided, .. } => {
+        LoadFault::Crc { needed, provided, .. } => {
             object.insert("needed_crc".into(), json!(format!("{needed:#010x}")));
             object.insert("provided_crc".into(), json!(format!("{provided:#010x}")));
         }
-        Fault::Vermagic { found, expected } => {
+        LoadFault::Vermagic { found, expected } => {
             json::text(&mut object, "found", found);
             json::text(&mut object, "expected", expected);
         }
-        Fault::GplOnly { license, .. } => json::text(&mut object, "license", license),
-        Fault::Namespace { namespace, .. } => json::text(&mut object, "namespace", namespace),
-        Fault::DuplicateFile { other } => json::text(&mut object, "other", other),
-        Fault::Cycle { modules } => {
+        LoadFault::GplOnly { license, .. } => json::text(&mut object, "license", license),
+        LoadFault::Namespace { namespace, .. } => json::text(&mut object, "namespace", namespace),
+        LoadFault::DuplicateFile { other } => json::text(&mut object, "other", other),
+        LoadFault::Cycle { modules } => {
             let names = modules.iter().map(|name| String::from_utf8_lossy(name).into_owned());
             object.insert("modules".into(), names.collect());
         }

@@ -1,0 +1,343 @@
+//! What an index file says, whatever its layout: entries that can be compared.
+
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, vec::Vec};
+
+use bstr::{BString, ByteSlice};
+use hashbrown::{HashMap, HashSet};
+
+use super::FileFault;
+use crate::{
+    index::{Flaw, Index, IndexError, Layout, Scratch, VERSION},
+    name::{is_normal_alias, module_name, normalize_alias},
+    output::Output,
+};
+
+/// The entries of a file that could be read: lines of a text, or key and value of an index with a space between
+/// them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    text: Vec<u8>,
+    entries: Vec<Slot>,
+    /// How the nodes of an index are ordered.
+    pub(super) layout: Option<Layout>,
+    /// A text whose last line does not end; where that line begins.
+    pub(super) unended: Option<usize>,
+    /// Comments of a text: the heading.
+    comments: Vec<Slot>,
+}
+
+/// Where an entry stands in the text.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start: usize,
+    end: usize,
+    /// A module's place in the order; only an index tells it.
+    priority: u32,
+}
+
+impl Content {
+    fn slice(&self, slot: &Slot) -> &[u8] {
+        self.text.get(slot.start..slot.end).unwrap_or_default()
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entries, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().map(|slot| self.slice(slot))
+    }
+
+    fn with_priorities(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        self.entries.iter().map(|slot| (self.slice(slot), slot.priority))
+    }
+}
+
+/// Reads a file; notes what is wrong with its form. `None` if nothing of it can be told. `len` is the
+/// length that it should have, if that is known.
+pub(super) fn read(
+    output: Output,
+    bytes: &[u8],
+    len: Option<usize>,
+    scratch: &mut Scratch,
+    faults: &mut Vec<FileFault>,
+) -> Option<Content> {
+    if output.is_index() {
+        match read_index(bytes, scratch) {
+            Ok(content) => Some(content),
+            Err(IndexError::Corrupt { offset, flaw: Flaw::Trailing }) => {
+                faults.push(FileFault::Trailing { offset, bytes: bytes.len().saturating_sub(offset) });
+                bytes.get(..offset).and_then(|whole| read_index(whole, scratch).ok())
+            }
+            Err(error) => {
+                faults.push(fault_of(error, bytes.len(), len));
+                None
+            }
+        }
+    } else {
+        Some(read_text(output, bytes, faults))
+    }
+}
+
+/// What an error of an index says about the file.
+fn fault_of(error: IndexError, found: usize, len: Option<usize>) -> FileFault {
+    match error {
+        IndexError::TooShort { len } => FileFault::Cut { offset: len },
+        IndexError::Magic { .. } | IndexError::Version { .. } => FileFault::Foreign(error),
+        IndexError::Corrupt { offset, flaw: Flaw::Truncated | Flaw::Unterminated | Flaw::Reference }
+            if len.is_none_or(|len| found < len) =>
+        {
+            FileFault::Cut { offset: offset.min(found) }
+        }
+        _ => FileFault::Corrupt(error),
+    }
+}
+
+fn read_index(bytes: &[u8], scratch: &mut Scratch) -> Result<Content, IndexError> {
+    let index = Index::parse(bytes)?;
+    // Readers accept any minor version, but every kmod writes this one.
+    if let Some(found) =
+        bytes.get(4..8).and_then(|word| word.first_chunk()).map(|word| u32::from_be_bytes(*word))
+        && found != VERSION
+    {
+        return Err(IndexError::Version { found });
+    }
+    let summary = index.check(scratch)?;
+    let mut content = Content { layout: Some(summary.layout), ..Content::default() };
+    content.entries.reserve(summary.values);
+    let mut walk = index.entries(scratch);
+    while let Some((key, value)) = walk.next_entry()? {
+        let start = content.text.len();
+        content.text.extend_from_slice(key);
+        content.text.push(b' ');
+        content.text.extend_from_slice(value.bytes);
+        content.entries.push(Slot { start, end: content.text.len(), priority: value.priority });
+    }
+    Ok(content)
+}
+
+fn read_text(output: Output, bytes: &[u8], faults: &mut Vec<FileFault>) -> Content {
+    let mut content = Content { text: bytes.to_vec(), ..Content::default() };
+    let mut start: usize = 0;
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let next = start.saturating_add(line.len());
+        let slot = Slot { start, end: next.saturating_sub(1), priority: 0 };
+        match line.strip_suffix(b"\n") {
+            None => content.unended = Some(start),
+            Some(line) if line.starts_with(b"#") => content.comments.push(slot),
+            Some(line) if is_line(output, line) => content.entries.push(slot),
+            Some(_) => faults.push(FileFault::BadLine { offset: start }),
+        }
+        start = next;
+    }
+    content
+}
+
+/// Whether a line has the form that this file's lines have.
+fn is_line(output: Output, line: &[u8]) -> bool {
+    let words = || line.split(|&b| b == b' ');
+    let first = words().next().unwrap_or_default();
+    match output {
+        Output::Dep => first.strip_suffix(b":").is_some_and(|path| !path.is_empty()),
+        Output::Alias => first == b"alias" && words().count() >= 3,
+        Output::Symbols => line.starts_with(b"alias symbol:") && words().count() >= 3,
+        Output::Softdep => first == b"softdep" && words().count() >= 3,
+        Output::Weakdep => first == b"weakdep" && words().count() >= 3,
+        Output::Devname => words().count() == 3,
+        _ => false,
+    }
+}
+
+/// Key and module of an entry. A module's own name is the key of what is said about it.
+pub(super) fn parts(output: Output, entry: &[u8]) -> (Cow<'_, [u8]>, Cow<'_, [u8]>) {
+    let first = |text: &'_ [u8]| text.split(|&b| b == b' ').next().unwrap_or_default().len();
+    let (entry, module_last) = match output {
+        Output::Dep => {
+            let path = entry.get(..first(entry)).unwrap_or_default();
+            let name: Cow<'_, [u8]> = Cow::Owned(module_name(path).collect());
+            return (name.clone(), name);
+        }
+        Output::Alias | Output::Symbols => (entry.strip_prefix(b"alias ").unwrap_or(entry), true),
+        Output::AliasIndex | Output::SymbolsIndex | Output::BuiltinAliasIndex => (entry, true),
+        Output::Softdep => (entry.strip_prefix(b"softdep ").unwrap_or(entry), false),
+        Output::Weakdep => (entry.strip_prefix(b"weakdep ").unwrap_or(entry), false),
+        Output::DepIndex | Output::BuiltinIndex | Output::Devname => (entry, false),
+    };
+    if !module_last {
+        let name = Cow::Borrowed(entry.get(..first(entry)).unwrap_or_default());
+        return (name.clone(), name);
+    }
+    let (key, module) = entry.rsplit_once_str(b" ").unwrap_or((entry, entry));
+    (Cow::Borrowed(key), Cow::Borrowed(module))
+}
+
+/// Paths that an entry of `modules.dep` or its index names: the module's own, then what it needs.
+pub(super) fn paths(output: Output, entry: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let line = match output {
+        Output::DepIndex => entry.split_once_str(b" ").map_or(entry, |(_, line)| line),
+        _ => entry,
+    };
+    line.split(|&b| b == b' ')
+        .map(|word| word.strip_suffix(b":").unwrap_or(word))
+        .filter(|path| !path.is_empty())
+}
+
+/// How two files of one kind differ.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// Entries of the second that the first has not.
+    pub(super) lacks: Vec<BString>,
+    /// Entries of the first that the second has not.
+    pub(super) extra: Vec<BString>,
+    /// The same entries, but with other priorities.
+    pub(super) order: bool,
+}
+
+impl Difference {
+    pub(super) fn is_none(&self) -> bool {
+        self.lacks.is_empty() && self.extra.is_empty() && !self.order
+    }
+
+    /// Compares what is there with what should be there.
+    pub(super) fn between(found: &Content, expected: &Content) -> Self {
+        if found.with_priorities().eq(expected.with_priorities()) {
+            return Self::default();
+        }
+        let sorted = |content| {
+            let mut entries: Vec<(&[u8], u32)> = Content::with_priorities(content).collect();
+            entries.sort_unstable();
+            entries
+        };
+        let (found, expected) = (sorted(found), sorted(expected));
+        let mut difference = Self::default();
+        merge(
+            found.iter().map(|(entry, _)| *entry),
+            expected.iter().map(|(entry, _)| *entry),
+            |extra| difference.extra.push(extra.into()),
+            |lack| difference.lacks.push(lack.into()),
+        );
+        if difference.is_none() {
+            difference.order = found != expected;
+        }
+        difference
+    }
+
+    /// A finding for each module.
+    pub(super) fn faults(&self, output: Output) -> impl Iterator<Item = FileFault> {
+        let mut by_module: BTreeMap<BString, (Vec<BString>, Vec<BString>)> = BTreeMap::new();
+        for entry in &self.lacks {
+            by_module.entry(module_of(output, entry)).or_default().0.push(entry.clone());
+        }
+        for entry in &self.extra {
+            by_module.entry(module_of(output, entry)).or_default().1.push(entry.clone());
+        }
+        let entries = by_module.into_iter();
+        let entries = entries.map(|(module, (lacks, extra))| FileFault::Entries { module, lacks, extra });
+        entries.chain(self.order.then_some(FileFault::Order))
+    }
+}
+
+/// Calls back for what only one of two sorted sequences has.
+pub(super) fn merge<T: Ord + Copy>(
+    left: impl Iterator<Item = T>,
+    right: impl Iterator<Item = T>,
+    mut only_left: impl FnMut(T),
+    mut only_right: impl FnMut(T),
+) {
+    use core::cmp::Ordering::{Equal, Greater, Less};
+
+    let (mut left, mut right) = (left.peekable(), right.peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some(l), Some(r)) => l.cmp(r),
+            (Some(_), None) => Less,
+            (None, Some(_)) => Greater,
+            (None, None) => return,
+        };
+        if order == Equal {
+            left.next();
+            right.next();
+        } else if order == Less {
+            left.next().into_iter().for_each(&mut only_left);
+        } else {
+            right.next().into_iter().for_each(&mut only_right);
+        }
+    }
+}
+
+fn module_of(output: Output, entry: &[u8]) -> BString {
+    parts(output, entry).1.into_owned().into()
+}
+
+/// Whether a text and the index beside it say the same.
+pub(super) fn agree(text: Output, lines: &Content, index: &Content) -> bool {
+    let mut counts: HashMap<&[u8], usize> = HashMap::with_capacity(index.len());
+    for entry in index.entries() {
+        let count = counts.entry(entry).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut left = index.len();
+    let mut take = |entry: &[u8]| {
+        let count = counts.get_mut(entry).filter(|count| **count > 0);
+        let found = count.map(|count| *count = count.saturating_sub(1)).is_some();
+        left = left.saturating_sub(1);
+        found
+    };
+    let all = lines.entries().all(|line| match text {
+        Output::Dep => take(&[&*parts(text, line).0, b" ", line].concat()),
+        Output::Alias => {
+            let (alias, module) = parts(text, line);
+            if is_normal_alias(&alias) {
+                return take(line.strip_prefix(b"alias ").unwrap_or(line));
+            }
+            // What has an unmatched bracket is in no index.
+            let Ok(alias) = normalize_alias(&alias) else { return true };
+            take(&[&*alias.collect::<Vec<u8>>(), b" ", &module].concat())
+        }
+        _ => take(line.strip_prefix(b"alias ").unwrap_or(line)),
+    });
+    all && left == 0
+}
+
+/// Of the entries that an index should have, those that a look-up in a damaged one does not give.
+pub(super) fn not_found<'e>(bytes: &[u8], expected: &'e Content, output: Output) -> Vec<&'e [u8]> {
+    let Ok(index) = Index::parse(bytes) else { return expected.entries().collect() };
+    let gives = |entry: &[u8]| {
+        let (key, value) = match output {
+            Output::DepIndex | Output::BuiltinIndex => entry.split_once_str(b" "),
+            _ => entry.rsplit_once_str(b" "),
+        }
+        .unwrap_or((entry, b""));
+        let Ok(values) = index.values(key) else { return false };
+        values.map_while(Result::ok).any(|found| found.bytes == value)
+    };
+    expected.entries().filter(|entry| !gives(entry)).collect()
+}
+
+/// Whether a look-up in a damaged index still gives anything for a key.
+pub(super) fn gives_any(bytes: &[u8], key: &[u8]) -> bool {
+    let values = Index::parse(bytes).and_then(|index| index.values(key));
+    values.is_ok_and(|mut values| matches!(values.next(), Some(Ok(_))))
+}
+
+/// Where the comments of a text are not those that it should have.
+pub(super) fn wrong_comment(found: &Content, expected: &Content) -> Option<usize> {
+    let expected: Vec<&[u8]> = expected.comments.iter().map(|slot| expected.slice(slot)).collect();
+    if found.comments.iter().map(|slot| found.slice(slot)).eq(expected.iter().copied()) {
+        return None;
+    }
+    let wrong = found.comments.iter().find(|slot| !expected.contains(&found.slice(slot)));
+    Some(wrong.map_or(0, |slot| slot.start))
+}
+
+/// The keys of all entries.
+pub(super) fn keys(output: Output, content: &Content) -> HashSet<Cow<'_, [u8]>> {
+    content.entries().map(|entry| parts(output, entry).0).collect()
+}
+
+/// Memory for walks.
+pub(super) fn scratch() -> Box<Scratch> {
+    Box::new(Scratch::new())
+}

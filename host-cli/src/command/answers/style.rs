@@ -1,0 +1,71 @@
+//! How text for people looks on a terminal.
+
+use std::io::IsTerminal;
+
+/// Colours, where standard output takes them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    colored: bool,
+}
+
+impl Style {
+    /// Colours on a terminal, unless `NO_COLOR` is set.
+    pub(super) fn of_stdout() -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { colored: std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb }
+    }
+
+    /// What is as it should be.
+    pub(super) fn good(self, text: &str) -> String {
+        self.paint("1;32", text)
+    }
+
+    /// What is wrong.
+    pub(super) fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// A name that begins a block of lines.
+    pub(super) fn title(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// What matters less.
+    pub(super) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colored { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Up to three names, and how many more there are.
+pub(super) fn some_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<&[u8]> = names.into_iter().collect();
+    let mut text: Vec<String> =
+        names.iter().take(SHOWN).map(|name| name.escape_ascii().to_string()).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => text.join(", "),
+        1 => {
+            text.extend(names.last().map(|name| name.escape_ascii().to_string()));
+            text.join(", ")
+        }
+        more => format!("{} and {} more", text.join(", "), depmod_core::parts::answer::Count(more)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_cut() {
+        let names: [&[u8]; 5] = [b"a", b"b\n", b"c", b"d", b"e"];
+        assert_eq!(some_names(names[..2].iter().copied()), "a, b\\n");
+        assert_eq!(some_names(names[..4].iter().copied()), "a, b\\n, c, d");
+        assert_eq!(some_names(names), "a, b\\n, c and 2 more");
+    }
+}

@@ -1,0 +1,417 @@
+//! `depmod verify`: are the index files what these modules would give?
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use bstr::BString;
+use clap::Parser;
+use depmod_core::parts::answer::{
+    Count, Damage, FileFault, FileFinding, StoredFiles, Times, Verified, verify, verify_quick,
+};
+use depmod_core::parts::index::Layout;
+use depmod_core::parts::list::config::Config;
+use depmod_core::parts::list::{ModuleFile, ModuleList, Order};
+use depmod_core::parts::run::{self, Hooks, Load};
+use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat};
+use serde_json::{Map, Value, json};
+
+use super::style::{Style, some_names};
+use super::{Command, Failure, Format, Out, json};
+use crate::command::args::{Color, Place};
+use crate::command::report::Report;
+use crate::command::settings::{Environment, Target};
+use crate::command::status::{DONE, FAILED, FINDINGS};
+use crate::run::Run;
+use crate::source::{Directories, DiskFile, DiskSource};
+
+/// The words after `depmod verify`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod verify",
+    no_binary_name = true,
+    about = "Tell whether the index files are what these modules would give.",
+    after_help = "\
+Content counts, not bytes: index files of kmod 28 and later are right whatever their layout.
+
+Examples:
+  depmod verify                                the running kernel's
+  depmod verify -b /mnt 6.1.0-50-amd64         those of a system that is mounted
+  depmod verify --quick || depmod verify --fix
+  depmod verify --format json | jq -r '.findings[] | [.file, .kind, .message] | @tsv'
+
+Exit status: 0 right (or, with --fix, made right), 3 something is wrong, 1 it cannot be told."
+)]
+pub(super) struct Verify {
+    #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]")]
+    version: Option<OsString>,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, help = "Look at form, agreement and times alone; read no module")]
+    quick: bool,
+    #[arg(long, help = "Make the files anew if anything is wrong")]
+    fix: bool,
+    #[arg(long, help = "Tell every entry that is wrong")]
+    long: bool,
+    #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
+    format: Format,
+}
+
+impl Command for Verify {
+    fn answer(self, out: &mut Out) -> Result<u8, Failure> {
+        let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
+        let options = target.options();
+        let mut said: Vec<Diagnostic> = Vec::new();
+        let looked = if self.quick { quick(&options, &mut said) } else { full(&options, &mut said) };
+        let mut report = Report::new(Color::Auto);
+        let denied = said.iter().find(|diagnostic| is_denied(diagnostic)).map(ToString::to_string);
+        // With --fix, the run says them once more.
+        if !self.fix || looked.is_none() {
+            said.into_iter().for_each(|diagnostic| report.report(diagnostic));
+        }
+        let Some((verified, modules)) = looked else { return Ok(FAILED) };
+        if let Some(denied) = denied {
+            return Err(format!("cannot tell what is right: {denied}").into());
+        }
+        let fixed = self.fix && !verified.findings.is_empty();
+        if fixed && Run::new(&options).publish(&mut report).is_err() {
+            return Ok(FAILED);
+        }
+        let configuration = Config::files(&DiskSource, &options.config_paths);
+        let answer = Answer { command: &self, options: &options, verified, modules, configuration, fixed };
+        match self.format {
+            Format::Text => answer.text(out),
+            Format::Json => out.line(answer.json().to_string()),
+        }
+        let unreadable = |finding: &FileFinding| matches!(finding.fault, FileFault::Unreadable(_));
+        Ok(match &*answer.verified.findings {
+            _ if fixed => DONE,
+            [] => DONE,
+            findings if findings.iter().all(unreadable) => FAILED,
+            _ => FINDINGS,
+        })
+    }
+}
+
+/// Compares with a run over the modules. `None` if that could not be finished.
+fn full(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
+    let stored = StoredFiles::read(options, &DiskSource);
+    let (listed, indexed) = Run::new(options).make(said).ok()?;
+    let exists = |path: &[u8]| {
+        let below = [&options.directory, &b"/"[..], path].concat();
+        DiskSource.stat(if path.starts_with(b"/") { path } else { &below }).is_ok()
+    };
+    let verified = verify(&stored, &indexed.files, exists);
+    let modules = listed.list.modules().len();
+    // The process ends soon: giving back so many pieces of memory one by one is left out.
+    core::mem::forget((listed, indexed));
+    Some((verified, modules))
+}
+
+/// Looks without reading a module.
+fn quick(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
+    let watch = Watch::new(options);
+    let stored = StoredFiles::read(options, &DiskSource);
+    let listed = run::list(options, &watch, &mut ListOnly(&watch), said).ok()?;
+    for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
+        watch.note(&options.path_of(name));
+    }
+    let times = Times {
+        newest: watch.newest.into_inner(),
+        files: Output::ALL
+            .into_iter()
+            .filter_map(|output| {
+                Some((output, modified(&rustix::fs::stat(&*options.path_of(output.file_name())).ok()?)))
+            })
+            .collect(),
+    };
+    let modules = listed.list.modules().len();
+    Some((verify_quick(&stored, options, &listed, &times), modules))
+}
+
+/// When something was last modified, in nanoseconds since 1970.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ by architecture")]
+fn modified(stat: &rustix::fs::Stat) -> i128 {
+    (stat.st_mtime as i128).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i128)
+}
+
+/// The file system for one walk, which notes what in it changed last.
+struct Watch<'o> {
+    options: &'o Options,
+    directories: Directories,
+    newest: RefCell<Option<(BString, i128)>>,
+}
+
+impl<'o> Watch<'o> {
+    fn new(options: &'o Options) -> Self {
+        Self { options, directories: Directories::default(), newest: RefCell::default() }
+    }
+
+    fn note(&self, path: &[u8]) {
+        let Ok(stat) = self.directories.status(path) else { return };
+        let (time, mut newest) = (modified(&stat), self.newest.borrow_mut());
+        if newest.as_ref().is_none_or(|(_, newest)| *newest < time) {
+            *newest = Some((path.into(), time));
+        }
+    }
+}
+
+impl Source for Watch<'_> {
+    type File = DiskFile;
+
+    fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+        let entries = self.directories.list(dir)?;
+        // The index files themselves stand in the module directory; who wrote them changed it.
+        let configuration = self.options.config_paths.iter().any(|path| *path == dir);
+        if dir != self.options.directory && !configuration {
+            self.note(dir);
+        }
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+        self.directories.stat(path)
+    }
+
+    fn open(&self, path: &[u8]) -> Result<DiskFile, IoError> {
+        self.directories.open(path)
+    }
+}
+
+/// Notes the times of modules while their directory is open; loads none.
+struct ListOnly<'w, 'o>(&'w Watch<'o>);
+
+impl Hooks for ListOnly<'_, '_> {
+    fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
+        walk.inspect(|file| self.0.note(file.path())).collect()
+    }
+
+    fn load(&mut self, _: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        Ok(Vec::new())
+    }
+}
+
+/// Whether it says that something may not be read: what a run by root would make cannot be told then.
+fn is_denied(diagnostic: &Diagnostic) -> bool {
+    const EPERM: i32 = 1;
+    const EACCES: i32 = 13;
+    match diagnostic {
+        Diagnostic::LoadModule { cause, .. }
+        | Diagnostic::Openat { cause, .. }
+        | Diagnostic::Fstatat { cause, .. }
+        | Diagnostic::OpenSideFile { cause, .. } => matches!(cause.errno(), Some(EPERM | EACCES)),
+        _ => false,
+    }
+}
+
+/// What is to be shown.
+struct Answer<'a> {
+    command: &'a Verify,
+    options: &'a Options,
+    verified: Verified,
+    modules: usize,
+    configuration: Vec<BString>,
+    fixed: bool,
+}
+
+impl Answer<'_> {
+    fn text(&self, out: &mut Out) {
+        let style = Style::of_stdout();
+        let (wrong, all) = (self.verified.wrong(), self.verified.files.len());
+        let version = self.options.version.escape_ascii();
+        out.line(match wrong.len() {
+            0 => format!("{version}: {}", style.good("all index files are right")),
+            1 => format!("{version}: {}", style.bad(&format!("1 of {all} index files is wrong"))),
+            some => format!("{version}: {}", style.bad(&format!("{some} of {all} index files are wrong"))),
+        });
+        let what = match self.command.quick {
+            true => "a quick look: form, agreement and times, no module read".to_owned(),
+            false => format!("compared with what depmod makes of {} modules", Count(self.modules)),
+        };
+        let names: Vec<String> =
+            self.configuration.iter().map(|path| path.escape_ascii().to_string()).collect();
+        let configuration = match &*names {
+            [] => "no configuration".to_owned(),
+            names => format!("configuration {}", names.join(", ")),
+        };
+        out.line(style.dim(&format!("{what}; {configuration}")));
+        for file in wrong {
+            out.line("");
+            out.line(style.title(file.file_name()));
+            for line in self.lines(file) {
+                out.line(format!("  {line}"));
+            }
+            for damage in self.verified.damage.iter().filter(|damage| damage.file == file) {
+                out.line(format!("  {} {damage}", style.bad("breaks:")));
+            }
+        }
+        if self.command.long {
+            out.line("");
+            self.files(out);
+        }
+        if self.fixed {
+            out.line("");
+            out.line(style.good("all index files were made anew"));
+        }
+    }
+
+    /// What is wrong with one file; many entries in one line, unless all are asked for.
+    fn lines(&self, file: Output) -> Vec<String> {
+        const SHOWN: usize = 3;
+        let findings = || self.verified.findings.iter().filter(move |finding| finding.file == file);
+        let mut by_kind: BTreeMap<&str, Vec<&FileFinding>> = BTreeMap::new();
+        for finding in findings() {
+            by_kind.entry(finding.kind()).or_default().push(finding);
+        }
+        let mut lines = Vec::new();
+        for finding in findings() {
+            let Some(group) = by_kind.get(finding.kind()) else { continue };
+            if group.len() <= SHOWN || self.command.long {
+                lines.push(finding.fault.to_string());
+                if self.command.long {
+                    lines.extend(entries(&finding.fault));
+                }
+            } else if let Some(group) = by_kind.remove(finding.kind()) {
+                lines.push(together(&group));
+            }
+        }
+        lines
+    }
+
+    fn files(&self, out: &mut Out) {
+        for file in &self.verified.files {
+            let size = file.size.map_or_else(|| "-".into(), |size| Count(size).to_string());
+            let layout = match file.layout {
+                None => "",
+                Some(Layout::PreOrder) => "layout of kmod 34 and later",
+                Some(Layout::PostOrder) => "layout of kmod up to 33",
+            };
+            let line = format!("{:26}{size:>12}  {layout}", file.file.file_name());
+            out.line(line.trim_end());
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut answer = json::answer("verify", Some(&self.options.version));
+        json::text(&mut answer, "directory", &self.options.directory);
+        answer.insert("quick".into(), json!(self.command.quick));
+        let configuration =
+            self.configuration.iter().map(|path| json!(String::from_utf8_lossy(path))).collect();
+        answer.insert("configuration".into(), Value::Array(configuration));
+        answer.insert("modules".into(), json!(self.modules));
+        answer.insert("right".into(), json!(self.verified.findings.is_empty()));
+        answer.insert("fixed".into(), json!(self.fixed));
+        answer.insert("findings".into(), self.verified.findings.iter().map(finding).collect());
+        answer.insert("damage".into(), self.verified.damage.iter().map(damage).collect());
+        let file = |file: &depmod_core::parts::answer::VerifiedFile| {
+            json!({
+                "file": file.file.file_name(),
+                "size": file.size,
+                "layout": file.layout.map(|layout| match layout {
+                    Layout::PreOrder => "pre-order",
+                    Layout::PostOrder => "post-order",
+                }),
+            })
+        };
+        answer.insert("files".into(), self.verified.files.iter().map(file).collect());
+        Value::Object(answer)
+    }
+}
+
+/// Every entry that a finding is about.
+fn entries(fault: &FileFault) -> Vec<String> {
+    match fault {
+        FileFault::Entries { lacks, extra, .. } if lacks.len() + extra.len() > 1 => {
+            let lacks = lacks.iter().map(|entry| format!("  - {}", entry.escape_ascii()));
+            let extra = extra.iter().map(|entry| format!("  + {}", entry.escape_ascii()));
+            lacks.chain(extra).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Many findings of one kind and file.
+fn together(group: &[&FileFinding]) -> String {
+    let (mut lacking, mut spare) = (0, 0);
+    let mut names: Vec<&[u8]> = Vec::new();
+    let mut missing_files: Vec<&[u8]> = Vec::new();
+    for finding in group {
+        match &finding.fault {
+            FileFault::Entries { module, lacks, extra } => {
+                lacking += lacks.len();
+                spare += extra.len();
+                names.push(module);
+            }
+            FileFault::NoFile { path } => missing_files.push(path),
+            _ => {}
+        }
+    }
+    let (lacks, extra) = (Count(lacking), Count(spare));
+    let modules = || format!("{} modules: {}", Count(names.len()), some_names(names.iter().copied()));
+    match (lacking, spare) {
+        _ if !missing_files.is_empty() => format!(
+            "names {} files that do not exist: {}",
+            Count(missing_files.len()),
+            some_names(missing_files.iter().copied())
+        ),
+        (0, 0) => format!("{} places: the first {}", Count(group.len()), group[0].fault),
+        (0, _) => format!("has {extra} entries too many, of {}", modules()),
+        (_, 0) => format!("lacks {lacks} entries, of {}", modules()),
+        _ => format!("differs: lacks {lacks} entries, has {extra} too many, of {}", modules()),
+    }
+}
+
+fn finding(finding: &FileFinding) -> Value {
+    let mut object = Map::new();
+    object.insert("kind".into(), json!(finding.kind()));
+    object.insert("file".into(), json!(finding.file.file_name()));
+    for (name, value) in [("module", finding.module()), ("symbol", finding.symbol())] {
+        match value {
+            Some(value) => json::text(&mut object, name, value),
+            None => {
+                object.insert(name.into(), Value::Null);
+            }
+        }
+    }
+    match &finding.fault {
+        FileFault::Entries { lacks, extra, .. } => {
+            let list = |entries: &[BString]| -> Value {
+                entries.iter().map(|entry| json!(String::from_utf8_lossy(entry))).collect()
+            };
+            object.insert("lacks".into(), list(lacks));
+            object.insert("extra".into(), list(extra));
+        }
+        FileFault::NoFile { path } => json::text(&mut object, "path", path),
+        FileFault::Cut { offset } | FileFault::BadLine { offset } | FileFault::Trailing { offset, .. } => {
+            object.insert("offset".into(), json!(offset));
+        }
+        FileFault::Corrupt(depmod_core::IndexError::Corrupt { offset, .. }) => {
+            object.insert("offset".into(), json!(offset));
+        }
+        _ => {}
+    }
+    let message = format!("{} {}", finding.file.file_name(), finding.fault);
+    object.insert("message".into(), json!(message));
+    Value::Object(object)
+}
+
+fn damage(damage: &Damage) -> Value {
+    json!({
+        "file": damage.file.file_name(),
+        "entries": damage.entries,
+        "devices": damage.devices,
+        "modules": damage.modules.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>(),
+        "message": damage.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Verify::command().debug_assert();
+    }
+}
