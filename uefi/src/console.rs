@@ -29,14 +29,14 @@ impl Console {
     }
 
     /// Prints a message.
-    pub fn say(&self, message: fmt::Arguments<'_>) {
+    pub fn message(&self, message: fmt::Arguments<'_>) {
         print(format_args!("depmod: {message}\n"));
     }
 
     /// Prints a message if [`Self::verbose`] is set.
     pub fn info(&self, message: fmt::Arguments<'_>) {
         if self.verbose {
-            self.say(message);
+            self.message(message);
         }
     }
 }

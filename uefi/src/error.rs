@@ -173,11 +173,11 @@ impl Error {
 
 /// Adds the request to a refusal of the firmware.
 pub(crate) trait Doing<T> {
-    fn doing(self, what: &'static str) -> Result<T>;
+    fn doing(self, request: &'static str) -> Result<T>;
 }
 
 impl<T, D: fmt::Debug> Doing<T> for uefi::Result<T, D> {
-    fn doing(self, what: &'static str) -> Result<T> {
-        self.map_err(|error| Error::Firmware { doing: what, status: error.status() })
+    fn doing(self, request: &'static str) -> Result<T> {
+        self.map_err(|error| Error::Firmware { doing: request, status: error.status() })
     }
 }

@@ -23,7 +23,7 @@ impl Kernel {
     /// # Errors
     /// The firmware refuses the image, or the options contain a NUL.
     pub fn load(bytes: &[u8], options: &str) -> Result<Self> {
-        if options.contains('\0') {
+        if options.as_bytes().contains(&0) {
             return Err(Error::Text(options.into()));
         }
         // UTF-16, because the kernel's stub decodes surrogates; `CString16` is UCS-2.

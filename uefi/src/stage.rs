@@ -207,7 +207,7 @@ impl Stage {
             0 => String::new(),
             count => format!("; {count} modules in existing initrds"),
         };
-        self.console.say(format_args!(
+        self.console.message(format_args!(
             "preload: {load} modules to load, {carried} carried along, {} bytes; {provenance}{existing}",
             built.archive.len()
         ));
@@ -220,7 +220,7 @@ impl Stage {
             return Ok(());
         };
         match tcg::measure(&measured_text(&built)) {
-            Ok(true) => self.console.say(format_args!("logged the choice in PCR {}", tcg::PCR)),
+            Ok(true) => self.console.message(format_args!("logged the choice in PCR {}", tcg::PCR)),
             Ok(false) => {}
             Err(error) => self.console.warning(format_args!("{}", Chain(&error))),
         }

@@ -7,7 +7,7 @@ use depmod_core::parts::decompress::PureDecoder;
 use depmod_core::parts::list::ModuleList;
 use depmod_core::parts::run::{self, Hooks, InTurn, Load};
 use depmod_core::parts::source::AnySource;
-use depmod_core::{Diagnostic, IndexFiles, Limits, Source};
+use depmod_core::{Diagnostic, IndexFiles, Limits, Reporter, Source};
 
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
@@ -69,7 +69,14 @@ fn index(
     let mut decoder = PureDecoder::default();
     let mut hooks = PrintLinks(InTurn::new(source, &mut decoder, &options.limits));
     let listed = run::list(&options, source, &mut hooks, console)?;
-    Ok(run::index(&options, &listed, &mut hooks, console)?.files)
+    let indexed = run::index(&options, &listed, &mut hooks, console).inspect_err(|stopped| {
+        // The one reason that the core leaves to its caller, for a second attempt. Firmware has no other
+        // programs that change files meanwhile.
+        if let reason @ Diagnostic::ModuleVanished { .. } = stopped.diagnostic() {
+            console.report(reason.clone());
+        }
+    });
+    Ok(indexed?.files)
 }
 
 /// Loads one module after the other, and prints the links.
