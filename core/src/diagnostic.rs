@@ -51,11 +51,8 @@ pub trait Reporter {
     fn report(&mut self, diagnostic: Diagnostic);
 
     /// Reports the reason for the end of a run, and returns it as an error.
-    fn stop(&mut self, diagnostic: Diagnostic) -> Stopped
-    where
-        Self: Sized,
-    {
-        let stopped = Stopped::because(diagnostic.clone());
+    fn stop(&mut self, diagnostic: Diagnostic) -> Stopped {
+        let stopped = Stopped::because(&diagnostic);
         self.report(diagnostic);
         stopped
     }
@@ -81,8 +78,8 @@ pub struct Stopped(Box<Diagnostic>);
 impl Stopped {
     /// Ends a run for this reason; the caller reports it.
     #[must_use]
-    pub fn because(diagnostic: Diagnostic) -> Self {
-        Self(Box::new(diagnostic))
+    pub fn because(diagnostic: &Diagnostic) -> Self {
+        Self(Box::new(diagnostic.clone()))
     }
 
     /// The reason for the end of the run.
@@ -507,7 +504,7 @@ mod tests {
         let mut messages = Vec::new();
         let stopped = messages.stop(Diagnostic::SymbolPrefix {});
         assert_eq!(messages, [Diagnostic::SymbolPrefix {}]);
-        assert_eq!(stopped, Stopped::because(Diagnostic::SymbolPrefix {}));
+        assert_eq!(stopped, Stopped::because(&Diagnostic::SymbolPrefix {}));
         assert_eq!(stopped.to_string(), "-P only takes a single char");
         assert_eq!(().stop(Diagnostic::SymbolPrefix {}), stopped);
     }

@@ -124,7 +124,7 @@ impl<S: Source> Hooks for InTurn<'_, S> {
 pub fn run<S: Source>(
     options: &Options,
     source: &S,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<IndexFiles, Stopped> {
     let mut decoder = PureDecoder::default();
     let hooks = InTurn::new(source, &mut decoder, &options.limits);
@@ -141,10 +141,10 @@ pub fn run<S: Source>(
 ///
 /// # Errors
 /// Those of the stages; a module that vanishes during the second attempt is reported.
-pub fn with_one_retry<L, T, R: Reporter>(
-    reporter: &mut R,
-    mut list: impl FnMut(NotAgain<'_, R>) -> Result<L, Stopped>,
-    mut index: impl FnMut(L, &mut R) -> Result<T, Stopped>,
+pub fn with_one_retry<L, T>(
+    reporter: &mut dyn Reporter,
+    mut list: impl FnMut(NotAgain<'_>) -> Result<L, Stopped>,
+    mut index: impl FnMut(L, &mut dyn Reporter) -> Result<T, Stopped>,
 ) -> Result<T, Stopped> {
     let mut said = Vec::new();
     let listed = list(NotAgain { reporter: &mut *reporter, said: &mut said, retry: false })?;
@@ -166,14 +166,13 @@ fn is_vanished(stopped: &Stopped) -> bool {
 }
 
 /// The reporter of one listing: drops the messages of an earlier one.
-#[derive(Debug)]
-pub struct NotAgain<'r, R> {
-    reporter: &'r mut R,
+pub struct NotAgain<'r> {
+    reporter: &'r mut dyn Reporter,
     said: &'r mut Vec<Diagnostic>,
     retry: bool,
 }
 
-impl<R: Reporter> Reporter for NotAgain<'_, R> {
+impl Reporter for NotAgain<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
         if !self.retry {
             self.said.push(diagnostic.clone());
@@ -205,7 +204,7 @@ pub fn list<S: Source>(
     options: &Options,
     source: &S,
     hooks: &mut impl Hooks,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Listed, Stopped> {
     if options.unresolved != Unresolved::Ignore && options.kernel_symbols.is_none() {
         reporter.report(Diagnostic::ErrsymsAlone {});
@@ -268,7 +267,7 @@ pub fn index(
     options: &Options,
     listed: &Listed,
     hooks: &mut impl Hooks,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Indexed, Stopped> {
     let loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
     ensure_known(&listed.list, &loads, reporter)?;
@@ -299,7 +298,7 @@ fn emit(
     listed: &Listed,
     facts: &[Option<Facts>],
     hooks: &mut impl Hooks,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<(IndexFiles, usize), Stopped> {
     let kernel = listed.kernel_symbols.as_deref();
     let kernel = kernel.map(|bytes| parse_kernel_symbols(options, bytes, &mut ()));
@@ -337,7 +336,7 @@ fn emit(
 }
 
 /// Reports hooks that skipped a part of their work.
-fn unbuilt<T>(reporter: &mut impl Reporter) -> Result<T, Stopped> {
+fn unbuilt<T>(reporter: &mut dyn Reporter) -> Result<T, Stopped> {
     let (name, cause) = (Output::Dep.file_name(), "not all files were built".into());
     Err(reporter.stop(Diagnostic::WriteIndex { name, cause }))
 }
@@ -391,7 +390,7 @@ impl Tables<'_> {
 fn parse_kernel_symbols<'data>(
     options: &'data Options,
     bytes: &'data [u8],
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Vec<KernelSymbol<'data>> {
     let prefix = options.symbol_prefix;
     let mut keep = |symbol| match symbol {
@@ -414,14 +413,14 @@ fn parse_kernel_symbols<'data>(
 
 /// A defect of a module's file is reported, and the run continues. After a machine fault or an exceeded
 /// limit, the module's content is unknown: a new index would lose entries of the existing one.
-fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter) -> Result<(), Stopped> {
+fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut dyn Reporter) -> Result<(), Stopped> {
     for (file, error) in
         list.modules().iter().zip(loads).filter_map(|(file, load)| Some((file, load.as_ref().err()?)))
     {
         let path = BString::from(file.path());
         match error {
             LoadError::Io(cause) if cause.kind() == IoErrorKind::NotFound => {
-                return Err(Stopped::because(Diagnostic::ModuleVanished { path }));
+                return Err(Stopped::because(&Diagnostic::ModuleVanished { path }));
             }
             LoadError::Io(cause) if cause.is_fault() => {
                 return Err(reporter.stop(Diagnostic::ReadFault { path, cause: cause.clone() }));
@@ -444,7 +443,7 @@ fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut impl Reporter)
 }
 
 /// The facts of the loaded modules; reports the errors of the others, in order.
-fn report_loads(list: &ModuleList, loads: Vec<Load>, reporter: &mut impl Reporter) -> Vec<Option<Facts>> {
+fn report_loads(list: &ModuleList, loads: Vec<Load>, reporter: &mut dyn Reporter) -> Vec<Option<Facts>> {
     let loaded = list.modules().iter().zip(loads).map(|(file, load)| match load {
         Ok(facts) => {
             if facts.exports_invalid() {
@@ -467,14 +466,14 @@ fn report_loads(list: &ModuleList, loads: Vec<Load>, reporter: &mut impl Reporte
     loaded.collect()
 }
 
-fn report_load(reporter: &mut impl Reporter, path: &[u8], cause: IoError) {
+fn report_load(reporter: &mut dyn Reporter, path: &[u8], cause: IoError) {
     reporter.report(Diagnostic::LoadModule { path: path.into(), cause });
 }
 
 /// kmod examines a module three times and decompresses it each time, so the decoder's message appears before
 /// the error and twice after it ([`reference::modules`](crate::reference::modules) §7.1); gzip's appears
 /// once.
-fn report_load_error(reporter: &mut impl Reporter, path: &[u8], error: &LoadError) {
+fn report_load_error(reporter: &mut dyn Reporter, path: &[u8], error: &LoadError) {
     let cause = error.cause();
     let LoadError::Decode(decode) = error else { return report_load(reporter, path, cause) };
     let format = decode.format();

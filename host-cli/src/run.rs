@@ -122,7 +122,7 @@ impl<'r> Run<'r> {
     /// # Errors
     /// When a file cannot be built or written; the output directory is then unchanged, unless the reason is
     /// [`Diagnostic::SyncDirectory`].
-    pub fn publish(&self, reporter: &mut impl Reporter) -> Result<Outcome, Stopped> {
+    pub fn publish(&self, reporter: &mut dyn Reporter) -> Result<Outcome, Stopped> {
         // Input that is read under the lock cannot be older than the output of an earlier run. Errors of
         // opening the directory are reported later, where kmod reports them.
         let mut lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
@@ -139,7 +139,7 @@ impl<'r> Run<'r> {
         listed: Listed,
         mut hooks: OnDisk<'_>,
         lock: &mut Option<Publisher>,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Outcome, Stopped> {
         if self.is_current(&listed, &hooks, lock.as_ref()) {
             return Ok(Outcome { listed, indexed: None });
@@ -171,7 +171,7 @@ impl<'r> Run<'r> {
     ///
     /// # Errors
     /// When a file cannot be built.
-    pub fn make(&self, reporter: &mut impl Reporter) -> Result<(Listed, Indexed), Stopped> {
+    pub fn make(&self, reporter: &mut dyn Reporter) -> Result<(Listed, Indexed), Stopped> {
         run::with_one_retry(
             reporter,
             |mut reporter| self.list(&mut reporter),
@@ -186,7 +186,7 @@ impl<'r> Run<'r> {
     }
 
     /// Finds the modules, and opens their cache.
-    fn list(&self, reporter: &mut impl Reporter) -> Result<(Listed, OnDisk<'r>), Stopped> {
+    fn list(&self, reporter: &mut dyn Reporter) -> Result<(Listed, OnDisk<'r>), Stopped> {
         let admitted = match self.cache {
             None => None,
             Some(dir) => {
@@ -293,12 +293,12 @@ impl Hooks for OnDisk<'_> {
 }
 
 /// Notes whether any diagnostic was reported.
-struct Watched<'a, R> {
-    reporter: &'a mut R,
+struct Watched<'a> {
+    reporter: &'a mut dyn Reporter,
     reported: bool,
 }
 
-impl<R: Reporter> Reporter for Watched<'_, R> {
+impl Reporter for Watched<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
         self.reported = true;
         self.reporter.report(diagnostic);

@@ -96,7 +96,7 @@ impl ModprobeConfig {
         source: &S,
         paths: &[impl AsRef<[u8]>],
         limits: &Limits,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Self, WalkError> {
         let mut config = Self::default();
         for File { path, is_empty } in files::list(source, paths, reporter)? {
@@ -123,7 +123,7 @@ impl ModprobeConfig {
         }
     }
 
-    fn read(&mut self, path: &[u8], bytes: &[u8], reporter: &mut impl Reporter) {
+    fn read(&mut self, path: &[u8], bytes: &[u8], reporter: &mut dyn Reporter) {
         for line in LogicalLines::new(bytes) {
             if line.text.starts_with(b"#") {
                 continue;

@@ -72,7 +72,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         source: &'s S,
         location: &Location,
         limits: &Limits,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Self, DirectoryError> {
         let options = location.options().limits(limits.clone());
         let listed = report_on_success(reporter, |said| run::list(&options, source, &mut ListOnly, said))?;
@@ -110,7 +110,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
     pub fn index_files(
         &self,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<(IndexFiles, Provenance), DirectoryError> {
         match self.shipped() {
             Ok(files) => Ok((files, Provenance::Shipped)),
@@ -156,7 +156,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
     pub fn computed(
         &self,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         compute(&self.options, self.source, &self.listed, Known::default(), decoder, reporter)
     }
@@ -170,7 +170,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         &self,
         paths: impl Iterator<Item = &'p [u8]>,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         let files = paths.map(|path| self.absolute(path)).collect();
         self.computed_from(self.source, files, Known::default(), decoder, reporter)
@@ -183,7 +183,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         files: Vec<BString>,
         known: Known<'_>,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         let options = self.options.clone().selection(Selection::Files(files));
         let listed = run::list(&options, source, &mut ListOnly, &mut ())?;
@@ -191,7 +191,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
     }
 
     /// Reports every missing module of `modules.order`; case-insensitive file systems lose modules.
-    pub fn report_missing(&self, reporter: &mut impl Reporter) {
+    pub fn report_missing(&self, reporter: &mut dyn Reporter) {
         let path = self.options.path_of(Order::FILE_NAME);
         if let Ok(order) = self.source.read(&path, self.options.limits.text_size) {
             folded::report(&order, &self.listed.list, reporter);
@@ -294,7 +294,7 @@ fn compute<S: Source>(
     listed: &Listed,
     known: Known<'_>,
     decoder: &mut dyn Decoder,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<IndexFiles, DirectoryError> {
     let in_turn = InTurn::new(source, decoder, &options.limits);
     let mut hooks = Strict { in_turn, known, broken: None };
@@ -308,7 +308,7 @@ fn compute<S: Source>(
 
 /// Forwards messages on success.
 fn report_on_success<T>(
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
     stage: impl FnOnce(&mut Vec<Diagnostic>) -> Result<T, Stopped>,
 ) -> Result<T, Stopped> {
     let mut said = Vec::new();

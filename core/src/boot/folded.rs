@@ -15,7 +15,7 @@ use crate::{
 
 /// Reports modules of `order` that are missing from the list: a warning for each module replaced by another,
 /// and one warning for all others, which a directory may omit on purpose.
-pub(super) fn report(order: &[u8], list: &ModuleList, reporter: &mut impl Reporter) {
+pub(super) fn report(order: &[u8], list: &ModuleList, reporter: &mut dyn Reporter) {
     let paths: BTreeSet<&[u8]> = list.modules().iter().filter_map(ModuleFile::order_path).collect();
     let folded: BTreeMap<Vec<u8>, &[u8]> =
         paths.iter().map(|path| (path.to_ascii_lowercase(), *path)).collect();

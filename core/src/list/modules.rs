@@ -76,12 +76,11 @@ pub struct ModuleList {
 
 /// An iterator over every module file below the module directory and the configured external directories, in
 /// walk order. [`Listing::finish`] turns them into the module list.
-#[derive(Debug)]
-pub struct Listing<'r, S, R> {
+pub struct Listing<'r, S> {
     options: &'r Options,
     config: Config,
     source: &'r S,
-    reporter: &'r mut R,
+    reporter: &'r mut dyn Reporter,
     walk: Option<Walk<'r, S>>,
     /// Remaining external directories, the next one last.
     externals: Vec<BString>,
@@ -93,9 +92,9 @@ pub struct Listing<'r, S, R> {
     external: bool,
 }
 
-impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
+impl<'r, S: Source> Listing<'r, S> {
     /// Reads the configuration and starts the walk.
-    pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut R) -> Self {
+    pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut dyn Reporter) -> Self {
         let Options { config_paths, version, limits, directory, .. } = options;
         let (mut walk, mut failed) = (None, None);
         let config = match Config::load(source, config_paths, version, limits, reporter) {
@@ -173,7 +172,7 @@ impl<'r, S: Source, R: Reporter> Listing<'r, S, R> {
     }
 }
 
-impl<S: Source, R: Reporter> Iterator for Listing<'_, S, R> {
+impl<S: Source> Iterator for Listing<'_, S> {
     type Item = ModuleFile;
 
     fn next(&mut self) -> Option<ModuleFile> {
@@ -236,7 +235,7 @@ impl ModuleList {
     pub fn of_operands<S: Source>(
         options: &Options,
         source: &S,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
         let Selection::Files(files) = &options.selection else { return Ok(Self::default()) };
         let mut modules: Vec<ModuleFile> = Vec::new();
@@ -268,7 +267,7 @@ impl ModuleList {
         mut modules: Vec<ModuleFile>,
         options: &Options,
         source: &S,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
         modules.sort_by_cached_key(|file| (superfast(&file.name) % BUCKETS, file.name.clone()));
         let path = options.path_of(Order::FILE_NAME);
@@ -294,7 +293,7 @@ impl ModuleList {
 }
 
 /// Reports two operands with the same module name, in kmod's two lines.
-fn report_taken(file: ModuleFile, old: BString, reporter: &mut impl Reporter) -> Stopped {
+fn report_taken(file: ModuleFile, old: BString, reporter: &mut dyn Reporter) -> Stopped {
     let ModuleFile { name, path, .. } = file;
     if old == path {
         let stopped = reporter.stop(Diagnostic::DuplicateOperand { name });

@@ -27,9 +27,11 @@ pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
     let entries = source.list(parent).unwrap_or_default().into_iter();
     let named = entries.filter(|entry| entry.kind != EntryKind::File && has_version_name(&entry.name));
     let found = named.filter(|entry| is_directory(&entry.name));
-    let mut names: Vec<String> =
-        found.filter_map(|entry| String::from_utf8(entry.name.into()).ok()).collect();
-    names.sort_unstable_by(|a, b| natural_order(a, b));
+    let mut names: Vec<String> = Vec::new();
+    for name in found.filter_map(|entry| String::from_utf8(entry.name.into()).ok()) {
+        let at = names.partition_point(|before| natural_order(before, &name).is_lt());
+        names.insert(at, name);
+    }
     names
 }
 

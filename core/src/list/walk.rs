@@ -123,7 +123,7 @@ impl<'s, S: Source> Walk<'s, S> {
     pub fn next_file(
         &mut self,
         excluded: &impl Excluded,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Option<&[u8]>, WalkError> {
         while let Some(level) = self.levels.last_mut() {
             let Some(entry) = level.entries.next() else {
@@ -146,7 +146,7 @@ impl<'s, S: Source> Walk<'s, S> {
     }
 
     /// Examines the directory entry at the current path: whether it is a module file. A directory is entered.
-    fn visit(&mut self, entry: DirEntry, reporter: &mut impl Reporter) -> Result<bool, WalkError> {
+    fn visit(&mut self, entry: DirEntry, reporter: &mut dyn Reporter) -> Result<bool, WalkError> {
         let mut id = None;
         let is_directory = match entry.kind {
             EntryKind::File => false,
@@ -187,7 +187,7 @@ impl<'s, S: Source> Walk<'s, S> {
         &mut self,
         name: BString,
         id: Option<(u64, u64)>,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<(), WalkError> {
         if self.levels.len() >= self.limits.depth {
             reporter.report(Diagnostic::DirectoryDepth { path: self.path.clone().into() });

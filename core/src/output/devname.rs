@@ -23,7 +23,7 @@ struct Numbers {
 }
 
 /// `modules.devname`; empty if there are no lines.
-pub(crate) fn devname(list: &ModuleList, facts: &[Option<Facts>], reporter: &mut impl Reporter) -> Vec<u8> {
+pub(crate) fn devname(list: &ModuleList, facts: &[Option<Facts>], reporter: &mut dyn Reporter) -> Vec<u8> {
     let mut out = Vec::new();
     for (file, facts) in list.modules().iter().zip(facts) {
         let (mut name, mut numbers) = (None, None);

@@ -23,7 +23,7 @@ pub(crate) fn dependency_index(
     list: &ModuleList,
     lines: &DependencyLines,
     limits: &Limits,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     for (priority, (file, line)) in (0..).zip(list.modules().iter().zip(lines.iter())) {
@@ -38,7 +38,7 @@ pub(crate) fn alias_index(
     list: &ModuleList,
     facts: &[Option<Facts>],
     options: &Options,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     // Aliases without an index entry, each with the number of entries before it.
@@ -86,7 +86,7 @@ pub(crate) fn symbol_index(
     list: &ModuleList,
     table: &SymbolTable<'_>,
     limits: &Limits,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     let mut insert = |(symbol, owner): (&[u8], ModuleIndex)| {
@@ -106,7 +106,7 @@ pub(crate) fn symbol_index(
 pub(crate) fn builtin_index(
     options: &Options,
     builtin: &Result<Vec<u8>, IoError>,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     match builtin {
@@ -136,7 +136,7 @@ pub(crate) fn builtin_index(
 pub(crate) fn builtin_alias_index(
     options: &Options,
     modinfo: &Result<Vec<u8>, IoError>,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     let bytes = match modinfo {
         Ok(bytes) => bytes,
@@ -170,21 +170,21 @@ fn finish(
     builder: IndexBuilder<'_>,
     output: Output,
     limits: &Limits,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
     builder.finish(limits).map_err(|error| write_error(output, format!("{error}").into(), reporter))
 }
 
-fn write_error(output: Output, cause: Cow<'static, str>, reporter: &mut impl Reporter) -> Stopped {
+fn write_error(output: Output, cause: Cow<'static, str>, reporter: &mut dyn Reporter) -> Stopped {
     reporter.stop(Diagnostic::WriteIndex { name: output.file_name(), cause })
 }
 
-fn report_missing(name: &'static str, options: &Options, error: &IoError, reporter: &mut impl Reporter) {
+fn report_missing(name: &'static str, options: &Options, error: &IoError, reporter: &mut dyn Reporter) {
     let (directory, cause) = (options.directory.clone(), error.clone());
     reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
 }
 
-fn bad_character(bad: BadCharacter, reporter: &mut impl Reporter) -> Stopped {
+fn bad_character(bad: BadCharacter, reporter: &mut dyn Reporter) -> Stopped {
     reporter.stop(Diagnostic::BadCharacter { byte: bad.byte, text: bad.text.into() })
 }
 

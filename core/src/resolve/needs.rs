@@ -31,7 +31,7 @@ pub fn resolve(
     list: &ModuleList,
     facts: &[Option<Facts>],
     symbols: &SymbolTable<'_>,
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Resolution {
     let seen_by = vec![None; list.modules().len()];
     let mut resolver = Resolver { options, list, symbols, links: Vec::new(), unresolved: 0, seen_by };
@@ -54,7 +54,7 @@ struct Resolver<'run> {
 }
 
 impl Resolver<'_> {
-    fn resolve(&mut self, facts: &[Option<Facts>], reporter: &mut impl Reporter) -> DependencyGraph {
+    fn resolve(&mut self, facts: &[Option<Facts>], reporter: &mut dyn Reporter) -> DependencyGraph {
         let mut graph = DependencyGraph::default();
         let mut dependencies = Vec::new();
         for (module, facts) in (0..).zip(facts) {
@@ -72,7 +72,7 @@ impl Resolver<'_> {
         module: ModuleIndex,
         facts: &Facts,
         dependencies: &mut Vec<ModuleIndex>,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) {
         let report = self.options.unresolved != Unresolved::Ignore && self.options.kernel_symbols.is_some();
         let compare = report && matches!(self.options.kernel_symbols, Some(KernelSymbols::Symvers(_)));
@@ -99,7 +99,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn report_unknown(&mut self, module: ModuleIndex, symbol: &[u8], reporter: &mut impl Reporter) {
+    fn report_unknown(&mut self, module: ModuleIndex, symbol: &[u8], reporter: &mut dyn Reporter) {
         let (path, symbol) = (self.path(module).into(), symbol.into());
         if self.options.unresolved == Unresolved::Fail {
             self.unresolved = self.unresolved.saturating_add(1);
@@ -127,7 +127,7 @@ fn report_cycles_of(
     list: &ModuleList,
     graph: &DependencyGraph,
     unnumbered: &[ModuleIndex],
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Stopped {
     let name =
         |module: &ModuleIndex| BString::from(list.get(*module).map(ModuleFile::name).unwrap_or_default());
@@ -136,13 +136,13 @@ fn report_cycles_of(
     let mut stopped = None;
     for cycle in &report.cycles {
         let cycle = Diagnostic::Cycle { names: cycle.iter().map(name).collect() };
-        stopped.get_or_insert_with(|| Stopped::because(cycle.clone()));
+        stopped.get_or_insert_with(|| Stopped::because(&cycle));
         reporter.report(cycle);
     }
     if report.cut {
         reporter.report(Diagnostic::CycleReportCut { lines: options.limits.cycle_lines });
     }
-    let stopped = stopped.unwrap_or_else(|| Stopped::because(count.clone()));
+    let stopped = stopped.unwrap_or_else(|| Stopped::because(&count));
     reporter.report(count);
     stopped
 }

@@ -61,7 +61,7 @@ pub const DIRECTORY: &str = "/var/cache/depmod";
 pub(crate) fn admit(
     cache: &[u8],
     directories: [&[u8]; 2],
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Option<FileSystem>, Stopped> {
     let cause = if directories.iter().any(|directory| place::is_inside(cache, directory)) {
         if cache != DIRECTORY.as_bytes() {
@@ -107,7 +107,7 @@ impl Cache {
         filesystem: FileSystem,
         list: &ModuleList,
         jobs: NonZero<usize>,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Option<Self> {
         let opened = program().and_then(|program| Ok((program, Place::open(cache, directory)?)));
         let (program, place) = match opened {
@@ -222,7 +222,7 @@ impl Cache {
         listed: &Listed,
         indexed: &Indexed,
         outputs: Option<&IndexFiles>,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) {
         let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect::<Vec<_>>());
         let result = match (digests, self.input(options, listed)) {
@@ -272,7 +272,7 @@ fn program() -> Result<Vec<u8>, Errno> {
 }
 
 /// Reports at level INFO that this directory has no cache, or no newer one.
-fn report_unusable(cache: &[u8], cause: String, reporter: &mut impl Reporter) {
+fn report_unusable(cache: &[u8], cause: String, reporter: &mut dyn Reporter) {
     reporter.report(Diagnostic::CacheUnusable { path: cache.into(), cause: cause.into() });
 }
 

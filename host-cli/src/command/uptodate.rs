@@ -13,7 +13,7 @@ use crate::source::{Directories, io_error};
 
 /// Whether `modules.dep` of this module directory is at least as new as every module below. Errors that
 /// prevent the comparison are reported; a missing directory or index is out of date.
-pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut impl Reporter) -> bool {
+pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut dyn Reporter) -> bool {
     let directories = Directories::default();
     let mut walk = match Walk::new(dirname, &directories, limits) {
         Ok(walk) => walk.path_max(PATH_MAX - 1),

@@ -118,7 +118,7 @@ fn old_kmod_leaves_aliases_of_builtins_empty() {
     let files = index(&source);
     let verified = full(&old(&files).with(Output::BuiltinAliasIndex, Ok(Vec::new())), &files);
     let finding = FileFinding { file: Output::BuiltinAliasIndex, fault: FileFault::EmptyByOldKmod };
-    assert_eq!(verified.findings, [finding.clone()]);
+    assert_eq!(verified.findings, core::slice::from_ref(&finding));
     assert_eq!(verified.damage[0].to_string(), "1 alias of 1 built-in module unknown: ext4");
     let new = full(&stored(&files).with(Output::BuiltinAliasIndex, Ok(Vec::new())), &files);
     assert_eq!(new.findings[0].fault, FileFault::Empty);

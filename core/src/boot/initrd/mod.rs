@@ -161,7 +161,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         &self,
         wanted: &Wanted,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<ModuleInitrd, InitrdError> {
         let source = AnySource::new(self.source);
         let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;
@@ -187,7 +187,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         order: &LoadOrder,
         further: impl IntoIterator<Item = (BString, Vec<u8>)>,
         decoder: &mut dyn Decoder,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Vec<u8>, InitrdError> {
         let source = AnySource::new(self.source);
         let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;

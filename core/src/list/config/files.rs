@@ -28,7 +28,7 @@ pub(crate) struct File {
 pub(crate) fn list<S: Source>(
     source: &S,
     paths: &[impl AsRef<[u8]>],
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<File>, WalkError> {
     let mut files = BTreeMap::new();
     for path in paths.iter().map(AsRef::as_ref) {
@@ -54,7 +54,7 @@ pub(crate) fn list<S: Source>(
 fn list_directory<S: Source>(
     source: &S,
     dir: &[u8],
-    reporter: &mut impl Reporter,
+    reporter: &mut dyn Reporter,
 ) -> Result<Vec<(BString, File)>, WalkError> {
     let mut entries = match source.list(dir) {
         Ok(entries) => entries,

@@ -84,7 +84,7 @@ impl Config {
         paths: &[impl AsRef<[u8]>],
         version: &[u8],
         limits: &Limits,
-        reporter: &mut impl Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<Self, WalkError> {
         let files = files::list(source, paths, reporter)?;
         let mut parser = parse::Parser::new(version, limits, reporter);

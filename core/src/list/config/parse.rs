@@ -12,17 +12,17 @@ use crate::{
 };
 
 /// Parses configuration files in order into a [`Config`].
-pub(super) struct Parser<'a, R> {
+pub(super) struct Parser<'a> {
     version: &'a [u8],
     limits: &'a Limits,
-    reporter: &'a mut R,
+    reporter: &'a mut dyn Reporter,
     config: Config,
     /// Number of effective `override` lines.
     overrides: usize,
 }
 
-impl<'a, R: Reporter> Parser<'a, R> {
-    pub(super) fn new(version: &'a [u8], limits: &'a Limits, reporter: &'a mut R) -> Self {
+impl<'a> Parser<'a> {
+    pub(super) fn new(version: &'a [u8], limits: &'a Limits, reporter: &'a mut dyn Reporter) -> Self {
         let config = Config { searches: Vec::new(), ..Config::default() };
         Self { version, limits, reporter, config, overrides: 0 }
     }

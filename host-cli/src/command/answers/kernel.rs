@@ -47,7 +47,7 @@ impl Kernel {
     }
 
     /// What `modprobe.d` and the kernel's command line say.
-    pub(super) fn modprobe_config(&self, reporter: &mut impl Reporter) -> Result<ModprobeConfig, Failure> {
+    pub(super) fn modprobe_config(&self, reporter: &mut dyn Reporter) -> Result<ModprobeConfig, Failure> {
         let paths: Vec<Vec<u8>> = if self.place.config.is_empty() {
             ModprobeConfig::PATHS.iter().map(|path| path.to_vec()).collect()
         } else {
