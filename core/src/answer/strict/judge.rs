@@ -386,7 +386,7 @@ fn alone(file: &BString, fault: &Fault) -> Explanation {
 
 /// The version magic without the blank at its end.
 fn vermagic_of(facts: &Facts) -> Option<&[u8]> {
-    facts.values(ModinfoKey::Vermagic).next().map(|vermagic| vermagic.trim_ascii_end())
+    facts.values(ModinfoKey::Vermagic).next().map(<[u8]>::trim_ascii_end)
 }
 
 /// Whether the kernel counts a license as compatible with its own.
