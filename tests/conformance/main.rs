@@ -37,6 +37,9 @@ mod defects_b;
 // Load orders, names and aliases against modprobe.
 mod plan;
 
+// Whether modules will load.
+mod strict;
+
 // Archives of module directories, and initrds made from them.
 mod archives;
 
