@@ -37,6 +37,10 @@ mod defects_b;
 // Load orders, names and aliases against modprobe.
 mod plan;
 
+// `depmod lookup` and `depmod plan`.
+mod lookup;
+mod plan_command;
+
 // Archives of module directories, and initrds made from them.
 mod archives;
 
