@@ -59,14 +59,14 @@ pub(super) fn show(planned: &Planned, long: bool, out: &mut Out) {
     for unplanned in &schedule.unplanned {
         match unplanned {
             Unplanned::Builtin { reason, names } => {
-                builtin.push(format!("{}: {}", by(names), sentence(reason)))
+                builtin.push(format!("{}: {}", by(names), sentence(reason)));
             }
             Unplanned::Blacklisted { reason, name } => {
                 blacklisted.push(format!("{}: {}", plain(name), sentence(reason)));
             }
             Unplanned::Missing { reason: Reason::Requested(_), .. } => {}
             Unplanned::Missing { reason, query } => {
-                soft.push(format!("{}: {}", plain(query), sentence(reason)))
+                soft.push(format!("{}: {}", plain(query), sentence(reason)));
             }
             _ => {}
         }
@@ -106,7 +106,7 @@ fn headline(planned: &Planned) -> String {
         (0, missing) => line += &format!("; {} missing", count(missing, "firmware file")),
         (found, 0) => line += &format!("; {}, {size}", count(found, "firmware file")),
         (found, missing) => {
-            line += &format!("; {}, {size}, {missing} missing", count(found, "firmware file"))
+            line += &format!("; {}, {size}, {missing} missing", count(found, "firmware file"));
         }
     }
     line
