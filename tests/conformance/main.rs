@@ -39,6 +39,9 @@ mod plan;
 
 // Whether modules will load.
 mod strict;
+// `depmod lookup` and `depmod plan`.
+mod lookup;
+mod plan_command;
 
 // Archives of module directories, and initrds made from them.
 mod archives;

@@ -5,19 +5,22 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use depmod_core::{Found, Index, Lookup, Output, Request, Scratch, plan};
+use bstr::BString;
+use depmod_core::parts::answer::{LoadOrder, schedule};
+use depmod_core::parts::name::module_name;
+use depmod_core::{Found, Index, Lookup, Output, Reason, Request, Scratch, plan};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::{command, debian};
 
-/// A module directory indexed by kmod itself.
-struct Indexed {
-    root: tempfile::TempDir,
-    version: String,
-    files: BTreeMap<Output, Vec<u8>>,
+/// A module directory that kmod itself has indexed.
+pub(crate) struct Indexed {
+    pub(crate) root: tempfile::TempDir,
+    pub(crate) version: String,
+    pub(crate) files: BTreeMap<Output, Vec<u8>>,
 }
 
 impl Indexed {
-    fn of(label: &str) -> Self {
+    pub(crate) fn of(label: &str) -> Self {
         let kernel = debian::kernel(label).unwrap();
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("lib/modules").join(&kernel.version);
@@ -32,11 +35,11 @@ impl Indexed {
         Self { root, version: kernel.version, files: Output::ALL.map(read).into() }
     }
 
-    fn lookup(&self) -> Lookup<'_> {
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
         Lookup::new(|output| &self.files[&output]).unwrap()
     }
 
-    fn modprobe(&self, option: &str, query: &str) -> Vec<String> {
+    pub(crate) fn modprobe(&self, option: &str, query: &str) -> Vec<String> {
         let mut modprobe = Oracle::get().tool("modprobe");
         modprobe
             .args(["-S", &self.version, option, query, "-d"])
@@ -80,9 +83,49 @@ fn same_orders(indexed: &Indexed) {
         let mut seen = BTreeSet::new();
         theirs.retain(|line| !line.starts_with("builtin ") && seen.insert(line.clone()));
         assert_eq!(ours, theirs, "{name}");
+        same_schedule(indexed, &lookup, &name, &order);
         compared += 1;
     }
     assert!(compared > 1000, "only {compared} modules");
+}
+
+/// The schedule is the same order, but for what a further softdep line adds; and no module shares a wave with one
+/// that it needs.
+fn same_schedule(indexed: &Indexed, lookup: &Lookup<'_>, name: &str, order: &LoadOrder) {
+    let schedule = schedule(lookup, &[Request::from(name)], false).unwrap();
+    let softdeps = String::from_utf8_lossy(&indexed.files[&Output::Softdep]);
+    let lines = |name: &BString| {
+        let lines = softdeps.lines().filter_map(|line| line.strip_prefix("softdep ")?.split(' ').next());
+        lines.filter(|of| **of == *name).count()
+    };
+    let loaded: Vec<&BString> = order.to_load().map(|module| &module.name).collect();
+    let scheduled: Vec<&BString> = schedule.modules.iter().map(|module| &module.name).collect();
+    if loaded.iter().all(|name| lines(name) < 2) {
+        assert_eq!(scheduled, loaded, "{name}");
+    } else {
+        assert!(loaded.iter().all(|name| scheduled.contains(name)), "{name}");
+    }
+    let waves: BTreeMap<BString, usize> =
+        schedule.modules.iter().map(|module| (module.name.clone(), module.wave.unwrap())).collect();
+    let dep = String::from_utf8_lossy(&indexed.files[&Output::Dep]);
+    let module_name = |path: &str| BString::from(module_name(path.as_bytes()).collect::<Vec<u8>>());
+    for line in dep.lines() {
+        let (path, needs) = line.split_once(':').unwrap();
+        let Some(wave) = waves.get(&module_name(path)) else { continue };
+        for need in needs.split_whitespace() {
+            assert!(waves[&module_name(need)] < *wave, "{name}: {path} and {need}");
+        }
+    }
+    let reasons = schedule.modules.iter().flat_map(|module| &module.reasons);
+    for reason in reasons {
+        match reason {
+            Reason::Requested(request) => assert_eq!(request.query, name),
+            Reason::NeededBy(other) | Reason::Before(other) | Reason::After(other) => {
+                assert!(waves.contains_key(other), "{name}: {other}");
+            }
+            other => panic!("{name}: {other}"),
+        }
+    }
 }
 
 #[test]

@@ -548,7 +548,7 @@ mod tests {
         }
         assert_eq!(parse("--strict 5.0").unwrap().operands, ["5.0"], "the version is no list");
         assert!(printed("--strict=crc,magic").contains("vermagic"));
-        assert_eq!(parse("--strict -k=5.0 /f").unwrap().kernel.unwrap(), "=5.0");
+        assert_eq!(parse("-k=5.0 --strict /f").unwrap().kernel.unwrap(), "=5.0");
     }
 
     #[test]

@@ -30,8 +30,9 @@ const PROPOSED: usize = 3;
     no_binary_name = true,
     about = "Tell which modules names and modaliases stand for, as modprobe --resolve-alias does.",
     after_help = "\
-One name a line, for each QUERY in turn, with modprobe's order and repeats; nothing for a QUERY that nothing answers
-to. /etc/modprobe.d is obeyed: aliases come first. Only index files are read.
+One name a line, for each QUERY in turn, with modprobe's order and repeats; nothing for a QUERY
+that nothing answers to. /etc/modprobe.d is obeyed, or what -C names: its aliases come first.
+Only index files are read.
 
 Examples:
   depmod lookup nvme fs-ext4

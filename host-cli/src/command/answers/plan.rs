@@ -17,15 +17,19 @@ use crate::command::status::DONE;
     no_binary_name = true,
     about = "Tell what to load for modules, modaliases, aliases and globs, in which order, and why.",
     after_help = "\
-X is a module, an alias, a modalias, a glob ('snd_*', 'usb:v*ic08*'), a module's file, or @FILE with one of these a
-line (@- for standard input). The order is modprobe's, with every softdep line of a module; modules of one wave may
-load in parallel. /etc/modprobe.d is obeyed; what its install commands do cannot be known, so the modules are planned
-as if there were none, and named.
+X is a module, an alias, a modalias, a glob ('snd_*', 'usb:v*ic08*'), a module's file, or @FILE
+with one of these a line (@- for standard input). The order is modprobe's, with every softdep line
+of a module; modules of one wave may load in parallel. /etc/modprobe.d is obeyed, or what -C names.
+What its install commands do cannot be known: the modules are planned as if there were none, and
+the commands are named.
 
 Formats:
-  text          for people                list          module files in load order, one a line
-  json          for programs              modules-load  names in load order, for /etc/modules-load.d
-  dot           for Graphviz              cpio          an archive with the modules, index files for them, and firmware
+  text          for people
+  json          for programs
+  list          module files in load order, one a line
+  modules-load  names in load order, as in /etc/modules-load.d
+  dot           a graph for Graphviz
+  cpio          an archive of the modules, index files for them, lists, and firmware
 
 Examples:
   depmod plan nvme ext4

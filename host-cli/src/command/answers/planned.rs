@@ -8,8 +8,8 @@ use std::thread;
 use bstr::BString;
 use clap::ValueEnum;
 use depmod_core::parts::answer::{
-    FirmwareDirectories, FirmwareFile, IndexDirectory, Lookup, ModprobeConfig, Schedule, Unplanned,
-    proposals, schedule,
+    FirmwareDirectories, FirmwareFile, IndexDirectory, IndexFileError, Lookup, ModprobeConfig, Schedule,
+    Unplanned, proposals, schedule,
 };
 use depmod_core::parts::boot::{
     Location,
@@ -148,9 +148,9 @@ pub(super) fn plan(
         Some(Ok(lookup)) => lookup,
         Some(Err(error)) if how.from_index => return Err(no_index(&error, &target)),
         other => {
-            if let Some(Err(error)) = other.filter(|other| {
-                !other.as_ref().is_err_and(depmod_core::parts::answer::IndexFileError::is_missing)
-            }) {
+            if let Some(Err(error)) =
+                other.filter(|other| !other.as_ref().is_err_and(IndexFileError::is_missing))
+            {
                 let warning = Severity::Warning.word();
                 eprintln!("depmod: {warning}: {}; all modules are read instead", Chain(&error));
             }
