@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use depmod_core::parts::cpio::Members;
+use depmod_core::parts::cpio::{Member, Members};
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::tree::{Tree, VERSION};
@@ -321,8 +321,7 @@ fn an_archive_has_the_plan_and_nothing_else() {
         lookup::command("pack", dir.path(), &["-o", packed.to_str().unwrap(), "--plan", "card", "two"]);
     command::run(&mut pack).unwrap();
     assert!(fs::read(&packed).unwrap() == archive);
-    let files: Vec<_> =
-        Members::new(&archive).map(Result::unwrap).filter(|member| member.is_file()).collect();
+    let files: Vec<_> = Members::new(&archive).map(Result::unwrap).filter(Member::is_file).collect();
     let names: Vec<String> = files.iter().map(|member| text(member.name)).collect();
     let below = format!("lib/modules/{VERSION}/");
     let modules: Vec<_> = names
