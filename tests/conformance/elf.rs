@@ -222,7 +222,7 @@ fn symbols_of_every_binding_are_read_as_in_kmod() {
         .module("kernel/nodot.ko", Elf::new().need(".dot"))
         .module("kernel/empty.ko", Elf::new().need("").need("x"))
         .module("kernel/twice.ko", Elf::new().need("x").need("x"))
-        .root_file("System.map", "0 T y\n")
+        .root_file("System.map", "0 r __ksymtab_y\n")
         .assert_same(&["-v", "-e", "-F", "{}/System.map"]);
 }
 
