@@ -70,8 +70,8 @@ impl Reporter for () {
     fn report(&mut self, _: Diagnostic) {}
 }
 
-/// A run that ended without a result. It carries and displays the diagnostic with the reason, which has also
-/// been reported.
+/// A run that ended without a result. It carries and displays the diagnostic with the reason. The reporter has
+/// received it too, except for [`Diagnostic::ModuleVanished`], after which the caller lists again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped(Box<Diagnostic>);
 

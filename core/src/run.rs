@@ -56,7 +56,8 @@ pub trait Hooks {
     }
 
     /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once,
-    /// on the calling thread. Results are in order of completion.
+    /// on the calling thread. Results are in order of completion. A host with threads replaces this method;
+    /// nothing else in the core's interface mentions them.
     fn build<T: Send>(
         &mut self,
         pieces: usize,
@@ -269,11 +270,25 @@ pub fn index(
     hooks: &mut impl Hooks,
     reporter: &mut dyn Reporter,
 ) -> Result<Indexed, Stopped> {
-    let loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
-    ensure_known(&listed.list, &loads, reporter)?;
+    let loads = load(listed, hooks, reporter)?;
     let facts = report_loads(&listed.list, loads, reporter);
     let (files, unresolved) = emit(options, listed, &facts, hooks, reporter)?;
     Ok(Indexed { facts, files, unresolved })
+}
+
+/// The read, decompress and parse stages: loads every module of the list. Defects of single modules are in
+/// the results and are not reported.
+///
+/// # Errors
+/// As [`index`]: when the machine fails, a module exceeds a limit, or a module vanished after the listing.
+pub fn load(
+    listed: &Listed,
+    hooks: &mut impl Hooks,
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<Load>, Stopped> {
+    let loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
+    ensure_known(&listed.list, &loads, reporter)?;
+    Ok(loads)
 }
 
 /// Outputs that do not need dependencies, the slowest first.

@@ -6,7 +6,9 @@
 //! [`threads`] do both in parallel, the [`cache`] keeps the facts of modules, and [`publish`] puts files in
 //! place.
 //!
-//! The feature `cli` (default) adds [`command`]: arguments, messages, progress.
+//! Features, all on by default: `cli` adds [`command`]: arguments, messages, progress. `answers` adds the
+//! commands that answer questions, and includes `cli`. `native-codecs` decodes with libzstd, liblzma and
+//! libdeflate in place of the decoders in Rust.
 //!
 //! ```
 //! use depmod::Run;

@@ -90,6 +90,32 @@ impl ReadAt for &[u8] {
 
 /// Access to modules and side files. The host lists single directories; the core handles recursion,
 /// exclusions, order and priority.
+///
+/// A whole source, of one directory without modules:
+///
+/// ```
+/// use depmod_core::{DirEntry, FileKind, Found, IoError, Options, Source, Stat, run};
+///
+/// struct Empty;
+///
+/// impl Source for Empty {
+///     type File = &'static [u8];
+///
+///     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+///         if dir == b"/d" { Ok(Vec::new()) } else { Err(IoError::not_found()) }
+///     }
+///     fn stat(&self, _: &[u8]) -> Result<Stat, IoError> {
+///         Ok(Stat { kind: FileKind::Directory, id: (0, 1), size: 0, root_owned: true })
+///     }
+///     fn open(&self, _: &[u8]) -> Result<&'static [u8], IoError> {
+///         Err(IoError::not_found())
+///     }
+/// }
+///
+/// let files = run(&Options::new("/d", "6.1"), &Empty, &mut ())?;
+/// assert_eq!(files.lookup()?.find("virtio-bus")?, Found::Nothing);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 pub trait Source {
     /// An open file.
     type File: ReadAt;

@@ -1,4 +1,4 @@
-//! Figures for the main page, `README.md`: sizes, times, memory.
+//! Figures for `uefi/README.md`: sizes, times, memory.
 
 use std::fs;
 use std::path::Path;

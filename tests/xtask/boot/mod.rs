@@ -128,7 +128,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         for (name, about, _) in CASES {
             println!("{name:18} {about}");
         }
-        println!("{FIGURES:18} sizes and times for README.md");
+        println!("{FIGURES:18} sizes and times for uefi/README.md");
         return Ok(());
     }
     if args == [FIGURES] {

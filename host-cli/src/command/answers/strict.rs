@@ -130,12 +130,16 @@ impl Strict {
         report: &mut Report,
     ) -> Result<Answer, Stopped> {
         let load = |options: &Options, report: &mut dyn FnMut(_)| -> Result<_, Stopped> {
-            let mut reporter = Forward(report);
             let threads = Threads::new(&DiskSource, &options.limits, settings.jobs);
-            let mut hooks = threads.detail(Detail::Full);
-            let listed = run::list(options, &DiskSource, &mut hooks, &mut reporter)?;
-            let loads = hooks.load_all(&listed.list, || ());
-            Ok((listed.list, loads))
+            let hooks = RefCell::new(threads.detail(Detail::Full));
+            run::with_one_retry(
+                &mut Forward(report),
+                |mut reporter| run::list(options, &DiskSource, &mut *hooks.borrow_mut(), &mut reporter),
+                |listed, reporter| {
+                    let loads = run::load(&listed, &mut *hooks.borrow_mut(), reporter)?;
+                    Ok((listed.list, loads))
+                },
+            )
         };
         let absolute = |path: &Vec<u8>| -> BString {
             match std::env::current_dir() {
