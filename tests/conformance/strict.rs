@@ -234,6 +234,25 @@ fn single_files_are_judged_against_a_kernel() {
 }
 
 #[test]
+fn single_files_are_not_judged_against_modules_that_cannot_be_known() {
+    let command = "head -c 600M /dev/zero | gzip -1n";
+    let bomb = std::process::Command::new("sh").args(["-c", command]).output().unwrap().stdout;
+    let tree = Tree::new()
+        .complete()
+        .file("kernel/bomb.ko.gz", bomb)
+        .module("kernel/a.ko", Elf::new().modinfo("license=GPL"));
+    let outcome = tree.run_command(|root| {
+        let mut depmod = product::depmod();
+        let version = depmod_tests::tree::VERSION;
+        depmod.arg("-b").arg(root).args(["--strict", "-k", version]);
+        depmod.arg(root.join("lib/modules").join(version).join("kernel/a.ko"));
+        depmod
+    });
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr());
+    assert!(outcome.stderr().contains("bomb.ko.gz: more than 536870912 bytes"), "{}", outcome.stderr());
+}
+
+#[test]
 fn a_file_with_the_name_of_another_is_told_unless_depmod_d_chooses() {
     let module = |alias: &str| Elf::new().modinfo("license=GPL").modinfo(alias).modinfo("vermagic=5.0 SMP ");
     let tree = Tree::new().module("kernel/a.ko", module("alias=x")).module("extra/a.ko", module("alias=y"));
