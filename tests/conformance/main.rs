@@ -42,3 +42,6 @@ mod archives;
 
 // The same on top of existing initrds.
 mod existing_initrds;
+
+// Index files, whole and spoilt, under `depmod verify`.
+mod verify;

@@ -23,6 +23,8 @@
 //! A name wins over aliases, modules win over what is built in, and what is built in is there already.
 //! Equal index files give equal load orders, whether they were shipped or computed.
 
+#[cfg(feature = "answers")]
+mod diff;
 mod fit;
 mod load_order;
 mod lookup;
@@ -32,6 +34,8 @@ mod soft_dependencies;
 #[cfg(feature = "answers")]
 mod verify;
 
+#[cfg(feature = "answers")]
+pub use diff::{Change, ChangeKind, Side, diff};
 pub use fit::{Stale, ensure_fit};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};
 pub use lookup::{Found, Lookup};

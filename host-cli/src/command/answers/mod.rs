@@ -7,6 +7,7 @@
 //! * [`Format`] and [`json`]: an answer as text for people, or as JSON with a version of its form;
 //! * [`Out`]: standard output, on which a reader that goes away is no failure.
 
+mod diff;
 mod dump;
 mod json;
 mod out;
@@ -23,8 +24,11 @@ use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
 
 /// The commands, by their names.
-pub(super) const COMMANDS: &[Named] =
-    &[("dump", main_of::<dump::Dump>), ("verify", main_of::<verify::Verify>)];
+pub(super) const COMMANDS: &[Named] = &[
+    ("diff", main_of::<diff::Diff>),
+    ("dump", main_of::<dump::Dump>),
+    ("verify", main_of::<verify::Verify>),
+];
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
