@@ -48,3 +48,6 @@ mod archives;
 
 // Archives on top of existing initrds.
 mod existing_initrds;
+
+// Index files, whole and spoilt, under `depmod verify`.
+mod verify;

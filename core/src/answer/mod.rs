@@ -23,6 +23,8 @@
 //! Equal index files produce equal load orders, whether shipped or computed.
 
 #[cfg(feature = "answers")]
+mod diff;
+#[cfg(feature = "answers")]
 mod firmware;
 mod fit;
 #[cfg(feature = "answers")]
@@ -47,6 +49,8 @@ mod strict;
 #[cfg(feature = "answers")]
 mod verify;
 
+#[cfg(feature = "answers")]
+pub use diff::{Change, ChangeKind, Side, diff};
 #[cfg(feature = "answers")]
 pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};

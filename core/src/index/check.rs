@@ -3,7 +3,7 @@
 use super::{
     error::{Flaw, IndexError, Steps},
     format::{BYTE_END, HEADER_LEN, NodeRef, ROOT_SLOT},
-    reader::{Index, Node, value_len},
+    reader::{Index, Node, Value, value_len},
     walk::{Event, Scratch, Walk},
 };
 
@@ -40,6 +40,16 @@ impl Index<'_> {
     /// # Errors
     /// The first flaw and its offset.
     pub fn check(&self, scratch: &mut Scratch) -> Result<Summary, IndexError> {
+        self.check_entries(scratch, |_, _| {})
+    }
+
+    /// The same; calls `each` for each key with one of its values, in the order of a dump. What came before an
+    /// error is then already given.
+    pub(crate) fn check_entries(
+        &self,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&[u8], Value<'_>),
+    ) -> Result<Summary, IndexError> {
         let root = self.root().ok_or(corrupt(ROOT_SLOT, Flaw::Reference))?;
         let layout = if root.offset() == HEADER_LEN { Layout::PreOrder } else { Layout::PostOrder };
         if !is_plain(root.word()) || root.parts().prefix {
@@ -65,7 +75,7 @@ impl Index<'_> {
             if let Event::Enter(node) = event {
                 let is_root = summary.nodes == 0;
                 check_parts(&node, is_root)?;
-                let values = check_values(&node, &mut steps)?;
+                let values = check_values(&node, &mut steps, |value| each(walk.key(), value))?;
                 summary.nodes = summary.nodes.saturating_add(1);
                 summary.keys = summary.keys.saturating_add(usize::from(values > 0));
                 summary.values = summary.values.saturating_add(values);
@@ -112,7 +122,11 @@ fn check_parts(node: &Node<'_>, is_root: bool) -> Result<(), IndexError> {
 }
 
 /// The number of values.
-fn check_values(node: &Node<'_>, steps: &mut Steps) -> Result<usize, IndexError> {
+fn check_values<'a>(
+    node: &Node<'a>,
+    steps: &mut Steps,
+    mut each: impl FnMut(Value<'a>),
+) -> Result<usize, IndexError> {
     let mut values = node.values;
     let mut count = 0_usize;
     let mut lowest = 0;
@@ -127,6 +141,7 @@ fn check_values(node: &Node<'_>, steps: &mut Steps) -> Result<usize, IndexError>
             return Err(corrupt(at, Flaw::Character));
         }
         lowest = value.priority;
+        each(value);
         count = count.saturating_add(1);
     }
 }

@@ -104,17 +104,15 @@ fn read_index(bytes: &[u8], scratch: &mut Scratch) -> Result<Content, IndexError
     {
         return Err(IndexError::Version { found });
     }
-    let summary = index.check(scratch)?;
-    let mut content = Content { layout: Some(summary.layout), ..Content::default() };
-    content.entries.reserve(summary.values);
-    let mut walk = index.entries(scratch);
-    while let Some((key, value)) = walk.next_entry()? {
+    let mut content = Content::default();
+    let summary = index.check_entries(scratch, |key, value| {
         let start = content.text.len();
         content.text.extend_from_slice(key);
         content.text.push(b' ');
         content.text.extend_from_slice(value.bytes);
         content.entries.push(Slot { start, end: content.text.len(), priority: value.priority });
-    }
+    })?;
+    content.layout = Some(summary.layout);
     Ok(content)
 }
 

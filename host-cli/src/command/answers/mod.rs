@@ -7,6 +7,7 @@
 //! * [`Format`] and [`json`]: an answer as text, or as JSON with a schema version;
 //! * [`Out`]: standard output, on which a closed pipe is not an error.
 
+mod diff;
 mod dump;
 mod json;
 mod kernel;
@@ -35,6 +36,7 @@ pub(super) use strict::{Checks, Strict};
 
 /// The commands by name.
 pub(super) const COMMANDS: &[Named] = &[
+    ("diff", main_of::<diff::Diff>),
     ("dump", main_of::<dump::Dump>),
     ("lookup", main_of::<lookup::Lookup>),
     ("plan", main_of::<plan::Plan>),

@@ -1,0 +1,271 @@
+//! `depmod diff`: what changed between two kernels.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use bstr::BString;
+use clap::Parser;
+use depmod_core::parts::answer::{Change, ChangeKind, Count, Side, diff};
+use depmod_core::parts::run::{Indexed, Listed};
+use depmod_core::{IndexFiles, Options, Output, Source};
+use serde_json::{Map, Value, json};
+
+use super::style::Style;
+use super::{Command, Failure, Format, Out, json};
+use crate::command::args::{Color, Place};
+use crate::command::report::Report;
+use crate::command::settings::{Environment, Target};
+use crate::command::status::{DONE, FINDINGS};
+use crate::run::Run;
+use crate::source::DiskSource;
+
+/// The words after `depmod diff`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "depmod diff",
+    no_binary_name = true,
+    about = "Tell what changed between two kernels: devices that lose their driver, modules, symbols, dependencies.",
+    after_help = "\
+A and B are kernel versions, module directories, or directories of index files. Index files are read where they
+are there, modules where not; versions of symbols are compared where modules of both sides are read.
+
+Examples:
+  depmod diff 6.1.0-50-amd64 6.12.0-1-amd64
+  depmod diff --from-modules /mnt/lib/modules/6.1.0-50-amd64 6.1.0-51-amd64
+  depmod diff --format json A B | jq -r '.changes[] | select(.kind == \"driver-lost\") | .pattern'
+
+Exit status: 0 nothing changed, 3 something did, 1 it cannot be told."
+)]
+pub(super) struct Diff {
+    #[arg(value_name = "A", help = "The old one: a version, or a directory with a / in it")]
+    old: OsString,
+    #[arg(value_name = "B", help = "The new one")]
+    new: OsString,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, help = "Read the modules, even where there are index files")]
+    from_modules: bool,
+    #[arg(long, help = "Tell every change")]
+    long: bool,
+    #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
+    format: Format,
+}
+
+/// Where one side comes from, and what it is.
+struct Loaded {
+    /// As it was typed.
+    name: Vec<u8>,
+    options: Options,
+    files: IndexFiles,
+    /// What was read of modules.
+    read: Option<(Listed, Indexed)>,
+}
+
+impl Loaded {
+    fn side(&self) -> Result<Side<'_>, Failure> {
+        let broken = |error| format!("index files of {} are broken: {error}", self.options.directory);
+        let side = Side::of(&self.files).map_err(broken)?;
+        Ok(match &self.read {
+            Some((listed, indexed)) => side.with_versions(&listed.list, &indexed.facts),
+            None => side,
+        })
+    }
+}
+
+impl Command for Diff {
+    fn answer(self, out: &mut Out) -> Result<u8, Failure> {
+        let (old, new) = (self.load(&self.old)?, self.load(&self.new)?);
+        let (a, b) = (old.side()?, new.side()?);
+        let versions = a.has_versions() && b.has_versions();
+        let changes = diff(&a, &b)?;
+        match self.format {
+            Format::Text => self.text(out, [&old.name, &new.name], &changes, versions),
+            Format::Json => out.line(object([&old, &new], &changes, versions).to_string()),
+        }
+        Ok(if changes.is_empty() { DONE } else { FINDINGS })
+    }
+}
+
+impl Diff {
+    fn load(&self, operand: &OsString) -> Result<Loaded, Failure> {
+        let name = operand.as_bytes().to_vec();
+        let options = self.options(operand)?;
+        if !self.from_modules
+            && let Some(files) = stored(&options)?
+        {
+            return Ok(Loaded { name, options, files, read: None });
+        }
+        let mut report = Report::new(Color::Auto);
+        let run = Run::new(&options).make(&mut report);
+        let (listed, indexed) =
+            run.map_err(|_| format!("nothing to compare with in {}", options.directory))?;
+        let files = indexed.files.clone();
+        Ok(Loaded { name, options, files, read: Some((listed, indexed)) })
+    }
+
+    /// A version below the base directory, or a directory by its path.
+    fn options(&self, operand: &OsString) -> Result<Options, Failure> {
+        let environment = Environment::current();
+        if !operand.as_bytes().contains(&b'/') && operand != "." && operand != ".." {
+            let target = Target::new(self.place.clone(), None, Some(operand.clone()), &environment)?;
+            return Ok(target.options());
+        }
+        let path = std::fs::canonicalize(operand)
+            .map_err(|error| format!("cannot open {}: {error}", operand.display()))?;
+        let version = path.file_name().unwrap_or_default().as_bytes().to_vec();
+        let options = Options::new(path.into_os_string().into_vec(), version);
+        let config = Target::new(self.place.clone(), None, Some("0.0".into()), &environment)?.config;
+        Ok(options.config_paths(config))
+    }
+
+    fn text(&self, out: &mut Out, names: [&[u8]; 2], changes: &[Change], versions: bool) {
+        let style = Style::of_stdout();
+        let [old, new] = names.map(|name| name.escape_ascii());
+        let mut by_kind: BTreeMap<ChangeKind, Vec<&Change>> = BTreeMap::new();
+        for change in changes {
+            by_kind.entry(change.kind()).or_default().push(change);
+        }
+        let lost = by_kind.get(&ChangeKind::DriverLost).map_or(0, Vec::len);
+        let verdict = match (changes.len(), lost) {
+            (0, _) => style.good("nothing changed"),
+            (_, 0) => style.good("no device loses its driver"),
+            (_, 1) => style.bad("1 device loses its driver"),
+            (_, lost) => style.bad(&format!("{} devices lose their driver", Count(lost))),
+        };
+        out.line(format!("{old} -> {new}: {verdict}"));
+        if !versions {
+            out.line(style.dim("versions of symbols not compared: --from-modules does"));
+        }
+        for (kind, changes) in by_kind {
+            out.line("");
+            out.line(style.title(&format!("{}: {}", kind.heading(), Count(changes.len()))));
+            self.groups(out, &changes);
+        }
+    }
+
+    /// Changes of one kind by subsystem, the largest first.
+    fn groups(&self, out: &mut Out, changes: &[&Change]) {
+        const GROUPS: usize = 12;
+        let mut groups: BTreeMap<BString, Vec<&Change>> = BTreeMap::new();
+        for change in changes {
+            groups.entry(change.subsystem()).or_default().push(change);
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_key(|(_, changes)| core::cmp::Reverse(changes.len()));
+        let width = groups.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(24);
+        let shown = if self.long { usize::MAX } else { GROUPS };
+        for (name, changes) in groups.iter().take(shown) {
+            let name = name.escape_ascii().to_string();
+            if self.long {
+                out.line(format!("  {name}"));
+                changes.iter().for_each(|change| out.line(format!("    {change}")));
+            } else {
+                out.line(format!(
+                    "  {name:width$} {:>6}  {}",
+                    Count(changes.len()).to_string(),
+                    some(changes)
+                ));
+            }
+        }
+        if let Some(rest) = groups.get(shown..).filter(|rest| !rest.is_empty()) {
+            let more: usize = rest.iter().map(|(_, changes)| changes.len()).sum();
+            out.line(format!("  and {} more in {} places (--long shows all)", Count(more), rest.len()));
+        }
+    }
+}
+
+/// The first changes of a group, as many as fit on a line.
+fn some(changes: &[&Change]) -> String {
+    const WIDTH: usize = 76;
+    let mut line = String::new();
+    for (number, change) in changes.iter().enumerate() {
+        let text = change.to_string();
+        if number > 0 && line.len() + text.len() > WIDTH {
+            line.push_str(", …");
+            break;
+        }
+        if number > 0 {
+            line.push_str(", ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+/// The index files of a directory; `None` if those that are compared are not all there.
+fn stored(options: &Options) -> Result<Option<IndexFiles>, Failure> {
+    let needed = [Output::DepIndex, Output::AliasIndex, Output::SymbolsIndex];
+    let path = |output: Output| options.path_of(output.file_name());
+    if needed.iter().any(|output| DiskSource.stat(&path(*output)).is_err()) {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    for output in Output::ALL.into_iter().filter(|output| output.is_index()) {
+        match DiskSource.read(&path(output), options.limits.text_size) {
+            Ok(bytes) => files.push((output, bytes)),
+            Err(error) if error.kind() == depmod_core::IoErrorKind::NotFound => {}
+            Err(error) => return Err(format!("cannot read {}: {error}", path(output)).into()),
+        }
+    }
+    Ok(Some(IndexFiles::new(files)))
+}
+
+fn object(sides: [&Loaded; 2], changes: &[Change], versions: bool) -> Value {
+    let mut answer = json::answer("diff", None);
+    for (name, side) in ["old", "new"].into_iter().zip(sides) {
+        let mut object = Map::new();
+        json::text(&mut object, "name", &side.name);
+        json::text(&mut object, "directory", &side.options.directory);
+        object.insert("from_modules".into(), json!(side.read.is_some()));
+        answer.insert(name.into(), Value::Object(object));
+    }
+    answer.insert("versions_compared".into(), json!(versions));
+    answer.insert("changes".into(), changes.iter().map(change).collect());
+    Value::Object(answer)
+}
+
+fn change(change: &Change) -> Value {
+    let mut object = Map::new();
+    object.insert("kind".into(), json!(change.kind().word()));
+    json::text(&mut object, "subsystem", &change.subsystem());
+    json::text(&mut object, "module", change.module());
+    json::text(&mut object, "path", change.path());
+    let list = |names: &[BString]| -> Value {
+        names.iter().map(|name| json!(String::from_utf8_lossy(name))).collect()
+    };
+    match change {
+        Change::Alias { pattern, modules, .. } => {
+            json::text(&mut object, "pattern", pattern);
+            object.insert("modules".into(), list(modules));
+        }
+        Change::Moved { from, to, .. } => {
+            json::text(&mut object, "from", from);
+            json::text(&mut object, "to", to);
+        }
+        Change::Symbol { symbol, change, .. } => {
+            json::text(&mut object, "symbol", symbol);
+            if let Some((from, to)) = change {
+                json::text(&mut object, "from", from);
+                json::text(&mut object, "to", to);
+            }
+        }
+        Change::Dependencies { added, removed, .. } => {
+            object.insert("added".into(), list(added));
+            object.insert("removed".into(), list(removed));
+        }
+        _ => {}
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Diff::command().debug_assert();
+    }
+}
