@@ -1,6 +1,6 @@
 //! `cargo xtask size`: checks the sizes of static builds of the command.
 //!
-//! Both builds use the profile `small` and musl: glibc alone would be half of the program. The additional
+//! All builds use the profile `small` and musl: glibc alone would be half of the program. The additional
 //! flags only cost address randomization and backtraces of crashes.
 
 use std::process::Command;
@@ -10,13 +10,14 @@ use depmod_tests::toolchain::{CrossCargo, Library};
 use depmod_tests::{apt, command, workspace};
 
 /// Name, additional arguments of cargo, maximum size in bytes.
-const BUILDS: [(&str, &[&str], u64); 2] = [
-    ("native codecs", &[], 3 << 19),
+const BUILDS: [(&str, &[&str], u64); 3] = [
+    ("native codecs", &["--no-default-features", "--features", "cli,native-codecs"], 3 << 19),
+    ("pure Rust with answers", &["--no-default-features", "--features", "answers"], 3 << 19),
     // Last, because recovery images use this build and it remains in the target directory.
     ("pure Rust", &["--no-default-features", "--features", "cli"], 1 << 20),
 ];
 
-/// Builds both for this machine's architecture, stripped and statically linked, and checks their sizes.
+/// Builds them for this machine's architecture, stripped and statically linked, and checks their sizes.
 ///
 /// # Errors
 /// When a build fails or is too large.
