@@ -34,7 +34,7 @@ use hashbrown::HashMap;
 use crate::{
     index::{Index, IndexError, Scratch, fnmatch},
     list::{ModuleFile, ModuleList},
-    name::module_name,
+    name::{module_name, stem_end},
     output::{IndexFiles, Output},
     parse::module::Facts,
 };
@@ -432,7 +432,9 @@ fn aliases(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, IndexError> {
     let mut seen: BTreeSet<&BString> = BTreeSet::new();
     let (modular, builtin) = (&old.aliases.by_pattern, &old.builtin_aliases.by_pattern);
     for (pattern, modules) in modular.iter().chain(builtin) {
-        if !seen.insert(pattern) || new.serves(pattern)? {
+        // Many kernels record no device aliases of what is built in.
+        let is_builtin = modules.iter().any(|module| new.is_builtin(module));
+        if !seen.insert(pattern) || is_builtin || new.serves(pattern)? {
             continue;
         }
         let kind = match () {
@@ -455,7 +457,7 @@ fn modules(old: &Side<'_>, new: &Side<'_>, changes: &mut Vec<Change>) {
             changes.push(Change::Module { kind, name: name.clone(), path: module.path.clone() });
             continue;
         };
-        if plain(&module.path) != plain(&other.path) {
+        if stem(&module.path) != stem(&other.path) {
             let (from, to) = (module.path.clone(), other.path.clone());
             changes.push(Change::Moved { name: name.clone(), from, to });
         }
@@ -515,10 +517,9 @@ fn symbols(old: &Side<'_>, new: &Side<'_>, changes: &mut Vec<Change>) {
     }
 }
 
-/// A path without the ending that tells of its compression.
-fn plain(path: &[u8]) -> &[u8] {
-    let endings: [&[u8]; 3] = [b".gz", b".xz", b".zst"];
-    endings.into_iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(path)
+/// The path of a module without suffixes: compression is not a move.
+fn stem(path: &[u8]) -> &[u8] {
+    path.get(..stem_end(path)).unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -597,6 +598,18 @@ mod tests {
                 "driver-lost pci:v77* (gone)",
             ]
         );
+    }
+
+    #[test]
+    fn a_driver_that_is_built_in_is_not_lost_without_a_built_in_alias() {
+        let new = index(&[
+            ("modules.builtin", b"kernel/net/static.ko\n".to_vec()),
+            ("modules.builtin.modinfo", b"static.license=GPL\0".to_vec()),
+        ]);
+        let said = told(&old(), &new);
+        assert!(said.contains(&"became-builtin static".into()), "{said:?}");
+        assert!(said.contains(&"driver-lost pci:v9* (move)".into()), "{said:?}");
+        assert!(!said.iter().any(|line| line.contains("pci:v4*")), "{said:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bstr::BString;
 use clap::Parser;
 use depmod_core::parts::answer::{Change, ChangeKind, Count, Side, diff};
 use depmod_core::parts::run::{Indexed, Listed};
-use depmod_core::{IndexFiles, Options, Output, Source};
+use depmod_core::{IndexFiles, IoErrorKind, Options, Output, Source};
 use serde_json::{Map, Value, json};
 
 use super::style::Style;
@@ -197,14 +197,18 @@ fn some(changes: &[&Change]) -> String {
 fn stored(options: &Options) -> Result<Option<IndexFiles>, Failure> {
     let needed = [Output::DepIndex, Output::AliasIndex, Output::SymbolsIndex];
     let path = |output: Output| options.path_of(output.file_name());
-    if needed.iter().any(|output| DiskSource.stat(&path(*output)).is_err()) {
-        return Ok(None);
+    for output in needed {
+        match DiskSource.stat(&path(output)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("cannot read {}: {error}", path(output)).into()),
+        }
     }
     let mut files = Vec::new();
     for output in Output::ALL.into_iter().filter(|output| output.is_index()) {
         match DiskSource.read(&path(output), options.limits.text_size) {
             Ok(bytes) => files.push((output, bytes)),
-            Err(error) if error.kind() == depmod_core::IoErrorKind::NotFound => {}
+            Err(error) if error.kind() == IoErrorKind::NotFound => {}
             Err(error) => return Err(format!("cannot read {}: {error}", path(output)).into()),
         }
     }
