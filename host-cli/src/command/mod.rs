@@ -4,6 +4,7 @@
 mod answers;
 mod args;
 mod exit;
+mod getopt;
 mod hints;
 mod pack;
 mod progress;
