@@ -21,9 +21,9 @@ pub struct Limits {
     pub archive_size: u64,
     /// Files, directories and links of one archive of modules, or of all existing initrds. Debian's largest
     /// kernel has about 5,000 of them.
-    pub archive_entries: usize,
+    pub archive_members: usize,
     /// One boot entry file.
-    pub entry_size: u64,
+    pub boot_entry_size: u64,
     /// One kernel image or existing initrd.
     pub boot_file_size: u64,
     /// Directory levels below the module directory.
@@ -51,8 +51,8 @@ impl Limits {
         sections_size: 512 << 20,
         text_size: 256 << 20,
         archive_size: 1 << 30,
-        archive_entries: 1 << 18,
-        entry_size: 64 << 10,
+        archive_members: 1 << 18,
+        boot_entry_size: 64 << 10,
         boot_file_size: 1 << 30,
         depth: 512,
         directories: 1 << 18,
@@ -72,8 +72,8 @@ impl Limits {
             sections_size,
             text_size,
             archive_size,
-            archive_entries,
-            entry_size,
+            archive_members,
+            boot_entry_size,
             boot_file_size,
             depth,
             directories,
@@ -89,8 +89,8 @@ impl Limits {
             sections_size,
             text_size,
             archive_size,
-            archive_entries as u64,
-            entry_size,
+            archive_members as u64,
+            boot_entry_size,
             boot_file_size,
             depth as u64,
             directories as u64,

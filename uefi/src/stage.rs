@@ -60,7 +60,7 @@ impl Stage {
         let (volume, path) = self.entry_file()?;
         let bytes = volume
             // One byte more shows whether the file is too long.
-            .read_head(path.as_bytes(), limits.entry_size.saturating_add(1))
+            .read_head(path.as_bytes(), limits.boot_entry_size.saturating_add(1))
             .map_err(|cause| Error::File { path: path.clone(), cause })?;
         let entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
         let stop = entry.on_error == OnError::Stop;

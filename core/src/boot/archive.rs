@@ -57,7 +57,7 @@ pub enum ArchiveError {
     /// The member at this offset has an invalid path: through a file or a loop of links, or too deep.
     Path(usize),
     /// More than this number of files, directories and links.
-    Entries(usize),
+    TooManyMembers(usize),
     /// Memory is exhausted.
     Memory,
 }
@@ -67,7 +67,7 @@ impl fmt::Display for ArchiveError {
         match self {
             Self::Format(_) => f.write_str("cannot read cpio archive"),
             Self::Path(offset) => write!(f, "invalid path of the cpio member at offset {offset:#x}"),
-            Self::Entries(most) => write!(f, "more than {most} files in cpio archive"),
+            Self::TooManyMembers(most) => write!(f, "more than {most} files in cpio archive"),
             Self::Memory => f.write_str("Cannot allocate memory"),
         }
     }
@@ -77,7 +77,7 @@ impl core::error::Error for ArchiveError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Format(error) => Some(error),
-            Self::Path(_) | Self::Entries(_) | Self::Memory => None,
+            Self::Path(_) | Self::TooManyMembers(_) | Self::Memory => None,
         }
     }
 }
@@ -133,17 +133,17 @@ impl<'a> Archive<'a> {
     fn insert_all(&mut self, bytes: &'a [u8], limits: &Limits, lenient: bool) -> Result<(), ArchiveError> {
         // Hard links: only one name, usually the last, has the data.
         let mut linked: BTreeMap<[u32; 3], Vec<(usize, bool)>> = BTreeMap::new();
-        for entry in Members::new(bytes) {
-            let entry = entry.map_err(ArchiveError::Format)?;
-            let node = match self.insert(&entry, limits) {
+        for member in Members::new(bytes) {
+            let member = member.map_err(ArchiveError::Format)?;
+            let node = match self.insert(&member, limits) {
                 Ok(node) => node,
                 Err(PathError::NotDirectory | PathError::Missing | PathError::TooDeep) if lenient => continue,
-                Err(PathError::TooMany) => return Err(ArchiveError::Entries(limits.archive_entries)),
+                Err(PathError::TooMany) => return Err(ArchiveError::TooManyMembers(limits.archive_members)),
                 Err(PathError::NoMemory) => return Err(ArchiveError::Memory),
-                Err(_) => return Err(ArchiveError::Path(entry.offset)),
+                Err(_) => return Err(ArchiveError::Path(member.offset)),
             };
-            if entry.is_file() && entry.links > 1 {
-                linked.entry(entry.identity).or_default().push((node, entry.data.is_empty()));
+            if member.is_file() && member.links > 1 {
+                linked.entry(member.identity).or_default().push((node, member.data.is_empty()));
             }
         }
         for names in linked.values() {
@@ -185,8 +185,8 @@ impl<'a> Archive<'a> {
         self.nodes.get(node).map(|node| &node.kind)
     }
 
-    fn insert(&mut self, entry: &Member<'a>, limits: &Limits) -> Result<usize, PathError> {
-        let name = entry.name;
+    fn insert(&mut self, member: &Member<'a>, limits: &Limits) -> Result<usize, PathError> {
+        let name = member.name;
         let trimmed = name.iter().rposition(|&b| b != b'/').and_then(|last| name.get(..=last));
         let split = trimmed.and_then(|name| name.iter().rposition(|&b| b == b'/'));
         let (dir, last) = match (trimmed, split) {
@@ -197,23 +197,23 @@ impl<'a> Archive<'a> {
             }
         };
         let follow = trimmed.is_some_and(|trimmed| trimmed.len() < name.len());
-        if matches!(last, b"" | b"." | b"..") || (follow && entry.is_directory()) {
+        if matches!(last, b"" | b"." | b"..") || (follow && member.is_directory()) {
             return self.walk_or_make(name, limits);
         }
 
         let parent = self.walk_or_make(dir, limits)?;
         let Some(Kind::Directory(children)) = self.kind(parent) else { return Err(PathError::NotDirectory) };
         let existing = children.get(last).copied();
-        if let (Some(node), true) = (existing, entry.is_directory())
+        if let (Some(node), true) = (existing, member.is_directory())
             && let Some(Kind::Directory(_)) = self.kind(node)
         {
             return Ok(node);
         }
-        let kind = match entry {
-            _ if entry.is_directory() => Kind::Directory(BTreeMap::new()),
-            _ if entry.is_file() => Kind::File(entry.data),
-            _ if entry.is_link() => Kind::Link(entry.data),
-            _ => Kind::Other(entry.mode & MODE_TYPE),
+        let kind = match member {
+            _ if member.is_directory() => Kind::Directory(BTreeMap::new()),
+            _ if member.is_file() => Kind::File(member.data),
+            _ if member.is_link() => Kind::Link(member.data),
+            _ => Kind::Other(member.mode & MODE_TYPE),
         };
         if let Some(node) = existing.and_then(|node| self.nodes.get_mut(node)) {
             // Like Linux, never replace a non-empty directory.
@@ -233,7 +233,7 @@ impl<'a> Archive<'a> {
     ) -> Result<usize, PathError> {
         let new = self.nodes.len();
         // The root does not count as a member.
-        if new > limits.archive_entries {
+        if new > limits.archive_members {
             return Err(PathError::TooMany);
         }
         self.nodes.try_reserve(1).map_err(|_| PathError::NoMemory)?;
@@ -344,7 +344,7 @@ impl<'a> Source for Archive<'a> {
         let Some(Kind::Directory(children)) = self.kind(self.find(dir)?) else {
             return Err(PathError::NotDirectory.into());
         };
-        let entry = |(name, &node): (&&[u8], &usize)| {
+        let child = |(name, &node): (&&[u8], &usize)| {
             let kind = match self.kind(node)? {
                 Kind::Directory(_) => EntryKind::Directory,
                 Kind::File(_) => EntryKind::File,
@@ -352,7 +352,7 @@ impl<'a> Source for Archive<'a> {
             };
             Some(DirEntry { name: (*name).into(), kind })
         };
-        Ok(children.iter().filter_map(entry).collect())
+        Ok(children.iter().filter_map(child).collect())
     }
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
@@ -473,8 +473,8 @@ mod tests {
     #[test]
     fn too_many_members_are_an_error() {
         let bytes = archive(&[("d/a", MODE_FILE, "", 0), ("d/b", MODE_FILE, "", 0)]);
-        let parse = |archive_entries| Archive::parse(&bytes, &Limits { archive_entries, ..Limits::DEFAULT });
+        let parse = |archive_members| Archive::parse(&bytes, &Limits { archive_members, ..Limits::DEFAULT });
         assert_eq!(parse(3).map(|archive| archive.files().len()), Ok(2));
-        assert_eq!(parse(2).map(drop), Err(ArchiveError::Entries(2)));
+        assert_eq!(parse(2).map(drop), Err(ArchiveError::TooManyMembers(2)));
     }
 }

@@ -137,7 +137,7 @@ const OUR_KEYS: &str = "x-depmod-";
 
 impl BootEntry {
     /// Parses a boot entry; line ends may be CR LF, and the file may begin with a byte order mark. Bytes
-    /// beyond [`Limits::entry_size`] are ignored.
+    /// beyond [`Limits::boot_entry_size`] are ignored.
     ///
     /// ```
     /// use depmod_core::{Limits, parts::boot::{BootEntry, OnError}};
@@ -150,7 +150,7 @@ impl BootEntry {
     /// When it cannot be booted. Other errors are in [`Self::problems`].
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, EntryError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let limit = usize::try_from(limits.entry_size).unwrap_or(usize::MAX);
+        let limit = usize::try_from(limits.boot_entry_size).unwrap_or(usize::MAX);
         let mut entry = Self::default();
         let mut end = 0_usize;
         for (number, line) in (1..).zip(bytes.split(|&b| b == b'\n')) {
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn long_entries_are_read_up_to_the_limit() {
-        let limits = Limits { entry_size: 18, ..Limits::DEFAULT };
+        let limits = Limits { boot_entry_size: 18, ..Limits::DEFAULT };
         let entry = BootEntry::parse(b"linux /k\ntitle abc\n", &limits).unwrap();
         assert_eq!((entry.title.as_deref(), &*entry.problems), (Some("abc"), &[][..]));
         let entry = BootEntry::parse(b"linux /k\ntitle abcd\ninitrd /i\n", &limits).unwrap();

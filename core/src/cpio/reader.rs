@@ -104,7 +104,7 @@ impl core::error::Error for CpioError {}
 /// let mut builder = Builder::new();
 /// builder.file(b"a", b"hi");
 /// let twice = builder.build().unwrap().repeat(2);
-/// assert!(Members::new(&twice).all(|entry| entry.unwrap().data == b"hi"));
+/// assert!(Members::new(&twice).all(|member| member.unwrap().data == b"hi"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
@@ -121,7 +121,7 @@ impl<'a> Members<'a> {
         Self { bytes, at: 0, inside: true }
     }
 
-    fn next_entry(&mut self) -> Result<Option<Member<'a>>, CpioError> {
+    fn next_member(&mut self) -> Result<Option<Member<'a>>, CpioError> {
         loop {
             if !self.inside {
                 self.skip_zeros();
@@ -130,10 +130,10 @@ impl<'a> Members<'a> {
                 }
                 self.inside = true;
             }
-            let (entry, next) = self.entry_at(self.at)?;
+            let (member, next) = self.member_at(self.at)?;
             self.at = next;
-            if entry.name != TRAILER {
-                return Ok(Some(entry));
+            if member.name != TRAILER {
+                return Ok(Some(member));
             }
             self.inside = false;
         }
@@ -145,7 +145,7 @@ impl<'a> Members<'a> {
         self.at = self.at.saturating_add(zeros);
     }
 
-    fn entry_at(&self, offset: usize) -> Result<(Member<'a>, usize), CpioError> {
+    fn member_at(&self, offset: usize) -> Result<(Member<'a>, usize), CpioError> {
         let fail = |kind| CpioError { kind, offset };
         let mut cursor = Cursor { bytes: self.bytes, at: offset };
         let magic = cursor.take(MAGIC.len()).ok_or(fail(ErrorKind::Truncated))?;
@@ -175,7 +175,7 @@ impl<'a> Members<'a> {
         if magic == MAGIC_CHECKSUM && sum(data) != header.check {
             return Err(fail(ErrorKind::Checksum));
         }
-        let entry = Member {
+        let member = Member {
             name,
             mode: header.mode,
             data,
@@ -183,7 +183,7 @@ impl<'a> Members<'a> {
             links: header.nlink,
             identity: [header.devmajor, header.devminor, header.ino],
         };
-        Ok((entry, cursor.at))
+        Ok((member, cursor.at))
     }
 }
 
@@ -191,7 +191,7 @@ impl<'a> Iterator for Members<'a> {
     type Item = Result<Member<'a>, CpioError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.next_entry();
+        let next = self.next_member();
         if next.is_err() {
             (self.at, self.inside) = (self.bytes.len(), false);
         }
@@ -261,8 +261,8 @@ mod tests {
         bytes.extend(raw("070702", "/b", b"\x01\x02\xff", 0x102));
         bytes.extend(raw("070701", "TRAILER!!!", b"", 0));
         assert_eq!(kinds(&bytes), [Ok(&b"./a"[..]), Ok(b"/b")]);
-        let entry = Members::new(&bytes).nth(1).unwrap().unwrap();
-        assert_eq!((entry.offset, entry.data, entry.is_file()), (second, &b"\x01\x02\xff"[..], true));
+        let member = Members::new(&bytes).nth(1).unwrap().unwrap();
+        assert_eq!((member.offset, member.data, member.is_file()), (second, &b"\x01\x02\xff"[..], true));
     }
 
     #[test]

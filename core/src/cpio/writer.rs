@@ -13,7 +13,7 @@ use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, paddin
 #[derive(Clone, Debug, Default)]
 pub struct Builder<'a> {
     /// Directories have no content.
-    entries: BTreeMap<Vec<u8>, Option<Cow<'a, [u8]>>>,
+    members: BTreeMap<Vec<u8>, Option<Cow<'a, [u8]>>>,
 }
 
 /// The reason for an archive that cannot be written.
@@ -53,12 +53,12 @@ impl<'a> Builder<'a> {
 
     /// Adds a file, or replaces it; leading slashes and `.` components are ignored.
     pub fn file(&mut self, path: &[u8], content: impl Into<Cow<'a, [u8]>>) {
-        self.entries.insert(clean(path), Some(content.into()));
+        self.members.insert(clean(path), Some(content.into()));
     }
 
     /// Adds a directory, which may be empty.
     pub fn directory(&mut self, path: &[u8]) {
-        self.entries.entry(clean(path)).or_insert(None);
+        self.members.entry(clean(path)).or_insert(None);
     }
 
     /// Writes the archive.
@@ -94,10 +94,10 @@ impl<'a> Builder<'a> {
 
     /// Members in order, with explicit parents.
     fn plan(&self) -> Result<Vec<Planned<'_>>, BuildError> {
-        let mut plan: Vec<Planned<'_>> = Vec::with_capacity(self.entries.len());
+        let mut plan: Vec<Planned<'_>> = Vec::with_capacity(self.members.len());
         // The parents of the latest member; sorting keeps the members below a directory together.
         let mut open: Vec<&[u8]> = Vec::new();
-        for (path, content) in &self.entries {
+        for (path, content) in &self.members {
             let refused = || BuildError::Name(path.clone());
             let bad_part = |part: &[u8]| part == b".." || part.contains(&0);
             let too_long = path.len() > NAME_MAX.saturating_sub(2);
@@ -113,7 +113,7 @@ impl<'a> Builder<'a> {
             let ends = below.iter().enumerate().filter(|&(_, &b)| b == b'/');
             for end in ends.map(|(end, _)| from.saturating_add(end)) {
                 let dir = path.get(..end).unwrap_or_default();
-                if self.entries.get(dir).is_some_and(Option::is_some) {
+                if self.members.get(dir).is_some_and(Option::is_some) {
                     return Err(refused());
                 }
                 open.push(dir);
@@ -135,9 +135,9 @@ impl<'a> Builder<'a> {
 
 fn write(plan: &[Planned<'_>], out: &mut Vec<u8>) -> Result<(), BuildError> {
     let sizes = plan.iter().try_fold(padding(out.len()), |sum: usize, (name, content)| {
-        sum.checked_add(entry_size(name.len(), content.map_or(0, <[u8]>::len))?)
+        sum.checked_add(member_size(name.len(), content.map_or(0, <[u8]>::len))?)
     });
-    let size = sizes.and_then(|sum| sum.checked_add(entry_size(TRAILER.len(), 0)?));
+    let size = sizes.and_then(|sum| sum.checked_add(member_size(TRAILER.len(), 0)?));
     let size = size.ok_or(BuildError::Memory(usize::MAX))?;
     out.try_reserve_exact(size).map_err(|_| BuildError::Memory(size))?;
 
@@ -147,9 +147,14 @@ fn write(plan: &[Planned<'_>], out: &mut Vec<u8>) -> Result<(), BuildError> {
             Some(_) => (MODE_FILE | 0o644, 1),
             None => (MODE_DIRECTORY | 0o755, 2),
         };
-        write_entry(out, name, content.unwrap_or_default(), Header { ino, mode, nlink, ..Header::default() });
+        write_member(
+            out,
+            name,
+            content.unwrap_or_default(),
+            Header { ino, mode, nlink, ..Header::default() },
+        );
     }
-    write_entry(out, TRAILER, b"", Header { nlink: 1, ..Header::default() });
+    write_member(out, TRAILER, b"", Header { nlink: 1, ..Header::default() });
     Ok(())
 }
 
@@ -175,13 +180,13 @@ fn clean(path: &[u8]) -> Vec<u8> {
     out
 }
 
-fn entry_size(name: usize, data: usize) -> Option<usize> {
+fn member_size(name: usize, data: usize) -> Option<usize> {
     let head = Header::LEN.checked_add(name)?.checked_add(1)?;
     let head = head.checked_add(padding(head))?;
     head.checked_add(data)?.checked_add(padding(data))
 }
 
-fn write_entry(out: &mut Vec<u8>, name: &[u8], data: &[u8], header: Header) {
+fn write_member(out: &mut Vec<u8>, name: &[u8], data: &[u8], header: Header) {
     let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX); // `plan` has rejected larger values
     Header { filesize: word(data.len()), namesize: word(name.len().saturating_add(1)), ..header }.write(out);
     out.extend_from_slice(name);
