@@ -343,7 +343,7 @@ diagnostics! {
     /// There is no `modules.dep` to compare with.
     Error StatIndex { directory: BString, cause: IoError } => b"could not fstatat(", directory, b", modules.dep): ", cause;
     /// A path beyond kmod's buffer size; `path` ends in the entry's name.
-    Error EntryPathTooLong { path: BString } => b"path is too long ", path;
+    Error FoundPathTooLong { path: BString } => b"path is too long ", path;
 
     // Operands (`depmod_core::reference::cli` §3).
     /// An operand that is not an absolute path.
@@ -390,7 +390,7 @@ diagnostics! {
     /// A module with an unterminated symbol name, cut at the end of the section.
     Warning NameUnended { path: BString } => path, b" has a symbol whose name does not end in .strtab";
     /// A module that loses all its dependencies because of one invalid entry.
-    Warning NeedsLost { path: BString, cause: &'static str } => path, b" loses all its dependencies: ", cause;
+    Warning NeedsDiscarded { path: BString, cause: &'static str } => path, b" loses all its dependencies: ", cause;
 
     /// There is no usable cache for this run; the run is slower, with the same result.
     Info CacheUnusable { path: BString, cause: Cow<'static, str> } => b"cache ", path, b" not used: ", cause;

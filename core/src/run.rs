@@ -287,7 +287,7 @@ pub fn load(
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<Load>, Stopped> {
     let loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
-    ensure_known(&listed.list, &loads, reporter)?;
+    ensure_read(&listed.list, &loads, reporter)?;
     Ok(loads)
 }
 
@@ -428,7 +428,7 @@ fn parse_kernel_symbols<'data>(
 
 /// A defect of a module's file is reported, and the run continues. After a machine fault or an exceeded
 /// limit, the module's content is unknown: a new index would lose entries of the existing one.
-fn ensure_known(list: &ModuleList, loads: &[Load], reporter: &mut dyn Reporter) -> Result<(), Stopped> {
+fn ensure_read(list: &ModuleList, loads: &[Load], reporter: &mut dyn Reporter) -> Result<(), Stopped> {
     for (file, error) in
         list.modules().iter().zip(loads).filter_map(|(file, load)| Some((file, load.as_ref().err()?)))
     {
@@ -467,9 +467,9 @@ fn report_loads(list: &ModuleList, loads: Vec<Load>, reporter: &mut dyn Reporter
             if facts.name_unended() {
                 reporter.report(Diagnostic::NameUnended { path: file.path().into() });
             }
-            if let Some(lost) = facts.needs_lost() {
-                let (path, cause) = (file.path().into(), lost.cause());
-                reporter.report(Diagnostic::NeedsLost { path, cause });
+            if let Some(discarded) = facts.needs_discarded() {
+                let (path, cause) = (file.path().into(), discarded.cause());
+                reporter.report(Diagnostic::NeedsDiscarded { path, cause });
             }
             Some(facts)
         }

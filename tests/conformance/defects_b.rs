@@ -110,7 +110,7 @@ fn b7_unterminated_version_name_that_nothing_uses_loses_the_needs_with_a_warning
             .complete()
             .module("kernel/a.ko", Elf::of(class, order).export("x", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::of(class, order).need("x").version_raw(1, "y".repeat(width)));
-        warns_about_lost_needs(&tree, "b");
+        warns_about_discarded_needs(&tree, "b");
     }
 }
 
@@ -122,13 +122,13 @@ fn b8_undefined_symbol_with_a_bad_name_loses_the_needs_with_a_warning() {
             .complete()
             .module("kernel/a.ko", Elf::of(class, order).export("x", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::of(class, order).need("x").raw_symbol(bad));
-        warns_about_lost_needs(&tree, "b");
+        warns_about_discarded_needs(&tree, "b");
     }
 }
 
 /// kmod's files, and an additional warning.
 #[track_caller]
-fn warns_about_lost_needs(tree: &Tree, module: &str) {
+fn warns_about_discarded_needs(tree: &Tree, module: &str) {
     let oracle = tree.run(Program::Oracle, &[]);
     let ours = tree.run(Program::Ours, &[]);
     oracle.expect(0, "");

@@ -50,22 +50,22 @@ const COMMANDS: [&[u8]; 7] =
 /// What `modprobe.d` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModprobeConfig {
-    aliases: Vec<Entry>,
+    aliases: Vec<Line>,
     blacklist: BTreeSet<BString>,
-    installs: Vec<Entry>,
-    removes: Vec<Entry>,
-    softdeps: Vec<Entry>,
-    weakdeps: Vec<Entry>,
+    installs: Vec<Line>,
+    removes: Vec<Line>,
+    softdeps: Vec<Line>,
+    weakdeps: Vec<Line>,
 }
 
-/// A name, which may be a pattern, and what is said of it.
+/// A line about a name, which may be a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct Line {
     pattern: BString,
     value: BString,
 }
 
-impl Entry {
+impl Line {
     fn fits(&self, name: &[u8]) -> bool {
         self.pattern == name || fnmatch(&self.pattern, name)
     }
@@ -145,12 +145,12 @@ impl ModprobeConfig {
         let name = normal(name)?;
         let value = || match rest {
             [] => None,
-            rest => Some(Entry { pattern: name.clone(), value: rest.into() }),
+            rest => Some(Line { pattern: name.clone(), value: rest.into() }),
         };
         match command {
             b"alias" => {
                 let target = normal(first_word(rest).0)?;
-                self.aliases.push(Entry { pattern: name, value: target });
+                self.aliases.push(Line { pattern: name, value: target });
             }
             b"blacklist" => {
                 self.blacklist.insert(name);
@@ -167,19 +167,19 @@ impl ModprobeConfig {
 
     /// What an alias stands for here: names, in order and with repeats. The query is normalised.
     pub fn aliases<'c>(&'c self, query: &'c [u8]) -> impl Iterator<Item = &'c BString> {
-        self.aliases.iter().filter(|entry| entry.fits(query)).map(|entry| &entry.value)
+        self.aliases.iter().filter(|line| line.fits(query)).map(|line| &line.value)
     }
 
     /// Whether a command has this name.
     #[must_use]
     pub fn has_command(&self, name: &[u8]) -> bool {
-        self.installs.iter().chain(&self.removes).any(|entry| entry.pattern == name)
+        self.installs.iter().chain(&self.removes).any(|line| line.pattern == name)
     }
 
     /// The command to run in place of loading this module; what it does cannot be known.
     #[must_use]
     pub fn install_command(&self, name: &[u8]) -> Option<&BString> {
-        self.installs.iter().find(|entry| entry.fits(name)).map(|entry| &entry.value)
+        self.installs.iter().find(|line| line.fits(name)).map(|line| &line.value)
     }
 
     /// Whether aliases must not lead to this module.
@@ -189,11 +189,11 @@ impl ModprobeConfig {
     }
 
     pub(super) fn softdeps(&self) -> impl Iterator<Item = (&BString, SoftLine<'_>)> {
-        self.softdeps.iter().map(|entry| (&entry.pattern, SoftLine::of(words(&entry.value))))
+        self.softdeps.iter().map(|line| (&line.pattern, SoftLine::of(words(&line.value))))
     }
 
     pub(super) fn weakdeps<'c>(&'c self, name: &[u8]) -> impl Iterator<Item = &'c [u8]> {
-        self.weakdeps.iter().filter(|entry| entry.fits(name)).flat_map(|entry| words(&entry.value))
+        self.weakdeps.iter().filter(|line| line.fits(name)).flat_map(|line| words(&line.value))
     }
 }
 

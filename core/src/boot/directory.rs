@@ -158,7 +158,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         decoder: &mut dyn Decoder,
         reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
-        compute(&self.options, self.source, &self.listed, Known::default(), decoder, reporter)
+        compute(&self.options, self.source, &self.listed, InitrdModules::default(), decoder, reporter)
     }
 
     /// Index files for exactly these modules, as `depmod` would generate them for a directory without others.
@@ -173,7 +173,7 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         let files = paths.map(|path| self.absolute(path)).collect();
-        self.computed_from(self.source, files, Known::default(), decoder, reporter)
+        self.computed_from(self.source, files, InitrdModules::default(), decoder, reporter)
     }
 
     /// The same for files of another source with these absolute paths.
@@ -181,13 +181,13 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         &self,
         source: &T,
         files: Vec<BString>,
-        known: Known<'_>,
+        existing: InitrdModules<'_>,
         decoder: &mut dyn Decoder,
         reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         let options = self.options.clone().selection(Selection::Files(files));
         let listed = run::list(&options, source, &mut ListOnly, &mut ())?;
-        compute(&options, source, &listed, known, decoder, reporter)
+        compute(&options, source, &listed, existing, decoder, reporter)
     }
 
     /// Reports every missing module of `modules.order`; case-insensitive file systems lose modules.
@@ -228,12 +228,12 @@ pub fn open_archive(
 
 /// Modules of existing initrds: absolute paths, and facts from the index files there.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Known<'k> {
+pub(crate) struct InitrdModules<'k> {
     pub(crate) paths: Option<&'k BTreeSet<BString>>,
     pub(crate) facts: Option<&'k IndexedFacts>,
 }
 
-impl Known<'_> {
+impl InitrdModules<'_> {
     fn has(&self, file: &ModuleFile) -> bool {
         self.paths.is_some_and(|paths| paths.contains(bstr::BStr::new(file.path())))
     }
@@ -248,17 +248,17 @@ impl Hooks for ListOnly {
     }
 }
 
-/// Loads modules; an unreadable one is an error, unless it belongs to an existing initrd. Modules with known
-/// facts are not read.
+/// Loads modules; an unreadable one is an error, unless it belongs to an existing initrd. A module with facts
+/// there is not read.
 struct Strict<'h, S> {
     in_turn: InTurn<'h, S>,
-    known: Known<'h>,
+    existing: InitrdModules<'h>,
     broken: Option<DirectoryError>,
 }
 
 impl<S: Source> Strict<'_, S> {
     fn load_one(&mut self, file: &ModuleFile) -> Load {
-        let facts = self.known.facts.filter(|_| self.known.has(file));
+        let facts = self.existing.facts.filter(|_| self.existing.has(file));
         match facts.and_then(|facts| facts.get(file.name())) {
             Some(facts) => Ok(facts.clone()),
             None => self.in_turn.load_one(file.path()),
@@ -275,7 +275,7 @@ impl<S: Source> Hooks for Strict<'_, S> {
                 Ok(facts) => facts.exports_invalid().then(IoError::invalid),
                 Err(error) => Some(error.cause()),
             };
-            if let Some(cause) = cause.filter(|_| !self.known.has(file)) {
+            if let Some(cause) = cause.filter(|_| !self.existing.has(file)) {
                 let path = BString::from(file.path());
                 self.broken = Some(DirectoryError::Module { path: path.clone(), cause: cause.clone() });
                 return Err(Diagnostic::LoadModule { path, cause });
@@ -292,12 +292,12 @@ fn compute<S: Source>(
     options: &Options,
     source: &S,
     listed: &Listed,
-    known: Known<'_>,
+    existing: InitrdModules<'_>,
     decoder: &mut dyn Decoder,
     reporter: &mut dyn Reporter,
 ) -> Result<IndexFiles, DirectoryError> {
     let in_turn = InTurn::new(source, decoder, &options.limits);
-    let mut hooks = Strict { in_turn, known, broken: None };
+    let mut hooks = Strict { in_turn, existing, broken: None };
     let indexed = report_on_success(reporter, |said| run::index(options, listed, &mut hooks, said));
     match (indexed, hooks.broken) {
         (Ok(indexed), _) => Ok(indexed.files),

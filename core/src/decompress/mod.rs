@@ -115,7 +115,7 @@ enum Kind {
     /// The file is corrupt.
     Broken,
     /// Decoding reached a limit; the file may be valid.
-    Ceiling,
+    Limit,
     /// Memory is exhausted.
     NoMemory,
     /// This build has no decoder for the format.
@@ -131,13 +131,13 @@ impl DecodeError {
     /// The decoded file exceeds `limits.module_size`.
     #[must_use]
     pub fn too_large(format: Compression, limits: &Limits) -> Self {
-        Self::of(Kind::Ceiling, format, format!("more than {} bytes when decompressed", limits.module_size))
+        Self::of(Kind::Limit, format, format!("more than {} bytes when decompressed", limits.module_size))
     }
 
     /// Decoding needs more than `limits.decoder_memory`.
     #[must_use]
     pub fn memory_limit(format: Compression, limits: &Limits) -> Self {
-        Self::of(Kind::Ceiling, format, format!("more than {} bytes of memory needed", limits.decoder_memory))
+        Self::of(Kind::Limit, format, format!("more than {} bytes of memory needed", limits.decoder_memory))
     }
 
     /// An allocation failed.
@@ -159,13 +159,13 @@ impl DecodeError {
     /// Whether decoding was not attempted, or stopped at a limit: the file may be valid.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, Kind::Ceiling | Kind::Unsupported)
+        matches!(self.kind, Kind::Limit | Kind::Unsupported)
     }
 
     /// Whether decoding reached a limit.
     #[must_use]
     pub fn is_ceiling(&self) -> bool {
-        self.kind == Kind::Ceiling
+        self.kind == Kind::Limit
     }
 
     /// Whether memory was exhausted.
@@ -217,13 +217,13 @@ pub fn grow(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     const FIRST: usize = 64 << 10;
-    let ceiling = usize::try_from(limits.module_size).unwrap_or(usize::MAX).saturating_add(1);
-    if out.len() >= ceiling {
+    let limit = usize::try_from(limits.module_size).unwrap_or(usize::MAX).saturating_add(1);
+    if out.len() >= limit {
         return Err(DecodeError::too_large(format, limits));
     }
     let likely = input.len().saturating_mul(64).max(FIRST);
     let claim = usize::try_from(claim).unwrap_or(usize::MAX).min(likely);
-    let wanted = out.len().saturating_mul(2).max(FIRST).max(claim).min(ceiling);
+    let wanted = out.len().saturating_mul(2).max(FIRST).max(claim).min(limit);
     out.try_reserve_exact(wanted.saturating_sub(out.len())).map_err(|_| DecodeError::no_memory(format))
 }
 

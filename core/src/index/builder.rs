@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{
     format::BYTE_END,
-    sorted::{Entry, sort},
+    sorted::{IndexEntry, sort},
     writer::{self, IndexTooLarge},
 };
 use crate::limits::Limits;
@@ -18,7 +18,7 @@ use crate::limits::Limits;
 pub struct IndexBuilder<'v> {
     /// All keys, concatenated.
     keys: Vec<u8>,
-    entries: Vec<Entry<'v>>,
+    entries: Vec<IndexEntry<'v>>,
     /// Whether all keys together exceed 4 GiB.
     is_too_large: bool,
 }
@@ -62,7 +62,7 @@ impl<'v> IndexBuilder<'v> {
         let offset = |n: usize| u32::try_from(n).ok();
         match (offset(start), offset(key.len()), offset(self.entries.len())) {
             (Some(start), Some(len), Some(ordinal)) => {
-                self.entries.push(Entry { head: 0, value, start, len, priority, ordinal });
+                self.entries.push(IndexEntry { head: 0, value, start, len, priority, ordinal });
             }
             _ => {
                 self.keys.truncate(start);

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// A walk over all entries; made by [`Index::entries`].
-pub struct Entries<'a, 's> {
+pub struct IndexEntries<'a, 's> {
     walk: Walk<'a, 's>,
     values: Option<Values<'a>>,
     steps: Steps,
@@ -17,8 +17,8 @@ pub struct Entries<'a, 's> {
 
 impl<'a> Index<'a> {
     /// All index entries: keys in ascending order, values of a key in their order.
-    pub fn entries<'s>(&self, scratch: &'s mut Scratch) -> Entries<'a, 's> {
-        Entries {
+    pub fn entries<'s>(&self, scratch: &'s mut Scratch) -> IndexEntries<'a, 's> {
+        IndexEntries {
             walk: Walk::all(*self, scratch),
             values: None,
             // Enough for an empty root, too.
@@ -28,7 +28,7 @@ impl<'a> Index<'a> {
     }
 }
 
-impl<'a> Entries<'a, '_> {
+impl<'a> IndexEntries<'a, '_> {
     /// The next key and one of its values; `None` after the last one, or after an error.
     ///
     /// # Errors

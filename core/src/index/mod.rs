@@ -74,7 +74,7 @@ mod writer;
 #[cfg(feature = "alloc")]
 pub use builder::{BadCharacter, IndexBuilder};
 pub use check::{Layout, Summary};
-pub use entries::Entries;
+pub use entries::IndexEntries;
 pub use error::{Flaw, IndexError};
 pub use fnmatch::fnmatch;
 pub use format::{HEADER_LEN, MAGIC, NodeRef, VERSION};

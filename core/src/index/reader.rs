@@ -69,7 +69,7 @@ impl<'a> Index<'a> {
         Self { steps, ..self }
     }
 
-    pub(super) fn ceiling(&self) -> usize {
+    pub(super) fn most_steps(&self) -> usize {
         self.steps
     }
 

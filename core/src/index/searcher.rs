@@ -151,7 +151,7 @@ impl Searcher {
         query: &[u8],
         found: &mut impl FnMut(Value<'a>),
     ) -> Result<(), IndexError> {
-        let mut steps = Steps::new(index.ceiling());
+        let mut steps = Steps::new(index.most_steps());
         let mut at = 0_usize;
         let mut next = index.root();
         while let Some(reference) = next {

@@ -5,7 +5,7 @@ use core::cmp::Reverse;
 
 /// A key with a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'v> {
+pub(super) struct IndexEntry<'v> {
     /// The eight bytes of the key to sort by; initially 0.
     pub(super) head: u64,
     pub(super) value: &'v [u8],
@@ -17,7 +17,7 @@ pub(super) struct Entry<'v> {
     pub(super) ordinal: u32,
 }
 
-impl Entry<'_> {
+impl IndexEntry<'_> {
     /// This entry's key in the text of all keys.
     pub(super) fn key<'k>(&self, keys: &'k [u8]) -> &'k [u8] {
         let from_start = keys.get(self.start as usize..).unwrap_or_default();
@@ -29,7 +29,7 @@ impl Entry<'_> {
 ///
 /// Keys have long common prefixes (`pci:v00008086d0000…`), so they are sorted by eight bytes as one number,
 /// and equal ones by the next eight bytes: no byte is compared twice.
-pub(super) fn sort(entries: &mut [Entry<'_>], keys: &[u8]) {
+pub(super) fn sort(entries: &mut [IndexEntry<'_>], keys: &[u8]) {
     // Ranges of entries that are equal up to a depth.
     let mut equal = Vec::from([(entries, 0_usize)]);
     while let Some((entries, depth)) = equal.pop() {

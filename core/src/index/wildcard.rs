@@ -43,7 +43,7 @@ impl<'a> Index<'a> {
             normal = bytes.take(Key::new().capacity()).collect();
             &normal
         };
-        Search { index: *self, steps: Steps::new(self.ceiling()), scratch, found }.run(query)
+        Search { index: *self, steps: Steps::new(self.most_steps()), scratch, found }.run(query)
     }
 
     /// The results of [`search`](Self::search) in result order, at most `N`.

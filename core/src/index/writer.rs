@@ -10,7 +10,7 @@ use core::{fmt, ops::Range};
 use super::{
     format::{HEADER_LEN, MAGIC, NodeRef, Parts, ROOT_SLOT, VERSION, WORD},
     reader::value_len,
-    sorted::Entry,
+    sorted::IndexEntry,
 };
 use crate::limits::Limits;
 
@@ -30,12 +30,16 @@ impl fmt::Display for IndexTooLarge {
 impl core::error::Error for IndexTooLarge {}
 
 /// Generates the file. `entries` are sorted by key, priority, and latest insertion.
-pub(super) fn write(entries: &[Entry<'_>], keys: &[u8], limits: &Limits) -> Result<Vec<u8>, IndexTooLarge> {
+pub(super) fn write(
+    entries: &[IndexEntry<'_>],
+    keys: &[u8],
+    limits: &Limits,
+) -> Result<Vec<u8>, IndexTooLarge> {
     Writer { entries, keys, limit: limits.index_size, out: Vec::new() }.write()
 }
 
 struct Writer<'a> {
-    entries: &'a [Entry<'a>],
+    entries: &'a [IndexEntry<'a>],
     keys: &'a [u8],
     limit: u64,
     out: Vec<u8>,
@@ -85,7 +89,7 @@ impl Writer<'_> {
         let values = entries.iter().take_while(|entry| entry.key(keys).len() == end);
         let values = entries.get(..values.count()).unwrap_or_default();
         let others = entries.get(values.len()..).unwrap_or_default();
-        let edge = |entry: &Entry<'_>| entry.key(keys).get(end).copied();
+        let edge = |entry: &IndexEntry<'_>| entry.key(keys).get(end).copied();
         let edges = others.first().and_then(edge).zip(others.last().and_then(edge));
 
         let parts =
@@ -118,7 +122,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn write_values(&mut self, values: &[Entry<'_>]) -> Result<(), IndexTooLarge> {
+    fn write_values(&mut self, values: &[IndexEntry<'_>]) -> Result<(), IndexTooLarge> {
         let count = u32::try_from(values.len()).map_err(|_| IndexTooLarge { limit: self.limit })?;
         self.reserve(WORD)?;
         self.out.extend_from_slice(&count.to_be_bytes());

@@ -137,7 +137,7 @@ impl<'s, S: Source> Walk<'s, S> {
             self.path.push(b'/');
             self.path.extend_from_slice(&entry.name);
             if self.path.len() > self.path_max {
-                reporter.report(Diagnostic::EntryPathTooLong { path: self.path.clone().into() });
+                reporter.report(Diagnostic::FoundPathTooLong { path: self.path.clone().into() });
             } else if self.visit(entry, reporter)? {
                 return Ok(Some(&self.path));
             }

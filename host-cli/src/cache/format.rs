@@ -5,7 +5,7 @@
 //! 8    head: Digest      size (u64) and checksum (u128) of the head
 //! 32   body: Digest      size and checksum of the body
 //! 56   the head          Head
-//! …    the body          a list of Entry
+//! …    the body          a list of CachedModule
 //! ```
 //!
 //! A run without changes reads only the head, which is small. The facts in the body are the core's blocks
@@ -59,12 +59,12 @@ record!('f, LastResult: LastResult { input, outputs });
 
 /// One module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry<'f> {
+pub(super) struct CachedModule<'f> {
     pub(super) path: &'f [u8],
     pub(super) stamp: Stamp,
     pub(super) facts: &'f [u8],
 }
-record!('f, Entry<'f>: Entry { path, stamp, facts });
+record!('f, CachedModule<'f>: CachedModule { path, stamp, facts });
 
 impl Prefix {
     pub(super) const LEN: usize = 56;
@@ -87,17 +87,17 @@ impl Prefix {
         (outputs == Output::ALL.len()).then_some(head)
     }
 
-    pub(super) fn body<'f>(&self, bytes: &'f [u8]) -> Option<Vec<Entry<'f>>> {
+    pub(super) fn body<'f>(&self, bytes: &'f [u8]) -> Option<Vec<CachedModule<'f>>> {
         checked(bytes, self.body)
     }
 }
 
 /// A complete file.
-pub(super) fn encode<'f>(head: &Head<'f>, entries: &Vec<Entry<'f>>) -> Vec<u8> {
+pub(super) fn encode<'f>(head: &Head<'f>, cached: &Vec<CachedModule<'f>>) -> Vec<u8> {
     let mut file = vec![0; Prefix::LEN];
     head.write(&mut file);
     let body = file.len();
-    entries.write(&mut file);
+    cached.write(&mut file);
     let prefix =
         Prefix { magic: MAGIC, head: Digest::of(&file[Prefix::LEN..body]), body: Digest::of(&file[body..]) };
     let mut bytes = Vec::with_capacity(Prefix::LEN);
@@ -128,7 +128,7 @@ mod tests {
         Stamp::read(&mut bytes.as_slice()).unwrap()
     }
 
-    fn parse(file: &[u8]) -> Option<(Head<'_>, Vec<Entry<'_>>)> {
+    fn parse(file: &[u8]) -> Option<(Head<'_>, Vec<CachedModule<'_>>)> {
         let (prefix, rest) = file.split_at_checked(Prefix::LEN)?;
         let prefix = Prefix::parse(prefix, file.len() as u64)?;
         let (head, body) = rest.split_at(usize::try_from(prefix.sizes().0).unwrap());
@@ -158,8 +158,8 @@ mod tests {
                 prop_assert!(head.program.len() + head.directory.len() + rest.len() <= bytes.len());
             }
             let mut rest = bytes.as_slice();
-            if let Some(entries) = Vec::<Entry<'_>>::read(&mut rest) {
-                let held: usize = entries.iter().map(|entry| entry.path.len() + entry.facts.len()).sum();
+            if let Some(cached) = Vec::<CachedModule<'_>>::read(&mut rest) {
+                let held: usize = cached.iter().map(|module| module.path.len() + module.facts.len()).sum();
                 prop_assert!(held + rest.len() <= bytes.len());
             }
         }
@@ -179,16 +179,16 @@ mod tests {
             let result =
                 result.map(|(input, size, sum)| LastResult { input, outputs: outputs(size, sum) });
             let head = Head { program: &program, directory: b"/d", filesystem: 7, result };
-            let entries: Vec<_> = modules
+            let cached: Vec<_> = modules
                 .iter()
-                .map(|(path, words, times, facts)| Entry {
+                .map(|(path, words, times, facts)| CachedModule {
                     path: path.as_bytes(),
                     stamp: stamp(*words, *times),
                     facts,
                 })
                 .collect();
-            let mut file = encode(&head, &entries);
-            prop_assert_eq!(parse(&file), Some((head, entries)));
+            let mut file = encode(&head, &cached);
+            prop_assert_eq!(parse(&file), Some((head, cached)));
 
             let at = at.index(file.len());
             prop_assert_eq!(parse(&file[..at]), None, "truncated");

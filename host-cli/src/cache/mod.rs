@@ -46,7 +46,7 @@ use crate::digest::Digest;
 use crate::source::{DiskSource, Stamp, strerror};
 use crate::threads::on_threads;
 use filesystem::FileSystem;
-use format::{Entry, Head, LastResult, encode};
+use format::{CachedModule, Head, LastResult, encode};
 use place::{Place, Stored};
 use record::Field;
 
@@ -164,15 +164,16 @@ impl Cache {
     ) -> Vec<Load> {
         let modules = list.modules();
         let body = self.stored.take().and_then(|stored| Some((stored.read_body()?, stored.prefix)));
-        let entries = body.as_ref().and_then(|(bytes, prefix)| prefix.body(bytes)).unwrap_or_default();
-        let known: HashMap<&[u8], &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
-        let entry = |at: usize| {
+        let cached = body.as_ref().and_then(|(bytes, prefix)| prefix.body(bytes)).unwrap_or_default();
+        let by_path: HashMap<&[u8], &CachedModule<'_>> =
+            cached.iter().map(|cached| (cached.path, cached)).collect();
+        let cached_at = |at: usize| {
             let stamp = self.stamps.get(at).copied().flatten()?;
-            known.get(modules[at].path()).filter(|entry| entry.stamp == stamp)
+            by_path.get(modules[at].path()).filter(|cached| cached.stamp == stamp)
         };
         // Modules to read come first, the largest before the others.
         let mut order: Vec<usize> = (0..modules.len()).collect();
-        order.sort_by_cached_key(|&at| match entry(at) {
+        order.sort_by_cached_key(|&at| match cached_at(at) {
             Some(_) => (true, 0),
             None => (false, u64::MAX - self.stamps[at].map_or(0, |stamp| stamp.size())),
         });
@@ -181,10 +182,10 @@ impl Cache {
             let mut decoder = HostDecoder::default();
             let mut loader = Loader::new(limits, &mut decoder);
             let mut load = |at: usize| -> (Load, Option<Stamp>) {
-                if let Some(entry) = entry(at)
-                    && let Ok(facts) = Facts::from_bytes(entry.facts.to_vec())
+                if let Some(cached) = cached_at(at)
+                    && let Ok(facts) = Facts::from_bytes(cached.facts.to_vec())
                 {
-                    return (Ok(facts), Some(entry.stamp));
+                    return (Ok(facts), Some(cached.stamp));
                 }
                 match DiskSource.open(modules[at].path()) {
                     Err(error) => (Err(LoadError::from(error)), None),
@@ -206,10 +207,10 @@ impl Cache {
         });
         let (loads, stamps): (Vec<Load>, Vec<_>) = results.into_iter().flatten().unzip();
         let same = |(file, stamp): (&ModuleFile, &Option<Stamp>)| {
-            stamp.is_none_or(|stamp| known.get(file.path()).is_some_and(|entry| entry.stamp == stamp))
+            stamp.is_none_or(|stamp| by_path.get(file.path()).is_some_and(|cached| cached.stamp == stamp))
         };
         self.stale = body.is_none()
-            || stamps.iter().flatten().count() != entries.len()
+            || stamps.iter().flatten().count() != cached.len()
             || !modules.iter().zip(&stamps).all(same);
         self.stamps = stamps;
         loads
@@ -237,15 +238,15 @@ impl Cache {
         let head = Head { program: &self.program, directory, filesystem, result };
         let count = listed.list.modules().len();
         let modules = listed.list.modules().iter().zip(&indexed.facts).zip(&self.stamps);
-        let entries = modules.filter_map(|((file, facts), stamp)| {
-            Some(Entry { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
+        let cached = modules.filter_map(|((file, facts), stamp)| {
+            Some(CachedModule { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
         });
-        if let Err(error) = self.place.replace(&encode(&head, &entries.collect()), count) {
+        if let Err(error) = self.place.replace(&encode(&head, &cached.collect()), count) {
             report_unusable(&self.path, strerror(error), reporter);
         }
     }
 
-    /// Checksum of all input of the outputs; `None` if it is not known reliably.
+    /// Checksum of all input of the outputs; `None` if it is not by_path reliably.
     fn input(&self, options: &Options, listed: &Listed) -> Option<u128> {
         let mut bytes = Vec::new();
         self.program.as_slice().write(&mut bytes);

@@ -185,7 +185,7 @@ fn directory_of(name: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::{Entry, Head, encode};
+    use super::super::format::{CachedModule, Head, encode};
     use super::*;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
@@ -201,7 +201,7 @@ mod tests {
     fn valid() -> Vec<u8> {
         encode(
             &Head { program: b"p", directory: b"/lib/modules/5.0", filesystem: 7, result: None },
-            &Vec::<Entry<'_>>::new(),
+            &Vec::<CachedModule<'_>>::new(),
         )
     }
 

@@ -46,7 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("plan", plan),
 ];
 
-/// Ceilings low enough that reaching them is cheap.
+/// Limits low enough that reaching them is cheap.
 fn limits() -> Limits {
     let mut limits = Limits::DEFAULT;
     limits.module_size = 1 << 22;
@@ -130,7 +130,7 @@ pub fn module(data: &[u8]) {
 pub fn facts(data: &[u8]) {
     if let Ok(facts) = Facts::from_bytes(data.to_vec()) {
         let _ = (facts.exports().count(), facts.needs().count(), facts.modinfo().count());
-        let _ = (facts.exports_invalid(), facts.needs_lost());
+        let _ = (facts.exports_invalid(), facts.needs_discarded());
     }
 }
 

@@ -185,7 +185,7 @@ impl<'a> Judge<'a> {
             Err(error) => Chain(error).to_string(),
             Ok(facts) if facts.exports_invalid() => "its export table does not end".into(),
             Ok(facts) if facts.name_unended() => "the name of a symbol does not end".into(),
-            Ok(facts) => facts.needs_lost()?.cause().into(),
+            Ok(facts) => facts.needs_discarded()?.cause().into(),
         };
         Some(LoadFault::Corrupt { why })
     }
@@ -272,8 +272,8 @@ impl<'a> Judge<'a> {
             })
         };
         let foreign = other_kernel.or_else(other_magic);
-        let lost = if faults.iter().any(|fault| matches!(fault, LoadFault::Unresolved { .. })) {
-            self.lost_dependency(number)
+        let missing = if faults.iter().any(|fault| matches!(fault, LoadFault::Unresolved { .. })) {
+            self.missing_dependency(number)
         } else {
             None
         };
@@ -285,7 +285,7 @@ impl<'a> Judge<'a> {
                 {
                     foreign.clone()
                 }
-                LoadFault::Unresolved { .. } if lost.is_some() => lost.clone(),
+                LoadFault::Unresolved { .. } if missing.is_some() => missing.clone(),
                 _ => None,
             };
             let explanation = explanation.unwrap_or_else(|| alone(&file, &fault));
@@ -295,7 +295,7 @@ impl<'a> Judge<'a> {
     }
 
     /// A module that this one was linked against, and that is not there, or cannot be read.
-    fn lost_dependency(&self, number: ModuleIndex) -> Option<Explanation> {
+    fn missing_dependency(&self, number: ModuleIndex) -> Option<Explanation> {
         let mut names: Vec<BString> = Vec::new();
         for list in self.facts(number)?.values(ModinfoKey::Depends) {
             for name in list.split(|&byte| byte == b',').filter(|name| !name.is_empty()) {

@@ -232,7 +232,7 @@ impl Difference {
             by_module.entry(module_of(output, entry)).or_default().1.push(entry.clone());
         }
         let entries = by_module.into_iter();
-        let entries = entries.map(|(module, (lacks, extra))| FileFault::Entries { module, lacks, extra });
+        let entries = entries.map(|(module, (lacks, extra))| FileFault::Differs { module, lacks, extra });
         entries.chain(self.order.then_some(FileFault::Order))
     }
 }

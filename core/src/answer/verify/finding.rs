@@ -65,7 +65,7 @@ pub enum FileFault {
         path: BString,
     },
     /// What it says of a module is not what a run over the modules would write.
-    Entries {
+    Differs {
         /// The module.
         module: BString,
         /// Entries that a run would write and that are not there.
@@ -92,9 +92,9 @@ impl FileFinding {
             FileFault::Stale { .. } => "stale",
             FileFault::Generation { .. } => "generation",
             FileFault::NoFile { .. } => "no-file",
-            FileFault::Entries { extra, .. } if extra.is_empty() => "lacks",
-            FileFault::Entries { lacks, .. } if lacks.is_empty() => "extra",
-            FileFault::Entries { .. } => "differs",
+            FileFault::Differs { extra, .. } if extra.is_empty() => "lacks",
+            FileFault::Differs { lacks, .. } if lacks.is_empty() => "extra",
+            FileFault::Differs { .. } => "differs",
             FileFault::Order => "order",
         }
     }
@@ -103,7 +103,7 @@ impl FileFinding {
     #[must_use]
     pub fn module(&self) -> Option<&[u8]> {
         match &self.fault {
-            FileFault::Entries { module, .. } => Some(module),
+            FileFault::Differs { module, .. } => Some(module),
             _ => None,
         }
     }
@@ -111,7 +111,7 @@ impl FileFinding {
     /// The symbol that it is about, if it is about one.
     #[must_use]
     pub fn symbol(&self) -> Option<&[u8]> {
-        let FileFault::Entries { lacks, extra, .. } = &self.fault else { return None };
+        let FileFault::Differs { lacks, extra, .. } = &self.fault else { return None };
         let (Output::Symbols | Output::SymbolsIndex) = self.file else { return None };
         let mut entries = lacks.iter().chain(extra);
         let (Some(entry), None) = (entries.next(), entries.next()) else { return None };
@@ -145,7 +145,7 @@ impl fmt::Display for FileFault {
             Self::NoFile { path } => {
                 write!(f, "names {}, which does not exist", path.escape_bytes())
             }
-            Self::Entries { module, lacks, extra } => {
+            Self::Differs { module, lacks, extra } => {
                 let module = module.escape_bytes();
                 match (&**lacks, &**extra) {
                     ([], [one]) => write!(f, "has an entry too many of {module}: {}", one.escape_bytes()),
@@ -201,13 +201,13 @@ impl Damage {
     /// Of entries that cannot be found any more: key and module.
     pub(super) fn of<'e>(
         file: Output,
-        lost: impl IntoIterator<Item = (&'e [u8], &'e [u8])>,
+        lacking: impl IntoIterator<Item = (&'e [u8], &'e [u8])>,
         left: impl Fn(&[u8]) -> bool,
     ) -> Option<Self> {
         let mut modules = BTreeSet::new();
         let mut devices = BTreeSet::new();
         let (mut entries, mut absent): (usize, usize) = (0, 0);
-        for (key, module) in lost {
+        for (key, module) in lacking {
             entries = entries.saturating_add(1);
             modules.insert(module);
             if left(key) {
@@ -319,9 +319,9 @@ mod tests {
 
     #[test]
     fn damage_counts_devices_that_nothing_else_serves() {
-        let lost: [(&[u8], &[u8]); 4] =
+        let lacking: [(&[u8], &[u8]); 4] =
             [(b"pci:v1", b"a"), (b"pci:v1", b"b"), (b"pci:v2", b"a"), (b"fs_x", b"c")];
-        let damage = Damage::of(Output::AliasIndex, lost, |key| key == b"pci:v2").unwrap();
+        let damage = Damage::of(Output::AliasIndex, lacking, |key| key == b"pci:v2").unwrap();
         assert_eq!((damage.entries, damage.devices), (4, 1));
         assert_eq!(damage.to_string(), "1 device finds no driver: a, b, c");
         assert_eq!(Damage::of(Output::Alias, [], |_| false), None);
@@ -330,13 +330,13 @@ mod tests {
     #[test]
     fn control_bytes_stay_inside() {
         let module = "a\x1bb".into();
-        let fault = FileFault::Entries { module, lacks: Vec::from(["x\ny".into()]), extra: Vec::new() };
+        let fault = FileFault::Differs { module, lacks: Vec::from(["x\ny".into()]), extra: Vec::new() };
         assert_eq!(fault.to_string(), "lacks an entry of a\\x1bb: x\\ny");
     }
 
     #[test]
     fn a_symbol_is_told() {
-        let fault = |lacks: &[&str]| FileFault::Entries {
+        let fault = |lacks: &[&str]| FileFault::Differs {
             module: "a".into(),
             lacks: lacks.iter().map(|&entry| entry.into()).collect(),
             extra: Vec::new(),

@@ -217,10 +217,10 @@ impl<'f> Examination<'f> {
             _ => content::read(output, expected, None, &mut self.scratch, &mut unused).unwrap_or_default(),
         };
         let damage = if self.broken.contains(&output) {
-            let lost = content::not_found(bytes, &should, output);
-            let lost: Vec<_> = lost.into_iter().map(|entry| content::parts(output, entry)).collect();
-            let lost = lost.iter().map(|(key, module)| (&**key, &**module));
-            Damage::of(output, lost, |key| content::gives_any(bytes, key))
+            let lacking = content::not_found(bytes, &should, output);
+            let lacking: Vec<_> = lacking.into_iter().map(|entry| content::parts(output, entry)).collect();
+            let lacking = lacking.iter().map(|(key, module)| (&**key, &**module));
+            Damage::of(output, lacking, |key| content::gives_any(bytes, key))
         } else {
             let difference = Difference::between(content, &should);
             let told = faults.iter().any(|fault| {
@@ -245,14 +245,15 @@ impl<'f> Examination<'f> {
             if matches!(output, Output::Dep | Output::DepIndex) {
                 faults.extend(no_files(output, &difference.extra, exists));
             }
-            let lost: Vec<_> = difference.lacks.iter().map(|entry| content::parts(output, entry)).collect();
+            let lacking: Vec<_> =
+                difference.lacks.iter().map(|entry| content::parts(output, entry)).collect();
             // Of a file that is not there, or ends in the middle, only the loss is told.
             if !told && cut.is_none() {
                 faults.extend(difference.faults(output));
             }
             let left = content::keys(output, content);
-            let lost = lost.iter().map(|(key, module)| (&**key, &**module));
-            Damage::of(output, lost, |key| left.contains(key))
+            let lacking = lacking.iter().map(|(key, module)| (&**key, &**module));
+            Damage::of(output, lacking, |key| left.contains(key))
         };
         self.verified.damage.extend(damage);
     }
@@ -273,7 +274,7 @@ impl<'f> Examination<'f> {
                 _ => false,
             };
             let differs = |output| {
-                let wrong = |fault: &FileFault| matches!(fault, FileFault::Entries { .. });
+                let wrong = |fault: &FileFault| matches!(fault, FileFault::Differs { .. });
                 self.verified.findings.iter().any(|finding| finding.file == output && wrong(&finding.fault))
             };
             if agree {
@@ -293,7 +294,7 @@ impl<'f> Examination<'f> {
         let damaged = |fault: &FileFault| {
             !matches!(
                 fault,
-                FileFault::Entries { .. }
+                FileFault::Differs { .. }
                     | FileFault::NoFile { .. }
                     | FileFault::Order
                     | FileFault::Generation { .. }

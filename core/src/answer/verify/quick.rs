@@ -77,24 +77,24 @@ fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
         let is_dep = matches!(output, Output::Dep | Output::DepIndex);
         let mut named: HashSet<Cow<'_, [u8]>> = HashSet::new();
         let mut strangers: Vec<BString> = Vec::new();
-        let mut lost: BTreeSet<&[u8]> = BTreeSet::new();
+        let mut absent: BTreeSet<&[u8]> = BTreeSet::new();
         for entry in content.entries() {
             let (_, module) = content::parts(output, entry);
             if is_dep {
-                lost.extend(content::paths(output, entry).filter(|path| !paths.contains(path)));
+                absent.extend(content::paths(output, entry).filter(|path| !paths.contains(path)));
                 named.insert(module);
             } else if !names.contains(&*module) {
                 strangers.push(entry.into());
             }
         }
-        faults.extend(lost.into_iter().map(|path| (output, FileFault::NoFile { path: path.into() })));
+        faults.extend(absent.into_iter().map(|path| (output, FileFault::NoFile { path: path.into() })));
         let difference = content::Difference { extra: strangers, ..Default::default() };
         faults.extend(difference.faults(output).map(|fault| (output, fault)));
         if is_dep {
             let missing = modules.iter().filter(|file| !named.contains(file.name()));
             faults.extend(missing.map(|file| {
                 let lacks = Vec::from([file.printed_path().into()]);
-                (output, FileFault::Entries { module: file.name().into(), lacks, extra: Vec::new() })
+                (output, FileFault::Differs { module: file.name().into(), lacks, extra: Vec::new() })
             }));
         }
     }

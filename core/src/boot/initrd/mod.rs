@@ -38,7 +38,7 @@ use bstr::BString;
 
 use super::{
     DirectoryError, Location, ModuleDirectory, PackError, Provenance,
-    directory::Known,
+    directory::InitrdModules,
     pack::{SIDE_FILES, collect_below},
 };
 use crate::{
@@ -226,8 +226,9 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
             }
         }
         // Warnings have already been reported for the whole directory.
-        let known = Known { paths: Some(overlay.existing_paths()), facts: present.facts.as_ref() };
-        directory.computed_from(&AnySource::new(&overlay), files, known, decoder, &mut ())
+        let initrd_modules =
+            InitrdModules { paths: Some(overlay.existing_paths()), facts: present.facts.as_ref() };
+        directory.computed_from(&AnySource::new(&overlay), files, initrd_modules, decoder, &mut ())
     }
 
     /// What goes into the archive, and how many modules the existing initrds have.

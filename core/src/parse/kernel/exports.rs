@@ -41,7 +41,7 @@ impl fmt::Debug for KernelExport<'_> {
 #[derive(Clone, Default)]
 pub struct KernelExports {
     text: Vec<u8>,
-    entries: Vec<Entry>,
+    exports: Vec<StoredExport>,
     /// Whether there are CRCs: the kernel was built with versions of symbols, and the source tells them.
     pub has_crcs: bool,
     /// Whether the source tells what is GPL-only and which namespaces there are.
@@ -51,7 +51,7 @@ pub struct KernelExports {
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct StoredExport {
     name: Range<usize>,
     namespace: Range<usize>,
     crc: u64,
@@ -123,7 +123,7 @@ impl KernelExports {
         }
         self.has_crcs |= crc != 0;
         let (name, namespace) = (self.keep(name), self.keep(namespace));
-        self.entries.push(Entry { name, namespace, crc, gpl_only });
+        self.exports.push(StoredExport { name, namespace, crc, gpl_only });
     }
 
     fn keep(&mut self, text: &[u8]) -> Range<usize> {
@@ -139,7 +139,7 @@ impl KernelExports {
     /// The exports, in their order.
     pub fn iter(&self) -> impl Iterator<Item = KernelExport<'_>> {
         let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        self.entries.iter().map(move |Entry { name, namespace, crc, gpl_only }| KernelExport {
+        self.exports.iter().map(move |StoredExport { name, namespace, crc, gpl_only }| KernelExport {
             name: text(name),
             crc: *crc,
             gpl_only: *gpl_only,
@@ -150,13 +150,13 @@ impl KernelExports {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.exports.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.exports.is_empty()
     }
 }
 

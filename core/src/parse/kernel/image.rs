@@ -182,7 +182,7 @@ fn range(image: &[u8], start: u64, length: u64) -> Option<&[u8]> {
 /// What a kernel can be compressed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    Known(Compression),
+    Module(Compression),
     Lz4,
     Other(&'static str),
 }
@@ -195,7 +195,7 @@ fn format(payload: &[u8]) -> Option<Format> {
         (b"\x89LZO", Format::Other("lzo")),
     ];
     let other = || others.into_iter().find(|(magic, _)| payload.starts_with(magic)).map(|(_, format)| format);
-    Compression::detect(payload).map(Format::Known).or_else(other)
+    Compression::detect(payload).map(Format::Module).or_else(other)
 }
 
 /// Decodes a payload. All formats but gzip, which has it already, have the decoded size in four bytes behind them.
@@ -210,7 +210,7 @@ fn decompress(
     match format(payload) {
         None => Err(ImageError::NotKernel),
         Some(Format::Other(name)) => Err(ImageError::Compression(name)),
-        Some(Format::Known(format)) => {
+        Some(Format::Module(format)) => {
             // An xz stream ends with these letters.
             let bare = format == Compression::Xz && !payload.ends_with(b"YZ");
             let payload = without_size.filter(|_| bare).unwrap_or(payload);

@@ -86,14 +86,14 @@ impl From<DecodeError> for LoadError {
 /// ([`reference::known_bugs`](crate::reference::known_bugs) B7, B8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum NeedsLost {
+pub enum NeedsDiscarded {
     /// The name of an undefined symbol is outside of `.strtab`.
     SymbolName = 1,
     /// An unused name in `__versions` is unterminated.
     VersionName = 2,
 }
 
-impl NeedsLost {
+impl NeedsDiscarded {
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::SymbolName),

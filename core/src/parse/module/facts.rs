@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 0   flags: u32          bit 0: exports unusable; bit 1: unterminated symbol name; bit 2: with details;
-//!                         bits 8..16: NeedsLost
+//!                         bits 8..16: NeedsDiscarded
 //! 4   needs: u32          offset of the needs
 //! 8   modinfo: u32        offset of the modinfo entries
 //! 12  exports             crc: u64, length: u32, name
@@ -36,13 +36,13 @@ use core::fmt;
 use bstr::BStr;
 use scroll::{LE, Pread};
 
-use super::NeedsLost;
+use super::NeedsDiscarded;
 
 const HEADER_LEN: usize = 12;
 const WORD_LEN: usize = 4;
 const EXPORTS_INVALID: u32 = 1;
 const NAME_UNENDED: u32 = 2;
-const NEEDS_LOST_SHIFT: u32 = 8;
+const NEEDS_DISCARDED_SHIFT: u32 = 8;
 /// The block ends with details.
 const DETAILED: u32 = 4;
 /// Of an export's details: only modules under the GPL may use it.
@@ -313,8 +313,8 @@ impl Facts {
 
     /// The reason for missing needs, if any.
     #[must_use]
-    pub fn needs_lost(&self) -> Option<NeedsLost> {
-        NeedsLost::from_byte((self.flags() >> NEEDS_LOST_SHIFT).to_le_bytes()[0])
+    pub fn needs_discarded(&self) -> Option<NeedsDiscarded> {
+        NeedsDiscarded::from_byte((self.flags() >> NEEDS_DISCARDED_SHIFT).to_le_bytes()[0])
     }
 
     fn flags(&self) -> u32 {
@@ -481,9 +481,9 @@ impl FactsBuilder {
     }
 
     /// Discards all needs, for this reason.
-    pub fn lose_needs(&mut self, reason: NeedsLost) {
+    pub fn discard_needs(&mut self, reason: NeedsDiscarded) {
         self.needs.clear();
-        self.flags |= u32::from(reason as u8) << NEEDS_LOST_SHIFT;
+        self.flags |= u32::from(reason as u8) << NEEDS_DISCARDED_SHIFT;
     }
 
     /// Adds a modinfo entry.
@@ -535,7 +535,7 @@ impl FactsBuilder {
     /// Gives the needs their versions by name, and adds the symbols that have a version alone.
     #[cfg(feature = "answers")]
     pub fn version_needs<'data>(&mut self, versions: impl Iterator<Item = (&'data [u8], u32)>) {
-        if self.flags >> NEEDS_LOST_SHIFT != 0 {
+        if self.flags >> NEEDS_DISCARDED_SHIFT != 0 {
             return;
         }
         let mut unused: hashbrown::HashMap<&[u8], u32> = hashbrown::HashMap::new();
@@ -589,15 +589,15 @@ mod tests {
     fn flags_round_trip() {
         let mut builder = FactsBuilder::default();
         builder.need(b"a", 1, true);
-        builder.lose_needs(NeedsLost::VersionName);
+        builder.discard_needs(NeedsDiscarded::VersionName);
         builder.set_exports_invalid();
         let facts = builder.finish().unwrap();
         assert!(facts.exports_invalid() && !facts.name_unended() && facts.needs().next().is_none());
-        assert_eq!(facts.needs_lost(), Some(NeedsLost::VersionName));
+        assert_eq!(facts.needs_discarded(), Some(NeedsDiscarded::VersionName));
         builder.set_name_unended();
         let facts = builder.finish().unwrap();
         assert!(facts.name_unended() && !facts.exports_invalid());
-        assert_eq!(facts.needs_lost(), None);
+        assert_eq!(facts.needs_discarded(), None);
     }
 
     #[test]
@@ -648,7 +648,7 @@ mod tests {
         let facts = builder.finish().unwrap();
         let needs: Vec<_> = facts.needs().map(|need| (need.name, need.crc, need.weak)).collect();
         assert_eq!(needs, [(&b"a"[..], 2, true), (b"b", 7, false), (b"module_layout", 1, false)]);
-        builder.lose_needs(NeedsLost::SymbolName);
+        builder.discard_needs(NeedsDiscarded::SymbolName);
         builder.version_needs([(&b"a"[..], 2)].into_iter());
         assert_eq!(builder.finish().unwrap().needs().count(), 0);
     }

@@ -26,7 +26,7 @@ mod modinfo;
 mod needs;
 mod ranges;
 
-pub use error::{LoadError, NeedsLost};
+pub use error::{LoadError, NeedsDiscarded};
 #[cfg(feature = "answers")]
 pub use facts::{Detail, ExportDetail};
 pub use facts::{Export, Facts, FactsBuilder, FactsError, ModinfoKey, Need};

@@ -6,7 +6,7 @@ use core::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{
-    FactsBuilder, NeedsLost,
+    FactsBuilder, NeedsDiscarded,
     exports::{name_at, symbol_name, until_nul},
 };
 use crate::parse::elf::{ByteOrder, Class, Symbols, binding, machine, section_index, symbol_type};
@@ -104,7 +104,7 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
             continue;
         }
         let Some(name) = name_at(strtab, symbol) else {
-            facts.lose_needs(NeedsLost::SymbolName);
+            facts.discard_needs(NeedsDiscarded::SymbolName);
             return;
         };
         let name = symbol_name(name, facts);
@@ -120,7 +120,7 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
     }
     for version in versions.iter().filter(|version| !version.used) {
         if !version.ends {
-            facts.lose_needs(NeedsLost::VersionName);
+            facts.discard_needs(NeedsDiscarded::VersionName);
             return;
         }
         facts.need(version.name, version.crc, false);

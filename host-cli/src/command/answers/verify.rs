@@ -321,7 +321,7 @@ impl Answer<'_> {
 /// Every entry that a finding is about.
 fn entries(fault: &FileFault) -> Vec<String> {
     match fault {
-        FileFault::Entries { lacks, extra, .. } if lacks.len() + extra.len() > 1 => {
+        FileFault::Differs { lacks, extra, .. } if lacks.len() + extra.len() > 1 => {
             let lacks = lacks.iter().map(|entry| format!("  - {}", entry.escape_ascii()));
             let extra = extra.iter().map(|entry| format!("  + {}", entry.escape_ascii()));
             lacks.chain(extra).collect()
@@ -337,7 +337,7 @@ fn together(group: &[&FileFinding]) -> String {
     let mut missing_files: Vec<&[u8]> = Vec::new();
     for finding in group {
         match &finding.fault {
-            FileFault::Entries { module, lacks, extra } => {
+            FileFault::Differs { module, lacks, extra } => {
                 lacking += lacks.len();
                 spare += extra.len();
                 names.push(module);
@@ -374,7 +374,7 @@ fn finding(finding: &FileFinding) -> Value {
         }
     }
     match &finding.fault {
-        FileFault::Entries { lacks, extra, .. } => {
+        FileFault::Differs { lacks, extra, .. } => {
             let list = |entries: &[BString]| -> Value {
                 entries.iter().map(|entry| json!(String::from_utf8_lossy(entry))).collect()
             };
