@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use depmod_tests::command;
-use depmod_tests::tree::VERSION;
+use depmod_tests::system::VERSION;
 
 use crate::world::{SETTLED, World, module};
 

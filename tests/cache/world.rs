@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::outcome::OUTPUTS;
-use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::system::{System, VERSION};
 use depmod_tests::{product, target_dir};
 
 /// Minimum age of a file's last change before the file is cached.
@@ -42,15 +42,15 @@ impl World {
         let place = tempfile::Builder::new().prefix("depmod-").tempdir_in(parent);
         let place = place.expect("a temporary directory");
         let root = place.path().join("root");
-        let mut tree = Tree::new()
+        let mut system = System::new()
             .complete()
             .config("search updates built-in\n")
             .root_file("map", "0000000000000000 T __ksymtab__printk\n")
             .order(&["kernel/m1.ko", "kernel/m0.ko"]);
         for number in 0..4 {
-            tree = tree.file(format!("kernel/m{number}.ko"), module(number, 'a'));
+            system = system.file(format!("kernel/m{number}.ko"), module(number, 'a'));
         }
-        tree.lay_out(&root);
+        system.lay_out(&root);
         Self { _place: place, root }
     }
 

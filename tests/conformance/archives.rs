@@ -11,14 +11,14 @@ use depmod_core::parts::decompress::PureDecoder;
 use depmod_core::{IoError, Limits, Output, Request, Source};
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
-use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::system::{System, VERSION};
 use depmod_tests::{command, product};
 
 pub(super) const NVME: &str = "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02";
 
 /// `nvme` needs `nvme-core` and has a soft dependency on `crc`; `other` and `late` are unrelated.
-pub(super) fn tree() -> Tree {
-    Tree::new()
+pub(super) fn system() -> System {
+    System::new()
         .module("kernel/nvme.ko", Elf::new().need("core").modinfo("alias=pci:v*d*sv*sd*bc01sc08i02*"))
         .module(
             "kernel/nvme-core.ko",
@@ -38,9 +38,9 @@ pub(super) fn pack(root: &Path, more: &[&str]) -> Vec<u8> {
     command::output(&mut depmod).unwrap()
 }
 
-pub(super) fn laid_out(tree: &Tree) -> tempfile::TempDir {
+pub(super) fn laid_out(system: &System) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    tree.lay_out(root.path());
+    system.lay_out(root.path());
     root
 }
 
@@ -89,7 +89,7 @@ pub(super) fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn archives_depend_only_on_the_modules() {
-    let (first, second) = (laid_out(&tree()), laid_out(&tree()));
+    let (first, second) = (laid_out(&system()), laid_out(&system()));
     let module = second.path().join("lib/modules").join(VERSION).join("kernel/nvme.ko");
     let old = std::time::SystemTime::UNIX_EPOCH;
     fs::File::options().append(true).open(&module).unwrap().set_modified(old).unwrap();
@@ -102,7 +102,7 @@ fn archives_depend_only_on_the_modules() {
 
 #[test]
 fn gnu_cpio_unpacks_archives_and_kmod_writes_the_same_index() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let unpacked = unpack(&pack(root.path(), &[]));
     let dir = unpacked.path().join("lib/modules").join(VERSION);
     let out = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ fn gnu_cpio_unpacks_archives_and_kmod_writes_the_same_index() {
 
 #[test]
 fn compressed_archives_decompress_to_the_same_bytes() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let limits = Limits::DEFAULT;
     let packed = pack(root.path(), &["--zstd"]);
     assert!(packed == pack(root.path(), &["--zstd"]));
@@ -131,7 +131,7 @@ fn compressed_archives_decompress_to_the_same_bytes() {
 
 #[test]
 fn failed_archives_leave_no_output() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let file = root.path().join("m.cpio");
     let mut depmod = product::depmod();
     depmod.args(["pack", "-k", "9.9", "-b"]).arg(root.path()).arg("-o").arg(&file);
@@ -143,7 +143,7 @@ fn failed_archives_leave_no_output() {
 
 #[test]
 fn shipped_and_computed_index_files_give_the_same_initrd() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let queries = [NVME, "net-pf-1", "fs-ext4", "gone"];
     let shipped = module_initrd(&pack(root.path(), &[]), &queries).unwrap();
     assert_eq!(shipped.provenance, Provenance::Shipped);
@@ -158,7 +158,7 @@ fn shipped_and_computed_index_files_give_the_same_initrd() {
 
 #[test]
 fn an_initrd_holds_the_load_order_and_the_report() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let initrd = module_initrd(&pack(root.path(), &[]), &[NVME]).unwrap();
     let unpacked = unpack(&initrd.archive);
     let dir = unpacked.path().join("lib/modules").join(VERSION);
@@ -184,7 +184,7 @@ fn an_initrd_holds_the_load_order_and_the_report() {
 
 #[test]
 fn inconsistent_index_files_are_recomputed() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let expected = module_initrd(&pack(root.path(), &[]), &[NVME]).unwrap();
     let of = |change: &dyn Fn(&Path)| {
         let root = unpack(&pack(root.path(), &[]));
@@ -229,7 +229,7 @@ fn inconsistent_index_files_are_recomputed() {
 
 #[test]
 fn needed_broken_modules_are_errors() {
-    let broken = tree().file("kernel/crc.ko", "no module");
+    let broken = system().file("kernel/crc.ko", "no module");
     let root = laid_out(&broken);
     let path = format!("/lib/modules/{VERSION}/kernel/crc.ko");
     let expected = DirectoryError::Module { path: path.into(), cause: IoError::exec_format() };
@@ -242,7 +242,7 @@ fn needed_broken_modules_are_errors() {
 
 #[test]
 fn cycles_are_errors() {
-    let cycle = Tree::new()
+    let cycle = System::new()
         .module("a.ko", Elf::new().need("b").export("a", Crc::Absolute(1)))
         .module("b.ko", Elf::new().need("a").export("b", Crc::Absolute(1)));
     let error = module_initrd(&gnu_cpio(laid_out(&cycle).path()), &["a"]).unwrap_err();
@@ -251,7 +251,7 @@ fn cycles_are_errors() {
 
 #[test]
 fn archives_contain_the_index_files_of_the_command() {
-    let root = laid_out(&tree());
+    let root = laid_out(&system());
     let archive = pack(root.path(), &[]);
     let archive = Archive::parse(&archive, &Limits::DEFAULT).unwrap();
     let mut depmod = product::depmod();

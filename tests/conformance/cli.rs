@@ -3,11 +3,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::tree::{Program, Tree, VERSION};
+use depmod_tests::system::{Program, System, VERSION};
 
 /// Two modules, the first of which needs the second.
-fn pair() -> Tree {
-    Tree::new()
+fn pair() -> System {
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().need("b_symbol").modinfo("alias=x-y").modinfo("alias=x_y"))
         .module("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)))
@@ -109,8 +109,8 @@ fn explicitly_named_files_may_be_slow_pipes() {
             ("/dev/stdin", format!("{slowly} | \"$@\"")),
             ("fifo", format!("mkfifo fifo; {slowly} >fifo & exec \"$@\"")),
         ] {
-            let tree = Tree::new().complete().module("kernel/a.ko", Elf::new().need("gone"));
-            let run = tree.run_command(|root| {
+            let system = System::new().complete().module("kernel/a.ko", Elf::new().need("gone"));
+            let run = system.run_command(|root| {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &line, "sh"]).arg(Program::Ours.command().get_program());
                 shell.args(["-b", ".", option, named, VERSION]).args((option != "-C").then_some("-e"));
@@ -145,7 +145,7 @@ fn input_and_output_directories_are_as_in_kmod() {
     pair().assert_same_raw(&args(&["-o", "{}"]));
     pair().assert_same_raw(&args(&["-m", "lib/modules"]));
     pair().assert_same_raw(&args(&["-m", "//lib/modules"]));
-    let moved = Tree::bare()
+    let moved = System::bare()
         .root_file("usr/lib/modules/6.1.0/kernel/a.ko", Elf::new().modinfo("alias=x").build())
         .root_file("7.0/kernel/b.ko", Elf::new().modinfo("alias=y").build());
     moved.assert_same_raw(&args(&["-m", "/usr/lib/modules"]));
@@ -177,12 +177,12 @@ fn a_relative_base_directory_is_below_the_current_one() {
 
 #[test]
 fn uncreatable_output_directories_are_errors() {
-    let tree = pair().root_file("file", "");
-    let run = tree.assert_same(&["-o", "{}/file"]);
+    let system = pair().root_file("file", "");
+    let run = system.assert_same(&["-o", "{}/file"]);
     let text = "depmod: FATAL: could not create directory {}/file/lib/modules/6.1.0: Not a directory\n";
     run.expect(1, text).expect_untouched();
-    let tree = pair().root_file("out/lib/modules/6.1.0", "");
-    let run = tree.run(Program::Ours, &["-o", "{}/out"]);
+    let system = pair().root_file("out/lib/modules/6.1.0", "");
+    let run = system.run(Program::Ours, &["-o", "{}/out"]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
     assert!(run.stderr().starts_with("depmod: FATAL: could not "), "{}", run.stderr());
     run.expect_untouched();
@@ -215,10 +215,10 @@ fn file_operands_limit_the_index_to_these_files() {
         let words = [&["-b", "{}", "-C", "{}/depmod.d", "-v", VERSION], files].concat();
         words.into_iter().map(str::to_owned).collect()
     };
-    let same = |tree: Tree, files: &[&str]| {
+    let same = |system: System, files: &[&str]| {
         let args = args(files);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        tree.assert_same_raw(&args)
+        system.assert_same_raw(&args)
     };
     let run = same(pair(), &[&b, &a]);
     assert_eq!(run.text("modules.dep").lines().count(), 2);
@@ -250,13 +250,13 @@ fn file_operands_limit_the_index_to_these_files() {
 #[test]
 fn quick_mode_does_nothing_without_newer_modules() {
     for program in [Program::Oracle, Program::Ours] {
-        let place = depmod_tests::tree::Place::new();
+        let place = depmod_tests::system::Place::new();
         let root = place.root();
         pair().lay_out(&root);
         let run = |extra: &[&str]| {
             let mut command = program.command();
             command.arg("-b").arg(&root).arg("-C").arg(root.join("depmod.d")).args(extra).arg(VERSION);
-            depmod_tests::tree::observe(&root, command)
+            depmod_tests::system::observe(&root, command)
         };
         let modules = root.join("lib/modules").join(VERSION);
         let touch = |path: &str, when: &str| {
@@ -280,16 +280,16 @@ fn quick_mode_does_nothing_without_newer_modules() {
 
 #[test]
 fn quick_mode_reports_missing_directories() {
-    let run = Tree::bare().run(Program::Ours, &["-A"]);
+    let run = System::bare().run(Program::Ours, &["-A"]);
     assert_eq!(run.status.code(), Some(1));
     let line = "depmod: ERROR: could not open directory {}/lib/modules/6.1.0: No such file or directory\n";
     assert_eq!(run.stderr().matches(line).count(), 2, "{}", run.stderr());
-    Tree::bare().assert_same(&["-A", "-n"]).expect(0, "");
+    System::bare().assert_same(&["-A", "-n"]).expect(0, "");
 }
 
 #[test]
 fn legacy_options_are_accepted() {
-    let unresolved = Tree::new()
+    let unresolved = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().need("gone"))
         .root_file("System.map", "0 r __ksymtab_printk\n");
@@ -316,15 +316,15 @@ fn legacy_options_are_accepted() {
 fn the_directory_of_the_running_kernel_is_the_default() {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let release = release.trim();
-    let tree =
-        Tree::bare().root_file(&format!("lib/modules/{release}/a.ko"), Elf::new().modinfo("alias=x").build());
-    tree.assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d"]);
+    let system = System::bare()
+        .root_file(&format!("lib/modules/{release}/a.ko"), Elf::new().modinfo("alias=x").build());
+    system.assert_same_raw(&["-b", "{}", "-C", "{}/depmod.d"]);
 }
 
 #[test]
 fn hints_for_the_running_kernel_list_existing_versions() {
-    let tree = pair().root_file("lib/modules/5.10.7-other/x", "");
-    let run = tree.run_raw(Program::Ours, &["-b", "{}", "-C", "{}/depmod.d"]);
+    let system = pair().root_file("lib/modules/5.10.7-other/x", "");
+    let run = system.run_raw(Program::Ours, &["-b", "{}", "-C", "{}/depmod.d"]);
     assert_eq!(run.status.code(), Some(1));
     for version in [VERSION, "5.10.7-other"] {
         assert!(run.stderr().contains(version), "{}", run.stderr());

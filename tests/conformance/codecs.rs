@@ -1,6 +1,6 @@
 use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::tree::{Program, Tree};
+use depmod_tests::system::{Program, System};
 
 fn module(number: u64) -> Vec<u8> {
     Elf::new()
@@ -11,24 +11,24 @@ fn module(number: u64) -> Vec<u8> {
         .build()
 }
 
-fn tree(format: Format) -> Tree {
-    (0..40).fold(Tree::new().complete(), |tree, number| {
-        tree.file(format!("kernel/m{number}.ko{}", format.suffix()), format.compress(&module(number)))
+fn system(format: Format) -> System {
+    (0..40).fold(System::new().complete(), |system, number| {
+        system.file(format!("kernel/m{number}.ko{}", format.suffix()), format.compress(&module(number)))
     })
 }
 
 #[test]
 fn xz_and_zstd_modules_are_read_as_in_kmod() {
-    tree(Format::Xz).assert_same(&["-v"]);
-    tree(Format::Zst).assert_same(&["-v"]);
+    system(Format::Xz).assert_same(&["-v"]);
+    system(Format::Zst).assert_same(&["-v"]);
 }
 
 /// Debian's kmod does not support gzip. The suffixes `.xz` and `.gz` have the same length, so the outputs
 /// must equal those of `.xz` modules except for the suffix.
 #[test]
 fn gzip_modules_give_the_index_of_xz_modules() {
-    let xz = tree(Format::Xz).run(Program::Oracle, &[]);
-    let gz = tree(Format::Gz).run(Program::Ours, &[]);
+    let xz = system(Format::Xz).run(Program::Oracle, &[]);
+    let gz = system(Format::Gz).run(Program::Ours, &[]);
     gz.expect(0, "").expect_outputs();
     for (path, content) in &xz.written {
         let expected = replace(content, b".ko.xz", b".ko.gz");
@@ -49,7 +49,7 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 #[test]
 fn formats_are_detected_by_content() {
     let plain = module(1);
-    Tree::new()
+    System::new()
         .complete()
         .file("kernel/a.ko", Format::Xz.compress(&plain))
         .file("kernel/b.ko.xz", Format::Zst.compress(&plain))
@@ -57,7 +57,7 @@ fn formats_are_detected_by_content() {
         .file("kernel/d.ko.zst", Format::Xz.compress(&plain))
         .assert_same(&[]);
     let run =
-        Tree::new().complete().file("kernel/e.ko.xz", Format::Gz.compress(&plain)).run(Program::Ours, &[]);
+        System::new().complete().file("kernel/e.ko.xz", Format::Gz.compress(&plain)).run(Program::Ours, &[]);
     run.expect(0, "");
     assert!(run.text("modules.alias").contains("alias number-1 e\n"));
 }
@@ -66,11 +66,11 @@ fn formats_are_detected_by_content() {
 fn truncated_compressed_modules_are_unreadable_but_listed() {
     for format in [Format::Gz, Format::Xz, Format::Zst] {
         let whole = format.compress(&module(1));
-        let mut tree = Tree::new().complete().file("kernel/whole.ko", &whole);
+        let mut system = System::new().complete().file("kernel/whole.ko", &whole);
         for len in 0..whole.len() {
-            tree = tree.file(format!("kernel/cut{len:04}.ko"), &whole[..len]);
+            system = system.file(format!("kernel/cut{len:04}.ko"), &whole[..len]);
         }
-        let run = tree.run(Program::Ours, &[]);
+        let run = system.run(Program::Ours, &[]);
         assert_eq!(run.status.code(), Some(0));
         assert_eq!(run.text("modules.dep").lines().count(), whole.len() + 1);
         assert_eq!(
@@ -86,13 +86,13 @@ fn truncated_compressed_modules_are_unreadable_but_listed() {
 fn damaged_compressed_modules_do_not_crash_the_run() {
     for format in [Format::Gz, Format::Xz, Format::Zst] {
         let whole = format.compress(&module(1));
-        let mut tree = Tree::new().complete();
+        let mut system = System::new().complete();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
-            tree = tree.file(format!("kernel/flip{at:04}.ko"), bytes);
+            system = system.file(format!("kernel/flip{at:04}.ko"), bytes);
         }
-        let run = tree.run(Program::Ours, &[]);
+        let run = system.run(Program::Ours, &[]);
         assert_eq!(run.status.code(), Some(0), "{format:?}: {}", run.stderr());
         assert_eq!(run.text("modules.dep").lines().count(), whole.len());
     }
@@ -115,7 +115,7 @@ fn decoder_messages_equal_kmods() {
         for (what, content) in
             [("cut", whole[..half].to_vec()), ("middle", flipped(half)), ("header", flipped(7))]
         {
-            let run = Tree::new().complete().file("kernel/a.ko", content).assert_same(&[]);
+            let run = System::new().complete().file("kernel/a.ko", content).assert_same(&[]);
             assert_eq!(run.stderr().lines().count(), 4, "{format:?} {what}: {}", run.stderr());
         }
     }
@@ -126,7 +126,7 @@ fn concatenated_xz_streams_are_one_module() {
     let plain = module(1);
     let (head, tail) = plain.split_at(plain.len() / 2);
     let streams = [Format::Xz.compress(head), Format::Xz.compress(tail)].concat();
-    let run = Tree::new().complete().file("kernel/a.ko.xz", streams).assert_same(&[]);
+    let run = System::new().complete().file("kernel/a.ko.xz", streams).assert_same(&[]);
     assert!(run.text("modules.alias").contains("number-1"));
 }
 
@@ -135,7 +135,7 @@ fn concatenated_gzip_members_are_one_module() {
     let plain = module(1);
     let (head, tail) = plain.split_at(plain.len() / 2);
     let members = [&*Format::Gz.compress(head), &Format::Gz.compress(tail)].concat();
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .file("kernel/a.ko.gz", &members)
         .file("kernel/b.ko.gz", [&*members, b"garbage"].concat())
@@ -157,7 +157,7 @@ fn decompression_bombs_are_errors_with_file_and_ceiling() {
     ] {
         let bomb = std::process::Command::new("sh").args(["-c", command]).output().unwrap().stdout;
         assert!(bomb.len() > 1000, "`{command}` gave nothing");
-        let run = Tree::new()
+        let run = System::new()
             .complete()
             .file(format!("kernel/bomb.ko.{suffix}"), bomb)
             .file("kernel/good.ko", module(1))

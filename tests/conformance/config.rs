@@ -1,5 +1,5 @@
 use depmod_tests::elf_builder::Elf;
-use depmod_tests::tree::{Program, Tree, VERSION};
+use depmod_tests::system::{Program, System, VERSION};
 
 /// A module whose alias identifies the chosen file.
 fn marked(mark: &str) -> Elf {
@@ -7,14 +7,14 @@ fn marked(mark: &str) -> Elf {
 }
 
 /// `m.ko` in each of these directories, with two other modules.
-fn candidates(directories: &[&str]) -> Tree {
-    let tree = Tree::new().complete().module("kernel/n.ko", marked("n"));
-    directories.iter().fold(tree, |tree, dir| tree.module(format!("{dir}/m.ko"), marked(dir)))
+fn candidates(directories: &[&str]) -> System {
+    let system = System::new().complete().module("kernel/n.ko", marked("n"));
+    directories.iter().fold(system, |system, dir| system.module(format!("{dir}/m.ko"), marked(dir)))
 }
 
 #[track_caller]
-fn chosen(tree: Tree, winner: &str) {
-    let dep = tree.assert_same(&[]).text("modules.dep");
+fn chosen(system: System, winner: &str) {
+    let dep = system.assert_same(&[]).text("modules.dep");
     assert!(dep.lines().any(|line| line == format!("{winner}/m.ko:")), "{winner} should have won:\n{dep}");
 }
 
@@ -55,7 +55,7 @@ fn overrides_take_precedence_over_the_search_list() {
 
 #[test]
 fn overrides_match_raw_file_names() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .config("override m_x * kernel\n")
         .module("kernel/m-x.ko", marked("kernel"))
@@ -95,14 +95,14 @@ fn version_patterns_are_extended_regular_expressions() {
 
 #[test]
 fn external_directories_are_walked_and_ranked() {
-    let tree = || {
+    let system = || {
         candidates(&["kernel"])
             .root_file("ext/m.ko", marked("ext").build())
             .root_file("ext/only.ko", marked("only").build())
             .root_file("other/m.ko", marked("other").build())
     };
     let winner = |config: &str| {
-        let run = tree().config(config).assert_same(&[]);
+        let run = system().config(config).assert_same(&[]);
         let alias = run.text("modules.alias");
         let mark = alias.lines().find(|line| line.ends_with(" m")).unwrap_or_default();
         mark.trim_start_matches("alias chosen-").trim_end_matches(" m").to_owned()
@@ -181,7 +181,7 @@ fn only_visible_conf_files_are_read() {
 
 #[test]
 fn files_with_equal_names_mask_each_other_in_the_order_of_c() {
-    let tree = candidates(&["kernel", "updates"])
+    let system = candidates(&["kernel", "updates"])
         .root_file("one/a.conf", "search built-in updates\n")
         .root_file("two/a.conf", "search updates built-in\n")
         .root_file("two/b.conf", "exclude n.ko\n")
@@ -202,7 +202,7 @@ fn files_with_equal_names_mask_each_other_in_the_order_of_c() {
             args.extend(["-C", path]);
         }
         args.push(VERSION);
-        tree.assert_same_raw(&args);
+        system.assert_same_raw(&args);
     }
 }
 

@@ -2,22 +2,22 @@ use std::collections::VecDeque;
 
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::random::Random;
-use depmod_tests::tree::Tree;
+use depmod_tests::system::System;
 
 /// The modules of a graph such as `a:b,c b: c:b`: `x:y` means that x needs y; modules are in order of first
 /// mention.
-fn tree_of(graph: &str) -> Tree {
-    let mut tree = Tree::new().complete();
+fn system_of(graph: &str) -> System {
+    let mut system = System::new().complete();
     let mut lines = Vec::new();
     for (name, needs) in parse(graph) {
         let elf = Elf::new().export(format!("{name}_symbol"), Crc::Absolute(1));
         let elf = needs.iter().fold(elf, |elf, need| elf.need(format!("{need}_symbol")));
         let path = format!("kernel/{name}.ko");
-        tree = tree.module(&path, elf);
+        system = system.module(&path, elf);
         lines.push(path);
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    tree.order(&lines)
+    system.order(&lines)
 }
 
 fn parse(graph: &str) -> Vec<(&str, Vec<&str>)> {
@@ -27,7 +27,7 @@ fn parse(graph: &str) -> Vec<(&str, Vec<&str>)> {
 
 #[test]
 fn links_are_traced_in_cycles() {
-    let run = tree_of("a:b b:a").assert_same(&["-v"]);
+    let run = system_of("a:b b:a").assert_same(&["-v"]);
     assert!(run.stdout().contains("a.ko needs \"b_symbol\": "), "{}", run.stdout());
 }
 
@@ -43,7 +43,7 @@ fn reported_cycles_equal_kmods() {
         ("a:b b:a,l,m l:n m:n n:", &["a -> b -> a", "l", "m"]),
         ("k: i:e e: d:l b:l f:k,j l: j:d,f", &["j -> f -> j"]),
     ] {
-        let run = tree_of(graph).assert_same(&[]);
+        let run = system_of(graph).assert_same(&[]);
         assert_eq!(run.status.code(), Some(1), "{graph}");
         run.expect_untouched();
         for line in report {
@@ -128,7 +128,7 @@ fn random_cyclic_graphs_are_reported_as_in_kmod() {
             let needs: Vec<String> = needs.iter().map(|need| format!("m{need}")).collect();
             format!("m{node}:{}", needs.join(","))
         });
-        tree_of(&nodes.collect::<Vec<_>>().join(" ")).assert_same(&[]);
+        system_of(&nodes.collect::<Vec<_>>().join(" ")).assert_same(&[]);
         compared += 1;
     }
 }

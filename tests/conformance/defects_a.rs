@@ -1,10 +1,10 @@
 use depmod_tests::elf_builder::{Crc, Elf, Header, KINDS};
 use depmod_tests::outcome::Outcome;
-use depmod_tests::tree::{Program, Tree, VERSION};
+use depmod_tests::system::{Program, System, VERSION};
 
 #[track_caller]
-fn ours(tree: Tree) -> Outcome {
-    let run = tree.run(Program::Ours, &[]);
+fn ours(system: System) -> Outcome {
+    let run = system.run(Program::Ours, &[]);
     assert!(run.status.code().is_some(), "ended by a signal: {}; stderr:\n{}", run.status, run.stderr());
     run
 }
@@ -14,7 +14,7 @@ fn a1_section_name_index_zero_or_too_large_is_an_unreadable_module() {
     for (class, order) in KINDS {
         for (field, value) in [(Header::Shstrndx, 0), (Header::Shstrndx, 99), (Header::Shnum, 0)] {
             let run = ours(
-                Tree::new()
+                System::new()
                     .complete()
                     .module("kernel/bad.ko", Elf::of(class, order).modinfo("alias=x").header(field, value))
                     .module("kernel/good.ko", Elf::new().modinfo("alias=y")),
@@ -32,7 +32,7 @@ fn a1_section_name_index_zero_or_too_large_is_an_unreadable_module() {
 fn a2_crc_in_a_section_that_does_not_exist_counts_as_all_ones() {
     for (class, order) in KINDS {
         let provider = Elf::of(class, order).export("common", Crc::At { section: 0xfff2, value: 4 });
-        let run = Tree::new()
+        let run = System::new()
             .complete()
             .module("kernel/provider.ko", provider)
             .module("kernel/user.ko", Elf::of(class, order).need("common").version("common", 4))
@@ -47,16 +47,16 @@ fn a2_crc_in_a_section_that_does_not_exist_counts_as_all_ones() {
 }
 
 /// A module that exports `NAME_symbol` and needs the same symbols of other modules.
-fn graph(edges: &[(&str, &[&str])]) -> Tree {
+fn graph(edges: &[(&str, &[&str])]) -> System {
     let mut lines = Vec::new();
-    let tree = edges.iter().fold(Tree::new().complete(), |tree, (name, needs)| {
+    let system = edges.iter().fold(System::new().complete(), |system, (name, needs)| {
         lines.push(format!("kernel/{name}.ko"));
         let elf = Elf::new().export(format!("{name}_symbol"), Crc::Absolute(1));
         let elf = needs.iter().fold(elf, |elf, need| elf.need(format!("{need}_symbol")));
-        tree.module(format!("kernel/{name}.ko"), elf)
+        system.module(format!("kernel/{name}.ko"), elf)
     });
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    tree.order(&lines)
+    system.order(&lines)
 }
 
 #[track_caller]
@@ -82,7 +82,7 @@ fn a4_densely_connected_cycle() {
 
 #[test]
 fn a5_relative_config_file_without_slash() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new())
         .module("kernel/b.ko", Elf::new())
@@ -98,18 +98,18 @@ fn a5_relative_config_file_without_slash() {
 
 #[test]
 fn a6_builtin_line_with_nothing_after_its_last_slash() {
-    let with = ours(Tree::new().complete().file("modules.builtin", "kernel/a.ko\nkernel/"));
-    let without = ours(Tree::new().complete().file("modules.builtin", "kernel/a.ko\n"));
+    let with = ours(System::new().complete().file("modules.builtin", "kernel/a.ko\nkernel/"));
+    let without = ours(System::new().complete().file("modules.builtin", "kernel/a.ko\n"));
     assert_eq!(with.output("modules.builtin.bin"), without.output("modules.builtin.bin"));
     assert_eq!(with.status.code(), Some(0));
-    let alone = ours(Tree::new().complete().file("modules.builtin", "kernel/"));
+    let alone = ours(System::new().complete().file("modules.builtin", "kernel/"));
     assert_eq!(alone.output("modules.builtin.bin").len(), 12);
 }
 
 #[test]
 fn a7_export_with_an_empty_name() {
     let run = ours(
-        Tree::new()
+        System::new()
             .complete()
             .module("kernel/a.ko", Elf::new().export("", Crc::Absolute(1)).export("x", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::new().need(".").need("x")),
@@ -125,7 +125,7 @@ fn a8_unterminated_names_at_the_end_of_the_file() {
         let file = elf.build();
         assert!(file.len().is_multiple_of(4096) && file.ends_with(b"b_symbol"));
         let run = ours(
-            Tree::new()
+            System::new()
                 .complete()
                 .file("kernel/a.ko", file)
                 .module("kernel/b.ko", Elf::of(class, order).export("b_symbol", Crc::Absolute(1))),
@@ -142,7 +142,7 @@ fn a8_unterminated_names_at_the_end_of_the_file() {
 fn a9_directory_links_that_form_a_loop() {
     for target in [".", "..", "{}/lib/modules/6.1.0"] {
         let run = ours(
-            Tree::new()
+            System::new()
                 .complete()
                 .module("kernel/c.ko", Elf::new().modinfo("alias=c"))
                 .link("kernel/again", target)
@@ -173,10 +173,10 @@ fn a12_cycle_report_of_a_large_graph() {
 #[test]
 fn more_modules_than_kmods_limit_are_indexed() {
     let elf = Elf::new().build();
-    let tree = (0..66_000).fold(Tree::new().complete(), |tree, number| {
-        tree.file(format!("kernel/{}/m{number}.ko", number % 256), &elf)
+    let system = (0..66_000).fold(System::new().complete(), |system, number| {
+        system.file(format!("kernel/{}/m{number}.ko", number % 256), &elf)
     });
-    let run = ours(tree);
+    let run = ours(system);
     run.expect(0, "");
     assert_eq!(run.text("modules.dep").lines().count(), 66_000);
 }

@@ -4,7 +4,7 @@ use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Class, Crc, Elf, KINDS, RawSymbol};
 use depmod_tests::outcome::{OUTPUTS, Outcome};
 use depmod_tests::product;
-use depmod_tests::tree::{Program, Tree, VERSION};
+use depmod_tests::system::{Program, System, VERSION};
 
 /// A module whose symbols need some kilobytes of output.
 fn bulky() -> Elf {
@@ -12,12 +12,12 @@ fn bulky() -> Elf {
 }
 
 /// A module directory with a complete set of outputs, each with a recognisable comment.
-fn indexed(tree: Tree) -> Tree {
-    OUTPUTS.iter().fold(tree, |tree, name| tree.file(name, format!("# old {name}\n")))
+fn indexed(system: System) -> System {
+    OUTPUTS.iter().fold(system, |system, name| system.file(name, format!("# old {name}\n")))
 }
 
-fn sh(script: &str, tree: &Tree) -> Outcome {
-    tree.run_command(|root| {
+fn sh(script: &str, system: &System) -> Outcome {
+    system.run_command(|root| {
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).arg(product::binary());
         command.arg("-b").arg(root).arg("-C").arg(root.join("depmod.d")).arg(VERSION).env("LC_ALL", "C");
@@ -28,7 +28,7 @@ fn sh(script: &str, tree: &Tree) -> Outcome {
 #[test]
 fn b1_output_directory_that_cannot_be_written_exits_with_1() {
     // No user, including root, can create files there.
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new())
         .root_link("out/lib/modules/6.1.0", "/proc/self/task")
@@ -42,8 +42,8 @@ fn b1_output_directory_that_cannot_be_written_exits_with_1() {
 fn b2_disk_full_keeps_the_old_files() {
     // A file size limit of 4 or 8 KiB simulates a full disk; the signal is ignored, so that writes fail with
     // an error.
-    let tree = indexed(Tree::new().complete().module("kernel/a.ko", bulky()));
-    let run = sh("trap '' XFSZ; ulimit -f 8; exec \"$@\"", &tree);
+    let system = indexed(System::new().complete().module("kernel/a.ko", bulky()));
+    let run = sh("trap '' XFSZ; ulimit -f 8; exec \"$@\"", &system);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
     assert!(run.stderr().contains("depmod: "), "{}", run.stderr());
     run.expect_untouched();
@@ -51,16 +51,16 @@ fn b2_disk_full_keeps_the_old_files() {
 
 #[test]
 fn b3_byte_above_127_is_reported_before_anything_is_replaced() {
-    for (what, tree) in [
-        ("alias", Tree::new().module("kernel/a.ko", Elf::new().modinfo(b"alias=caf\xc3\xa9"))),
-        ("symbol", Tree::new().module("kernel/a.ko", Elf::new().export(b"s\xff", Crc::Absolute(1)))),
-        ("module name", Tree::new().module(b"kernel/caf\xc3\xa9.ko", Elf::new())),
-        ("directory", Tree::new().module(b"kernel/\xfe/a.ko", Elf::new())),
-        ("built-in alias", Tree::new().file("modules.builtin.modinfo", b"a.alias=\x80\0")),
+    for (what, system) in [
+        ("alias", System::new().module("kernel/a.ko", Elf::new().modinfo(b"alias=caf\xc3\xa9"))),
+        ("symbol", System::new().module("kernel/a.ko", Elf::new().export(b"s\xff", Crc::Absolute(1)))),
+        ("module name", System::new().module(b"kernel/caf\xc3\xa9.ko", Elf::new())),
+        ("directory", System::new().module(b"kernel/\xfe/a.ko", Elf::new())),
+        ("built-in alias", System::new().file("modules.builtin.modinfo", b"a.alias=\x80\0")),
     ] {
-        let tree = indexed(tree.complete());
-        let oracle = tree.run(Program::Oracle, &[]);
-        let ours = tree.run(Program::Ours, &[]);
+        let system = indexed(system.complete());
+        let oracle = system.run(Program::Oracle, &[]);
+        let ours = system.run(Program::Ours, &[]);
         assert_eq!(ours.stderr(), oracle.stderr(), "{what}");
         assert_eq!(ours.status.code(), Some(1), "{what}");
         ours.expect_untouched();
@@ -69,7 +69,7 @@ fn b3_byte_above_127_is_reported_before_anything_is_replaced() {
 
 #[test]
 fn b3_dry_runs_succeed() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo(b"alias=caf\xc3\xa9"))
         .assert_same(&["-n"]);
@@ -77,27 +77,27 @@ fn b3_dry_runs_succeed() {
 
 #[test]
 fn b4_output_that_cannot_be_replaced_leaves_all_files_unchanged() {
-    let tree = indexed(Tree::new().complete().module("kernel/a.ko", bulky()));
+    let system = indexed(System::new().complete().module("kernel/a.ko", bulky()));
     // A directory with the name of an output.
     for name in ["modules.dep", "modules.symbols.bin", "modules.devname"] {
-        let tree = Tree::new()
+        let system = System::new()
             .complete()
             .module("kernel/a.ko", bulky())
             .file("modules.alias", "old")
             .file(format!("{name}/inside"), "");
-        let run = tree.run(Program::Ours, &[]);
+        let run = system.run(Program::Ours, &[]);
         assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
         assert!(run.stderr().contains(name), "{}", run.stderr());
         run.expect_untouched();
     }
-    tree.run(Program::Ours, &[]).expect(0, "").expect_outputs();
+    system.run(Program::Ours, &[]).expect(0, "").expect_outputs();
 }
 
 #[test]
 fn b6_cycle_leaves_all_files_unchanged() {
     let elf = Elf::new().export("s", Crc::Absolute(1)).need("s");
-    let tree = indexed(Tree::new().complete().module("kernel/a.ko", elf));
-    let run = tree.assert_same(&[]);
+    let system = indexed(System::new().complete().module("kernel/a.ko", elf));
+    let run = system.assert_same(&[]);
     run.expect_untouched();
     assert_eq!(run.status.code(), Some(1));
 }
@@ -106,11 +106,11 @@ fn b6_cycle_leaves_all_files_unchanged() {
 fn b7_unterminated_version_name_that_nothing_uses_loses_the_needs_with_a_warning() {
     for (class, order) in KINDS {
         let width = if class == Class::Elf64 { 56 } else { 60 };
-        let tree = Tree::new()
+        let system = System::new()
             .complete()
             .module("kernel/a.ko", Elf::of(class, order).export("x", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::of(class, order).need("x").version_raw(1, "y".repeat(width)));
-        warns_about_discarded_needs(&tree, "b");
+        warns_about_discarded_needs(&system, "b");
     }
 }
 
@@ -118,19 +118,19 @@ fn b7_unterminated_version_name_that_nothing_uses_loses_the_needs_with_a_warning
 fn b8_undefined_symbol_with_a_bad_name_loses_the_needs_with_a_warning() {
     for (class, order) in KINDS {
         let bad = RawSymbol { name: 1 << 20, info: 0x10, section: 0, value: 0 };
-        let tree = Tree::new()
+        let system = System::new()
             .complete()
             .module("kernel/a.ko", Elf::of(class, order).export("x", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::of(class, order).need("x").raw_symbol(bad));
-        warns_about_discarded_needs(&tree, "b");
+        warns_about_discarded_needs(&system, "b");
     }
 }
 
 /// kmod's files, and an additional warning.
 #[track_caller]
-fn warns_about_discarded_needs(tree: &Tree, module: &str) {
-    let oracle = tree.run(Program::Oracle, &[]);
-    let ours = tree.run(Program::Ours, &[]);
+fn warns_about_discarded_needs(system: &System, module: &str) {
+    let oracle = system.run(Program::Oracle, &[]);
+    let ours = system.run(Program::Ours, &[]);
     oracle.expect(0, "");
     assert!(ours.text("modules.dep").contains(&format!("kernel/{module}.ko:\n")));
     assert_eq!(ours.status.code(), Some(0));
@@ -144,7 +144,7 @@ fn warns_about_discarded_needs(tree: &Tree, module: &str) {
 
 #[test]
 fn b9_missing_symbol_table_is_silent() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo("alias=x").need("y").omit(".strtab"))
         .module("kernel/b.ko", Elf::new().modinfo("alias=z").need("y").omit(".symtab"))
@@ -155,7 +155,7 @@ fn b9_missing_symbol_table_is_silent() {
 #[test]
 fn b10_truncated_gzip_is_an_unreadable_module() {
     let whole = Format::Gz.compress(&bulky().modinfo("alias=x").build());
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .file("kernel/a.ko.gz", &whole[..whole.len() - 4])
         .module("kernel/b.ko", Elf::new())
@@ -180,9 +180,9 @@ fn b11_zstd_with_several_frames_or_without_a_size_is_accepted() {
         Command::new("sh").args(["-c", &pipe]).output().unwrap().stdout
     };
     let reference =
-        Tree::new().complete().file("kernel/a.ko.zst", Format::Zst.compress(&plain)).assert_same(&[]);
+        System::new().complete().file("kernel/a.ko.zst", Format::Zst.compress(&plain)).assert_same(&[]);
     for content in [frames, unsized_frame] {
-        let run = Tree::new().complete().file("kernel/a.ko.zst", content).run(Program::Ours, &[]);
+        let run = System::new().complete().file("kernel/a.ko.zst", content).run(Program::Ours, &[]);
         run.expect(0, "");
         assert_eq!(run.written, reference.written);
     }
@@ -191,7 +191,7 @@ fn b11_zstd_with_several_frames_or_without_a_size_is_accepted() {
 #[test]
 fn b13_long_alias_is_truncated_only_in_the_index() {
     let long = "x".repeat(6000);
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo(format!("alias={long}")))
         .assert_same(&[]);
@@ -202,19 +202,19 @@ fn b13_long_alias_is_truncated_only_in_the_index() {
 #[test]
 fn c12_old_outputs_are_not_parsed() {
     // kmod parses its own modules.softdep and reports its line.
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo("softdep="))
         .file("modules.softdep", "softdep a \nsoftdep\n");
-    assert!(tree.run(Program::Oracle, &[]).stderr().contains("libkmod: ERROR"));
-    tree.run(Program::Ours, &[]).expect(0, "");
+    assert!(system.run(Program::Oracle, &[]).stderr().contains("libkmod: ERROR"));
+    system.run(Program::Ours, &[]).expect(0, "");
 }
 
 #[test]
 fn b5_concurrent_runs_leave_one_complete_set() {
-    let place = depmod_tests::tree::Place::new();
+    let place = depmod_tests::system::Place::new();
     let root = place.root();
-    Tree::new().complete().module("kernel/a.ko", bulky()).lay_out(&root);
+    System::new().complete().module("kernel/a.ko", bulky()).lay_out(&root);
     let spawn = || {
         let mut command = product::depmod();
         command.arg("-b").arg(&root).arg("-C").arg(root.join("depmod.d")).arg(VERSION);

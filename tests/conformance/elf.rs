@@ -1,5 +1,5 @@
 use depmod_tests::elf_builder::{Binding, Class, Crc, Elf, Header, KINDS, RawSymbol, SectionField};
-use depmod_tests::tree::{Program, Tree};
+use depmod_tests::system::{Program, System};
 
 /// A module with content in every section that depmod reads.
 fn rich(elf: Elf) -> Elf {
@@ -16,15 +16,15 @@ fn rich(elf: Elf) -> Elf {
 
 #[test]
 fn modules_of_every_class_and_byte_order_resolve_across_each_other() {
-    let mut tree = Tree::new().complete();
+    let mut system = System::new().complete();
     for (index, (class, order)) in KINDS.into_iter().enumerate() {
         let next = (index + 1) % KINDS.len();
         let elf = rich(Elf::of(class, order)).export(format!("symbol_{index}"), Crc::InSection(index as u32));
         // A chain: a ring would be a cycle.
         let elf = if next == 0 { elf } else { elf.need(format!("symbol_{next}")) };
-        tree = tree.module(format!("kernel/m{index}.ko"), elf);
+        system = system.module(format!("kernel/m{index}.ko"), elf);
     }
-    let run = tree.assert_same(&["-v"]);
+    let run = system.assert_same(&["-v"]);
     assert!(run.text("modules.dep").contains("kernel/m0.ko: kernel/m1.ko kernel/m2.ko kernel/m3.ko\n"));
 }
 
@@ -54,7 +54,7 @@ fn all_kinds_of_crcs_are_compared() {
             .version("absolute", 0x12)
             .version("table", 0x23)
             .version("undefined", 0);
-        let run = Tree::new()
+        let run = System::new()
             .complete()
             .module("kernel/provider.ko", provider)
             .module("kernel/right.ko", right)
@@ -86,7 +86,7 @@ fn empty_sections_exist() {
                     1 << 15,
                 )
             });
-            let run = Tree::new()
+            let run = System::new()
                 .complete()
                 .module("kernel/a.ko", elf)
                 .module("kernel/b.ko", Elf::of(class, order).export("provided", Crc::Absolute(1)))
@@ -112,21 +112,22 @@ fn without_crcs_the_exports_are_the_names_of_ksymtab_strings() {
         b"a\0\0\0b\0NAMESPACE\0",
     ];
     for (class, order) in KINDS {
-        let mut tree = Tree::new().complete();
+        let mut system = System::new().complete();
         for (index, bytes) in strings.iter().enumerate() {
-            tree = tree.module(
+            system = system.module(
                 format!("kernel/s{index}.ko"),
                 Elf::of(class, order).ksymtab_strings(bytes).need("printk").modinfo("alias=a"),
             );
         }
-        tree = tree.module("kernel/user.ko", Elf::of(class, order).need("two").need("led").need("NAMESPACE"));
-        tree.assert_same(&[]);
+        system =
+            system.module("kernel/user.ko", Elf::of(class, order).need("two").need("led").need("NAMESPACE"));
+        system.assert_same(&[]);
     }
 }
 
 #[test]
 fn crc_symbols_take_precedence_over_ksymtab_strings() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().ksymtab_strings(b"hidden\0").export("seen", Crc::Absolute(1)))
         .module("kernel/b.ko", Elf::new().need("hidden").need("seen"))
@@ -135,19 +136,19 @@ fn crc_symbols_take_precedence_over_ksymtab_strings() {
 
 #[test]
 fn sections_may_be_missing() {
-    let mut tree = Tree::new().complete();
+    let mut system = System::new().complete();
     for section in [".symtab", ".strtab", ".modinfo", "__versions", "__ksymtab_strings", "__kcrctab"] {
         for (class, order) in KINDS {
             let name = format!("kernel/{}-{class:?}-{order:?}.ko", section.trim_matches(['.', '_']));
-            tree = tree.module(name, rich(Elf::of(class, order)).omit(section));
+            system = system.module(name, rich(Elf::of(class, order)).omit(section));
         }
     }
-    tree.module("kernel/nothing.ko", Elf::new()).assert_same(&[]);
+    system.module("kernel/nothing.ko", Elf::new()).assert_same(&[]);
 }
 
 #[test]
 fn the_first_usable_section_of_a_name_is_read() {
-    Tree::new()
+    System::new()
         .complete()
         .module(
             "kernel/a.ko",
@@ -174,7 +175,7 @@ fn the_first_usable_section_of_a_name_is_read() {
 
 #[test]
 fn versions_of_an_odd_size_count_as_absent() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().need("printk").version("printk", 5).versions_raw(b"x"))
         .module("kernel/b.ko", Elf::new().need("printk").version("printk", 5).version("more", 6))
@@ -186,7 +187,7 @@ fn versions_of_an_odd_size_count_as_absent() {
 fn version_names_of_the_maximum_length_are_as_in_kmod() {
     for (class, order) in KINDS {
         let width = if class == Class::Elf64 { 56 } else { 60 };
-        Tree::new()
+        System::new()
             .complete()
             .module("kernel/a.ko", Elf::of(class, order).export("x", Crc::Absolute(1)))
             .module(
@@ -200,7 +201,7 @@ fn version_names_of_the_maximum_length_are_as_in_kmod() {
 #[test]
 fn sparc_register_symbols_are_not_needs() {
     for machine in [2, 43, 62] {
-        Tree::new()
+        System::new()
             .complete()
             .module("kernel/a.ko", Elf::new().export("g2", Crc::Absolute(1)))
             .module("kernel/b.ko", Elf::new().machine(machine).need_as("g2", Binding::Global, 13))
@@ -210,7 +211,7 @@ fn sparc_register_symbols_are_not_needs() {
 
 #[test]
 fn symbols_of_every_binding_are_read_as_in_kmod() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export("x", Crc::Absolute(1)).export(".dot", Crc::Absolute(1)))
         .module("kernel/weak.ko", Elf::new().need_as("x", Binding::Weak, 0))
@@ -228,7 +229,7 @@ fn symbols_of_every_binding_are_read_as_in_kmod() {
 
 #[test]
 fn non_elf_files_are_unreadable() {
-    let mut tree = Tree::new().complete();
+    let mut system = System::new().complete();
     let contents: [&[u8]; 8] = [
         b"",
         b"\x7fELF",
@@ -240,9 +241,9 @@ fn non_elf_files_are_unreadable() {
         &[0; 100],
     ];
     for (index, content) in contents.iter().enumerate() {
-        tree = tree.file(format!("kernel/f{index}.ko"), content);
+        system = system.file(format!("kernel/f{index}.ko"), content);
     }
-    let run = tree.module("kernel/good.ko", rich(Elf::new())).assert_same(&[]);
+    let run = system.module("kernel/good.ko", rich(Elf::new())).assert_same(&[]);
     assert_eq!(run.status.code(), Some(0));
     assert_eq!(run.text("modules.dep").lines().count(), 9);
 }
@@ -251,11 +252,11 @@ fn non_elf_files_are_unreadable() {
 fn truncated_modules_are_read_as_in_kmod() {
     for (class, order) in KINDS {
         let whole = rich(Elf::of(class, order)).build();
-        let mut tree = Tree::new().complete();
+        let mut system = System::new().complete();
         for len in 0..whole.len() {
-            tree = tree.file(format!("kernel/cut{len:04}.ko"), &whole[..len]);
+            system = system.file(format!("kernel/cut{len:04}.ko"), &whole[..len]);
         }
-        let run = tree.file("kernel/whole.ko", whole).assert_same(&[]);
+        let run = system.file("kernel/whole.ko", whole).assert_same(&[]);
         assert_eq!(run.status.code(), Some(0));
     }
 }
@@ -283,15 +284,15 @@ fn extreme_headers(
     class: Class,
     order: depmod_tests::elf_builder::Order,
     keep: fn(Header, u64) -> bool,
-) -> Tree {
-    let mut tree = Tree::new().complete();
+) -> System {
+    let mut system = System::new().complete();
     for field in Header::ALL {
         for (index, value) in EXTREME.into_iter().enumerate().filter(|(_, value)| keep(field, *value)) {
             let elf = rich(Elf::of(class, order)).header(field, value);
-            tree = tree.module(format!("kernel/{field:?}-{index}.ko"), elf);
+            system = system.module(format!("kernel/{field:?}-{index}.ko"), elf);
         }
     }
-    tree
+    system
 }
 
 #[test]
@@ -320,7 +321,7 @@ fn extreme_header_fields_that_abort_kmod_are_accepted() {
 #[test]
 fn extreme_section_header_fields_are_read_as_in_kmod() {
     for (class, order) in KINDS {
-        let mut tree = Tree::new().complete();
+        let mut system = System::new().complete();
         for section in
             [".modinfo", ".symtab", ".strtab", ".shstrtab", "__versions", "__ksymtab_strings", "__kcrctab"]
         {
@@ -328,19 +329,19 @@ fn extreme_section_header_fields_are_read_as_in_kmod() {
                 for (index, value) in EXTREME.into_iter().enumerate() {
                     let elf = rich(Elf::of(class, order)).section_header(section, field, value);
                     let name = section.trim_matches(['.', '_']);
-                    tree = tree.module(format!("kernel/{name}-{field:?}-{index}.ko"), elf);
+                    system = system.module(format!("kernel/{name}-{field:?}-{index}.ko"), elf);
                 }
             }
         }
         // We warn if an extreme value loses the needs of a module or truncates a name (rows A8, B7 and B8).
-        tree.assert_same_but_for(&[], "depmod: WARNING: ");
+        system.assert_same_but_for(&[], "depmod: WARNING: ");
     }
 }
 
 #[test]
 fn symbol_names_outside_of_strtab_are_as_in_kmod() {
     for (class, order) in KINDS {
-        Tree::new()
+        System::new()
             .complete()
             .module(
                 "kernel/defined.ko",

@@ -14,14 +14,14 @@ use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::subset::Subset;
-use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::system::{System, VERSION};
 use depmod_tests::{command, debian, product};
 
-use super::archives::{NVME, gnu_cpio, laid_out, pack, text, tree, wanted};
+use super::archives::{NVME, gnu_cpio, laid_out, pack, system, text, wanted};
 
 /// `dm-crypt` needs `dm-mod`; `crc` is also in our archive.
-fn existing() -> Tree {
-    Tree::new()
+fn existing() -> System {
+    System::new()
         .module("kernel/md/dm-mod.ko", Elf::new().export("dm", Crc::Absolute(1)))
         .module("kernel/md/dm-crypt.ko", Elf::new().need("dm").modinfo("alias=dm-target-crypt"))
         .module("kernel/crc.ko", Elf::new().modinfo("weakdep=late"))
@@ -32,7 +32,7 @@ fn existing() -> Tree {
         .root_file("etc/fstab", "")
 }
 
-/// The archive of [`tree`]'s load order for an NVMe disk, on top of these initrds.
+/// The archive of [`system`]'s load order for an NVMe disk, on top of these initrds.
 fn on_top_of(initrds: &[&[u8]], archive: &[u8]) -> ModuleInitrd {
     on_top_of_version(initrds, archive, VERSION, &[NVME])
 }
@@ -78,7 +78,7 @@ fn assert_indexed(root: &Path) {
 fn modules_of_both_initrds_are_indexed() {
     let root = laid_out(&existing());
     let initrd = gnu_cpio(root.path());
-    let made = on_top_of(&[&initrd], &pack(laid_out(&tree()).path(), &[]));
+    let made = on_top_of(&[&initrd], &pack(laid_out(&system()).path(), &[]));
     assert_eq!(made.existing_modules, 4);
     unpack_over(root.path(), &made.archive);
     assert_indexed(root.path());
@@ -102,7 +102,7 @@ fn modules_of_both_initrds_are_indexed() {
 
 #[test]
 fn index_files_of_an_existing_initrd_replace_reading_its_modules() {
-    let archive = pack(laid_out(&tree()).path(), &[]);
+    let archive = pack(laid_out(&system()).path(), &[]);
     let root = laid_out(&existing());
     let read = on_top_of(&[&gnu_cpio(root.path())], &archive);
     command::run(product::depmod().args(["-C", "/dev/null", "-b"]).arg(root.path()).arg(VERSION)).unwrap();
@@ -161,9 +161,9 @@ fn index_files_of_a_real_kernel_equal_its_modules() {
 
 #[test]
 fn compression_and_earlier_archives_do_not_affect_the_result() {
-    let archive = pack(laid_out(&tree()).path(), &[]);
+    let archive = pack(laid_out(&system()).path(), &[]);
     let initrd = gnu_cpio(laid_out(&existing()).path());
-    let early = Tree::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
+    let early = System::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
     let early = gnu_cpio(laid_out(&early).path());
     let expected = on_top_of(&[&initrd], &archive);
     for format in Format::ALL {
@@ -176,9 +176,9 @@ fn compression_and_earlier_archives_do_not_affect_the_result() {
 
 #[test]
 fn existing_initrds_without_modules_change_no_file() {
-    let archive = pack(laid_out(&tree()).path(), &[]);
+    let archive = pack(laid_out(&system()).path(), &[]);
     let alone = on_top_of(&[], &archive).archive;
-    let other = Tree::bare().root_file("lib/modules/6.0.0/kernel/a.ko", "").root_file("etc/fstab", "");
+    let other = System::bare().root_file("lib/modules/6.0.0/kernel/a.ko", "").root_file("etc/fstab", "");
     let other = gnu_cpio(laid_out(&other).path());
     let files = |archive: &[u8]| -> BTreeSet<(Vec<u8>, Vec<u8>)> {
         let members = Members::new(archive).map(Result::unwrap).filter(Member::is_file);
@@ -187,16 +187,16 @@ fn existing_initrds_without_modules_change_no_file() {
     let made = on_top_of(&[&other], &archive);
     assert_eq!(made.existing_modules, 0);
     assert_eq!(files(&made.archive), files(&alone));
-    let early = Tree::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
+    let early = System::bare().root_file("kernel/x86/microcode/AuthenticAMD.bin", "x");
     let early = gnu_cpio(laid_out(&early).path());
     assert!(on_top_of(&[&early], &archive).archive == alone);
 }
 
 #[test]
 fn our_modules_replace_existing_ones_of_the_same_name() {
-    let existing = Tree::new().module("updates/nvme.ko", Elf::new()).module("updates/md.ko", Elf::new());
+    let existing = System::new().module("updates/nvme.ko", Elf::new()).module("updates/md.ko", Elf::new());
     let root = laid_out(&existing);
-    let made = on_top_of(&[&gnu_cpio(root.path())], &pack(laid_out(&tree()).path(), &[]));
+    let made = on_top_of(&[&gnu_cpio(root.path())], &pack(laid_out(&system()).path(), &[]));
     unpack_over(root.path(), &made.archive);
     let dep = fs::read(root.path().join("lib/modules").join(VERSION).join("modules.dep")).unwrap();
     let mut lines: Vec<&str> = text(&dep).lines().collect();
@@ -218,7 +218,7 @@ fn missing_kernel_lists_come_from_the_existing_initrd() {
     let existing = existing().file("modules.builtin", "kernel/xfs.ko\n").file("modules.builtin.modinfo", "");
     let root = laid_out(&existing.order(&["kernel/md/dm-crypt.ko"]));
     let initrd = gnu_cpio(root.path());
-    let ours = laid_out(&tree());
+    let ours = laid_out(&system());
     for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
         fs::remove_file(ours.path().join("lib/modules").join(VERSION).join(name)).unwrap();
     }

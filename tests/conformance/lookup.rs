@@ -9,7 +9,7 @@ use depmod_core::Output as IndexFile;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::product;
-use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::system::{System, VERSION};
 use serde_json::Value;
 
 use crate::plan::Indexed;
@@ -18,7 +18,7 @@ use crate::plan::Indexed;
 pub(crate) fn small() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
-    Tree::new()
+    System::new()
         .module(
             "kernel/nvme-core.ko",
             Elf::new().export("core", Crc::Absolute(1)).modinfo("softdep=pre: crypto-x gone"),

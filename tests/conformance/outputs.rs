@@ -1,9 +1,9 @@
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::tree::Tree;
+use depmod_tests::system::System;
 
 #[test]
 fn empty_directories_give_headers_and_three_warnings() {
-    let run = Tree::new().assert_same(&[]);
+    let run = System::new().assert_same(&[]);
     run.expect_outputs();
     assert_eq!(run.status.code(), Some(0));
     assert_eq!(run.stderr().lines().count(), 3);
@@ -14,7 +14,7 @@ fn empty_directories_give_headers_and_three_warnings() {
 
 #[test]
 fn aliases_softdeps_and_weakdeps_keep_file_order_and_raw_text() {
-    let run = Tree::new()
+    let run = System::new()
         .module(
             "kernel/drivers/net/e1000-e.ko",
             Elf::new()
@@ -37,7 +37,7 @@ fn aliases_softdeps_and_weakdeps_keep_file_order_and_raw_text() {
 
 #[test]
 fn modinfo_is_split_at_runs_of_nul_and_may_end_without_one() {
-    Tree::new()
+    System::new()
         .module(
             "kernel/a.ko",
             Elf::new()
@@ -55,13 +55,13 @@ fn alias_keys_are_normalised_outside_brackets() {
     {
         elf = elf.modinfo(format!("alias={alias}"));
     }
-    let run = Tree::new().module("kernel/a.ko", elf).complete().assert_same(&[]);
+    let run = System::new().module("kernel/a.ko", elf).complete().assert_same(&[]);
     assert_eq!(run.stderr().matches("Unmatched bracket in ").count(), 3);
 }
 
 #[test]
 fn aliases_up_to_the_maximum_length_are_indexed() {
-    let run = Tree::new()
+    let run = System::new()
         .module(
             "kernel/a.ko",
             Elf::new()
@@ -76,28 +76,28 @@ fn aliases_up_to_the_maximum_length_are_indexed() {
 
 #[test]
 fn prefix_keys_and_duplicate_keys_are_indexed() {
-    let mut tree = Tree::new().complete();
+    let mut system = System::new().complete();
     for (name, aliases) in [
         ("a", &["x", "xy", "xyz", "", "pci:v1", "pci:v12", "~", " "][..]),
         ("b", &["x", "xyz", "pci:v1", "pci:v1d2"]),
         ("c", &["x", "Xy", "pci:v1"]),
     ] {
         let elf = aliases.iter().fold(Elf::new(), |elf, alias| elf.modinfo(format!("alias={alias}")));
-        tree = tree.module(format!("kernel/{name}.ko"), elf);
+        system = system.module(format!("kernel/{name}.ko"), elf);
     }
-    tree.assert_same(&[]);
+    system.assert_same(&[]);
 }
 
 #[test]
 fn symbols_are_listed_in_hash_order() {
     let elf = (0..500).fold(Elf::new(), |elf, n| elf.export(format!("symbol_{n}"), Crc::Absolute(n)));
-    let run = Tree::new().module("kernel/a.ko", elf).complete().assert_same(&[]);
+    let run = System::new().module("kernel/a.ko", elf).complete().assert_same(&[]);
     assert_eq!(run.text("modules.symbols").lines().count(), 501);
 }
 
 #[test]
 fn device_nodes_need_a_name_and_numbers() {
-    let run = Tree::new()
+    let run = System::new()
         .module("kernel/fuse.ko", Elf::new().modinfo("alias=devname:fuse").modinfo("alias=char-major-10-229"))
         .module("kernel/loop.ko", Elf::new().modinfo("alias=block-major-7-0").modinfo("alias=devname:loop0"))
         .module("kernel/late.ko", Elf::new().modinfo("alias=char-major-1-2").modinfo("alias=block-major-3-4"))
@@ -125,13 +125,14 @@ fn device_nodes_need_a_name_and_numbers() {
 #[test]
 fn modules_without_an_order_line_follow_in_hash_order() {
     let names = ["zeta", "alpha", "mid-dle", "omega", "e1000e", "snd", "abc", "abcd"];
-    let tree = names.iter().fold(Tree::new().complete(), |tree, name| {
-        tree.module(format!("kernel/{name}.ko"), Elf::new().modinfo(format!("alias=x-{name}")))
+    let system = names.iter().fold(System::new().complete(), |system, name| {
+        system.module(format!("kernel/{name}.ko"), Elf::new().modinfo(format!("alias=x-{name}")))
     });
-    tree.assert_same(&[]);
-    tree.clone().order(&["kernel/omega.ko", "kernel/mid-dle.ko", "kernel/gone.ko"]).assert_same(&[]);
+    system.assert_same(&[]);
+    system.clone().order(&["kernel/omega.ko", "kernel/mid-dle.ko", "kernel/gone.ko"]).assert_same(&[]);
     // The first occurrence counts; blanks, CR and the suffix of a compressed file do not match.
-    tree.clone()
+    system
+        .clone()
         .order(&[
             "kernel/snd.ko",
             "kernel/abc.ko",
@@ -146,23 +147,23 @@ fn modules_without_an_order_line_follow_in_hash_order() {
 
 #[test]
 fn modules_order_without_a_final_newline_is_ignored() {
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .module("kernel/zeta.ko", Elf::new())
         .module("kernel/alpha.ko", Elf::new())
         .module("kernel/beta.ko", Elf::new());
-    let run = tree.clone().file("modules.order", "kernel/zeta.ko\nkernel/alpha.ko").assert_same(&[]);
+    let run = system.clone().file("modules.order", "kernel/zeta.ko\nkernel/alpha.ko").assert_same(&[]);
     run.expect(0, "depmod: ERROR: {}/lib/modules/6.1.0/modules.order:2 corrupted line misses '\\n'\n");
     let long = format!("kernel/zeta.ko\n{}\nkernel/alpha.ko\n", "x".repeat(5000));
-    let run = tree.clone().file("modules.order", long).assert_same(&[]);
+    let run = system.clone().file("modules.order", long).assert_same(&[]);
     assert!(run.stderr().contains("corrupted line misses"));
     let full = format!("kernel/zeta.ko\n{}\nkernel/alpha.ko\n", "x".repeat(4094));
-    tree.file("modules.order", full).assert_same(&[]).expect(0, "");
+    system.file("modules.order", full).assert_same(&[]).expect(0, "");
 }
 
 #[test]
 fn order_lines_for_names_with_several_dots_are_as_in_kmod() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/foo.bar-x.ko", Elf::new())
         .module("kernel/a.ko", Elf::new())
@@ -173,7 +174,7 @@ fn order_lines_for_names_with_several_dots_are_as_in_kmod() {
 
 #[test]
 fn builtin_modules_are_keys_without_values() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .file(
             "modules.builtin",
@@ -186,7 +187,7 @@ fn builtin_modules_are_keys_without_values() {
 
 #[test]
 fn builtin_lines_without_a_dot_and_long_lines_are_as_in_kmod() {
-    Tree::new()
+    System::new()
         .complete()
         .file("modules.builtin", format!("kernel/nodot\nkernel/{}.ko\nz.ko\n", "long-".repeat(1000)))
         .assert_same(&[]);
@@ -194,7 +195,7 @@ fn builtin_lines_without_a_dot_and_long_lines_are_as_in_kmod() {
 
 #[test]
 fn aliases_of_builtin_modules_come_from_their_modinfo() {
-    Tree::new()
+    System::new()
         .complete()
         .file(
             "modules.builtin.modinfo",
@@ -206,7 +207,7 @@ fn aliases_of_builtin_modules_come_from_their_modinfo() {
 
 #[test]
 fn builtin_modinfo_entries_without_equals_absorb_the_next() {
-    Tree::new()
+    System::new()
         .complete()
         .file("modules.builtin.modinfo", b"a.key\0b.alias=swallowed\0c.alias=kept\0")
         .assert_same(&[]);
@@ -216,7 +217,7 @@ fn builtin_modinfo_entries_without_equals_absorb_the_next() {
 fn a_builtin_modinfo_field_of_4096_bytes_is_too_long() {
     for len in [4094, 4095, 4096, 4097, 9000] {
         let value = "v".repeat(len);
-        Tree::new()
+        System::new()
             .complete()
             .file(
                 "modules.builtin.modinfo",
@@ -228,15 +229,15 @@ fn a_builtin_modinfo_field_of_4096_bytes_is_too_long() {
 
 #[test]
 fn directories_in_place_of_builtin_files_replace_no_output() {
-    let run = Tree::new()
+    let run = System::new()
         .file("modules.builtin/x", "")
         .file("modules.order", "")
         .file("modules.builtin.modinfo", "")
         .assert_same(&[]);
     assert_eq!(run.output("modules.builtin.bin").len(), 12);
-    let run = Tree::bare()
+    let run = System::bare()
         .root_file("lib/modules/6.1.0/modules.builtin.modinfo/x", "")
-        .run(depmod_tests::tree::Program::Ours, &[]);
+        .run(depmod_tests::system::Program::Ours, &[]);
     assert_eq!(run.status.code(), Some(1));
     assert!(run.stderr().contains("Could not write index 'modules.builtin.alias.bin': "), "{}", run.stderr());
     // kmod has replaced nine files by then; we replace no file.
@@ -245,20 +246,20 @@ fn directories_in_place_of_builtin_files_replace_no_output() {
 
 #[test]
 fn repeated_aliases_are_reported_with_w() {
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().modinfo("alias=x-y").modinfo("alias=x_y").modinfo("alias=x-y"))
         .module("kernel/b.ko", Elf::new().modinfo("alias=x-y"));
-    tree.assert_same(&[]).expect(0, "");
-    let run = tree.assert_same(&["-w"]);
+    system.assert_same(&[]).expect(0, "");
+    let run = system.assert_same(&["-w"]);
     assert_eq!(run.stderr(), "depmod: WARNING: duplicate module alias:\nx_y a\n".repeat(2));
 }
 
 #[test]
 fn existing_outputs_do_not_affect_new_ones() {
     let elf = Elf::new().modinfo("alias=x").export("s", Crc::Absolute(1));
-    let fresh = Tree::new().complete().module("kernel/a.ko", elf.clone()).assert_same(&[]);
-    let mut stale = Tree::new().complete().module("kernel/a.ko", elf);
+    let fresh = System::new().complete().module("kernel/a.ko", elf.clone()).assert_same(&[]);
+    let mut stale = System::new().complete().module("kernel/a.ko", elf);
     for name in depmod_tests::outcome::OUTPUTS {
         stale = stale.file(name, "# stale\n");
     }
@@ -269,9 +270,9 @@ fn existing_outputs_do_not_affect_new_ones() {
 #[test]
 fn outputs_are_world_readable_with_any_umask() {
     use std::os::unix::fs::PermissionsExt;
-    let place = depmod_tests::tree::Place::new();
+    let place = depmod_tests::system::Place::new();
     let root = place.root();
-    Tree::new().complete().module("kernel/a.ko", Elf::new()).lay_out(&root);
+    System::new().complete().module("kernel/a.ko", Elf::new()).lay_out(&root);
     let status = std::process::Command::new("sh")
         .args(["-c", "umask 077; exec \"$@\"", "sh"])
         .arg(depmod_tests::product::binary())
@@ -279,7 +280,7 @@ fn outputs_are_world_readable_with_any_umask() {
         .arg(&root)
         .arg("-C")
         .arg(root.join("depmod.d"))
-        .arg(depmod_tests::tree::VERSION)
+        .arg(depmod_tests::system::VERSION)
         .status()
         .unwrap();
     assert!(status.success());

@@ -8,7 +8,7 @@ use std::process::Output;
 use depmod_core::parts::cpio::{Member, Members};
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
-use depmod_tests::tree::{Tree, VERSION};
+use depmod_tests::system::{System, VERSION};
 use depmod_tests::{command, debian, product};
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn laid_out() -> tempfile::TempDir {
         .modinfo("firmware=fw/x*.txt")
         .modinfo("alias=pci:v7*")
         .modinfo("weakdep=later");
-    Tree::new()
+    System::new()
         .module("kernel/bus.ko", Elf::new().export("bus", Crc::Absolute(1)))
         .module("kernel/card.ko", firmware)
         .module("kernel/later.ko", Elf::new().modinfo("firmware=fw/a.bin"))

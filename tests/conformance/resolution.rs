@@ -1,6 +1,6 @@
 use depmod_tests::elf_builder::{Binding, Crc, Elf};
 use depmod_tests::random::Random;
-use depmod_tests::tree::{Program, Tree};
+use depmod_tests::system::{Program, System};
 
 /// A module that exports `NAME_symbol` and needs the same symbols of other modules.
 fn linked(name: &str, needs: &[&str]) -> Elf {
@@ -10,7 +10,7 @@ fn linked(name: &str, needs: &[&str]) -> Elf {
 
 #[test]
 fn dependencies_are_transitive_with_the_most_basic_last() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("kernel/a.ko", linked("a", &["b", "c"]))
         .module("kernel/b.ko", linked("b", &["d"]))
@@ -27,7 +27,7 @@ fn random_acyclic_graphs_resolve_as_in_kmod() {
     let mut random = Random::new(1);
     for _ in 0..25 {
         let count = 2 + random.below(60);
-        let mut tree = Tree::new().complete();
+        let mut system = System::new().complete();
         let mut lines = Vec::new();
         for index in 0..count {
             let needs: Vec<String> = (0..if index == 0 { 0 } else { random.below(5) })
@@ -36,31 +36,32 @@ fn random_acyclic_graphs_resolve_as_in_kmod() {
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
             let elf = linked(&format!("m{index}"), &needs);
             let elf = if random.below(4) == 0 { elf.need_as("nobody", Binding::Weak, 0) } else { elf };
-            tree = tree.module(format!("kernel/m{index}.ko"), elf);
+            system = system.module(format!("kernel/m{index}.ko"), elf);
             lines.insert(random.below(lines.len() + 1), format!("kernel/m{index}.ko"));
         }
         lines.truncate(random.below(count + 1));
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        tree.order(&lines).assert_same(&["-v"]);
+        system.order(&lines).assert_same(&["-v"]);
     }
 }
 
 #[test]
 fn the_last_exporting_module_is_the_provider() {
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .module("kernel/one.ko", Elf::new().export("s", Crc::Absolute(1)))
         .module("kernel/two.ko", Elf::new().export("s", Crc::Absolute(2)))
         .module("kernel/user.ko", Elf::new().need("s"));
-    let run = tree.clone().order(&["kernel/one.ko", "kernel/two.ko", "kernel/user.ko"]).assert_same(&["-w"]);
+    let run =
+        system.clone().order(&["kernel/one.ko", "kernel/two.ko", "kernel/user.ko"]).assert_same(&["-w"]);
     assert!(run.text("modules.dep").contains("kernel/user.ko: kernel/two.ko\n"));
-    let run = tree.order(&["kernel/two.ko", "kernel/user.ko", "kernel/one.ko"]).assert_same(&["-w"]);
+    let run = system.order(&["kernel/two.ko", "kernel/user.ko", "kernel/one.ko"]).assert_same(&["-w"]);
     assert!(run.text("modules.dep").contains("kernel/user.ko: kernel/one.ko\n"));
 }
 
 #[test]
 fn module_exports_take_precedence_over_the_kernels() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export("printk", Crc::Absolute(1)))
         .module("kernel/b.ko", Elf::new().need("printk"))
@@ -70,8 +71,8 @@ fn module_exports_take_precedence_over_the_kernels() {
 }
 
 /// Two modules with different unresolved symbols.
-fn missing() -> Tree {
-    Tree::new()
+fn missing() -> System {
+    System::new()
         .complete()
         .module(
             "kernel/a.ko",
@@ -97,7 +98,7 @@ fn missing() -> Tree {
 
 #[test]
 fn all_combinations_of_symbol_options_are_as_in_kmod() {
-    let tree = missing();
+    let system = missing();
     for options in [
         &[][..],
         &["-e"],
@@ -108,9 +109,9 @@ fn all_combinations_of_symbol_options_are_as_in_kmod() {
         &["-e", "-E", "{}/Module.symvers", "-F", "{}/nowhere"],
         &["-w", "-e", "-v", "-E", "{}/Module.symvers"],
     ] {
-        tree.assert_same(options);
+        system.assert_same(options);
     }
-    let run = tree.assert_same(&["-e", "-E", "{}/Module.symvers"]);
+    let run = system.assert_same(&["-e", "-E", "{}/Module.symvers"]);
     assert!(run.stderr().contains("a.ko needs unknown symbol gone\n"));
     assert!(run.stderr().contains("b.ko disagrees about version of symbol a_symbol\n"));
     assert_eq!(run.status.code(), Some(0));
@@ -118,17 +119,17 @@ fn all_combinations_of_symbol_options_are_as_in_kmod() {
 
 #[test]
 fn symbol_prefixes_are_dropped_once() {
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export("_x", Crc::Absolute(1)).export("__y", Crc::Absolute(1)))
         .module("kernel/b.ko", Elf::new().need("x").need("_y"))
         .module("kernel/c.ko", Elf::new().need("_x").need("._x").need("__y").need("_kernel"))
         .root_file("System.map", "0 r ___ksymtab_kernel\n0 r __ksymtab__other\n")
         .root_file("Module.symvers", "0x1\t_kernel\tvmlinux\tEXPORT_SYMBOL\t\n");
-    tree.assert_same(&["-v"]);
-    tree.assert_same(&["-v", "-P", "_"]);
-    tree.assert_same(&["-e", "-P", "_", "-F", "{}/System.map"]);
-    tree.assert_same(&["-e", "-P_", "-E", "{}/Module.symvers"]);
+    system.assert_same(&["-v"]);
+    system.assert_same(&["-v", "-P", "_"]);
+    system.assert_same(&["-e", "-P", "_", "-F", "{}/System.map"]);
+    system.assert_same(&["-e", "-P_", "-E", "{}/Module.symvers"]);
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn unreadable_symbol_files_end_the_run() {
 #[test]
 fn very_long_symbol_names_are_as_in_kmod() {
     let name = "long_".repeat(2000);
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", Elf::new().export(&name, Crc::Absolute(1)).export("after", Crc::Absolute(2)))
         .module("kernel/b.ko", Elf::new().need(&name))

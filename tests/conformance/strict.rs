@@ -6,7 +6,7 @@ use std::process::Output;
 
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::subset::Subset;
-use depmod_tests::tree::Tree;
+use depmod_tests::system::System;
 use depmod_tests::{debian, product};
 
 /// Plain modules, which can be edited, and a small image.
@@ -237,13 +237,13 @@ fn single_files_are_judged_against_a_kernel() {
 fn single_files_are_not_judged_against_modules_that_cannot_be_known() {
     let command = "head -c 600M /dev/zero | gzip -1n";
     let bomb = std::process::Command::new("sh").args(["-c", command]).output().unwrap().stdout;
-    let tree = Tree::new()
+    let system = System::new()
         .complete()
         .file("kernel/bomb.ko.gz", bomb)
         .module("kernel/a.ko", Elf::new().modinfo("license=GPL"));
-    let outcome = tree.run_command(|root| {
+    let outcome = system.run_command(|root| {
         let mut depmod = product::depmod();
-        let version = depmod_tests::tree::VERSION;
+        let version = depmod_tests::system::VERSION;
         depmod.arg("-b").arg(root).args(["--strict", "-k", version]);
         depmod.arg(root.join("lib/modules").join(version).join("kernel/a.ko"));
         depmod
@@ -255,20 +255,21 @@ fn single_files_are_not_judged_against_modules_that_cannot_be_known() {
 #[test]
 fn a_file_with_the_name_of_another_is_told_unless_depmod_d_chooses() {
     let module = |alias: &str| Elf::new().modinfo("license=GPL").modinfo(alias).modinfo("vermagic=5.0 SMP ");
-    let tree = Tree::new().module("kernel/a.ko", module("alias=x")).module("extra/a.ko", module("alias=y"));
-    let run = |tree: &Tree| tree.run(depmod_tests::tree::Program::Ours, &["--strict=duplicate"]);
-    let outcome = run(&tree);
+    let system =
+        System::new().module("kernel/a.ko", module("alias=x")).module("extra/a.ko", module("alias=y"));
+    let run = |system: &System| system.run(depmod_tests::system::Program::Ours, &["--strict=duplicate"]);
+    let outcome = run(&system);
     assert_eq!(outcome.status.code(), Some(3), "{}", outcome.stderr());
-    let tree = tree.config("search extra built-in\n");
-    assert_eq!(run(&tree).status.code(), Some(0));
+    let system = system.config("search extra built-in\n");
+    assert_eq!(run(&system).status.code(), Some(0));
 }
 
 #[test]
 fn a_placeholder_is_refused_with_a_line() {
-    let tree = Tree::new()
+    let system = System::new()
         .module("kernel/a.ko", Elf::new().modinfo("license=GPL").need("printk"))
         .root_file("map", "ffffffffffffffff B The real System.map is in the dbg package\n");
-    let outcome = tree.run_command(|root| {
+    let outcome = system.run_command(|root| {
         let mut depmod = product::depmod();
         depmod
             .arg("-b")
@@ -276,18 +277,18 @@ fn a_placeholder_is_refused_with_a_line() {
             .arg("-e")
             .arg("-F")
             .arg(root.join("map"))
-            .args(["-n", depmod_tests::tree::VERSION]);
+            .args(["-n", depmod_tests::system::VERSION]);
         depmod
     });
     assert!(outcome.stderr().contains("names no exported symbol"), "{}", outcome.stderr());
-    let outcome = tree.run_command(|root| {
+    let outcome = system.run_command(|root| {
         let mut depmod = product::depmod();
         depmod
             .arg("-b")
             .arg(root)
             .args(["--strict", "-F"])
             .arg(root.join("map"))
-            .arg(depmod_tests::tree::VERSION);
+            .arg(depmod_tests::system::VERSION);
         depmod
     });
     let text = String::from_utf8(outcome.stdout).unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use depmod_core::Output;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
-use depmod_tests::tree::{Place, Tree, VERSION};
+use depmod_tests::system::{Place, System, VERSION};
 use depmod_tests::{command, debian, product};
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ struct Indexed {
 }
 
 impl Indexed {
-    fn of(tree: &Tree) -> Self {
+    fn of(system: &System) -> Self {
         let place = Place::new();
         let root = place.root();
-        tree.lay_out(&root);
+        system.lay_out(&root);
         Self { _place: place, root, version: VERSION.into() }
     }
 
@@ -57,12 +57,12 @@ impl Indexed {
 }
 
 /// A kernel with something in each of the eleven files.
-fn tree(tag: &str) -> Tree {
+fn system(tag: &str) -> System {
     let symbol = format!("{tag}_add");
     let bus = Elf::new().export(&symbol, Crc::Absolute(1)).modinfo(format!("alias=pci:v{tag}*"));
     let disk = Elf::new().need(&symbol).modinfo(format!("softdep=pre: {tag}"));
     let disk = disk.modinfo(format!("weakdep={tag}")).modinfo("alias=char-major-10-229");
-    Tree::new()
+    System::new()
         .module("kernel/bus.ko", bus)
         .module(format!("kernel/disk-{tag}.ko"), disk.modinfo(format!("alias=devname:{tag}")))
         .file("modules.order", format!("kernel/bus.ko\nkernel/disk-{tag}.ko\n"))
@@ -83,7 +83,7 @@ fn write(path: &Path, bytes: &[u8]) {
 #[test]
 fn index_files_of_kmod_and_our_own_are_right() {
     for program in [Oracle::get().tool("depmod"), product::depmod()] {
-        let indexed = Indexed::of(&tree("a"));
+        let indexed = Indexed::of(&system("a"));
         indexed.index(program);
         for options in [&[][..], &["--quick"]] {
             let (status, answer) = indexed.verify(options);
@@ -97,7 +97,7 @@ fn index_files_of_kmod_and_our_own_are_right() {
 #[test]
 fn a_real_kernel_indexed_by_kmod_is_right() {
     let kernel = debian::kernel("bookworm-cloud-amd64").unwrap();
-    let indexed = Indexed { version: kernel.version.clone(), ..Indexed::of(&Tree::bare()) };
+    let indexed = Indexed { version: kernel.version.clone(), ..Indexed::of(&System::bare()) };
     fs::create_dir_all(indexed.dir()).unwrap();
     symlink(kernel.modules().join("kernel"), indexed.dir().join("kernel")).unwrap();
     for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
@@ -117,9 +117,9 @@ fn a_real_kernel_indexed_by_kmod_is_right() {
 
 #[test]
 fn every_file_spoilt_in_every_way_is_found_and_mended() {
-    let others = Indexed::of(&tree("b"));
+    let others = Indexed::of(&system("b"));
     others.index(product::depmod());
-    let indexed = Indexed::of(&tree("a"));
+    let indexed = Indexed::of(&system("a"));
     indexed.index(Oracle::get().tool("depmod"));
     let fresh: Vec<Vec<u8>> = Output::ALL.map(|output| read(&indexed.path(output))).into();
     for (output, good) in Output::ALL.into_iter().zip(&fresh) {
@@ -132,7 +132,7 @@ fn every_file_spoilt_in_every_way_is_found_and_mended() {
             ("emptied", Some(Vec::new()), &["empty"]),
             ("cut", Some(good[..middle].to_vec()), &["cut"]),
             ("one byte changed", Some(changed), &[]),
-            ("of another tree", Some(read(&others.path(output))), &[]),
+            ("of another system", Some(read(&others.path(output))), &[]),
             ("appended", Some([good, &b"\0tail"[..]].concat()), &["trailing"]),
         ];
         for (how, bytes, expected) in spoilt {
@@ -156,7 +156,7 @@ fn every_file_spoilt_in_every_way_is_found_and_mended() {
 
 #[test]
 fn an_older_generation_is_found() {
-    let indexed = Indexed::of(&tree("a"));
+    let indexed = Indexed::of(&system("a"));
     indexed.index(product::depmod());
     for output in Output::ALL {
         let bytes = read(&indexed.path(output));
@@ -177,10 +177,10 @@ fn an_older_generation_is_found() {
 
 #[test]
 fn what_cannot_be_told_is_a_failure() {
-    let bare = Indexed::of(&Tree::bare());
+    let bare = Indexed::of(&System::bare());
     assert_eq!(bare.verify(&[]).0, 1);
     assert_eq!(bare.verify(&["--quick"]).0, 1);
-    let cycle = Tree::new()
+    let cycle = System::new()
         .module("a.ko", Elf::new().export("a", Crc::Absolute(1)).need("b"))
         .module("b.ko", Elf::new().export("b", Crc::Absolute(1)).need("a"))
         .complete();

@@ -1,5 +1,5 @@
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::tree::{Program, Tree};
+use depmod_tests::system::{Program, System};
 
 fn elf(alias: &str) -> Elf {
     Elf::new().modinfo(format!("alias={alias}"))
@@ -7,7 +7,7 @@ fn elf(alias: &str) -> Elf {
 
 #[test]
 fn module_names_and_directories_are_as_in_kmod() {
-    let run = Tree::new()
+    let run = System::new()
         .complete()
         .module("top.ko", elf("top"))
         .module("kernel/deep/er/still/a-b.ko", elf("dash"))
@@ -34,7 +34,7 @@ fn module_names_and_directories_are_as_in_kmod() {
 
 #[test]
 fn names_with_newlines_and_of_255_bytes_are_modules() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/new\nline.ko", elf("newline"))
         .module(format!("kernel/{}.ko", "n".repeat(252)), elf("long"))
@@ -43,7 +43,7 @@ fn names_with_newlines_and_of_255_bytes_are_modules() {
 
 #[test]
 fn links_to_modules_and_directories_are_followed() {
-    Tree::new()
+    System::new()
         .complete()
         .module("kernel/a.ko", elf("a"))
         .root_file("elsewhere/b.ko", elf("b").build())
@@ -56,24 +56,25 @@ fn links_to_modules_and_directories_are_followed() {
 
 #[test]
 fn dangling_entries_are_reported_and_skipped() {
-    let run = Tree::new().complete().module("a.ko", elf("a")).link("dangling.ko", "nowhere").assert_same(&[]);
+    let run =
+        System::new().complete().module("a.ko", elf("a")).link("dangling.ko", "nowhere").assert_same(&[]);
     run.expect(0, "depmod: ERROR: fstatat(3, dangling.ko): No such file or directory\n");
-    let run = Tree::new().complete().module("a.ko", elf("a")).fifo("pipe.ko").assert_same(&[]);
+    let run = System::new().complete().module("a.ko", elf("a")).fifo("pipe.ko").assert_same(&[]);
     assert!(run.stderr().starts_with("depmod: ERROR: unsupported file type "), "{}", run.stderr());
-    let run = Tree::new().complete().link("kernel/deeper/x", "x").assert_same(&[]);
+    let run = System::new().complete().link("kernel/deeper/x", "x").assert_same(&[]);
     assert!(run.stderr().contains("Too many levels of symbolic links"), "{}", run.stderr());
 }
 
 #[test]
 fn directories_named_like_modules_are_walked() {
-    Tree::new().complete().module("kernel/d.ko/e.ko", elf("e")).directory("kernel/f.ko").assert_same(&[]);
+    System::new().complete().module("kernel/d.ko/e.ko", elf("e")).directory("kernel/f.ko").assert_same(&[]);
 }
 
 #[test]
 fn unreadable_modules_stay_in_the_list() {
     // A link into /proc is a regular file that even root cannot read.
-    let tree = Tree::new().complete().module("a.ko", elf("a")).link("kernel/mem.ko", "/proc/self/mem");
-    let run = tree.run(Program::Ours, &[]);
+    let system = System::new().complete().module("a.ko", elf("a")).link("kernel/mem.ko", "/proc/self/mem");
+    let run = system.run(Program::Ours, &[]);
     assert_eq!(run.status.code(), Some(0));
     assert!(
         run.stderr()
@@ -86,7 +87,7 @@ fn unreadable_modules_stay_in_the_list() {
 
 #[test]
 fn a_missing_module_directory_ends_the_run() {
-    let run = Tree::bare().assert_same(&[]);
+    let run = System::bare().assert_same(&[]);
     assert_eq!(run.status.code(), Some(1));
     assert!(
         run.stderr().starts_with(
@@ -101,11 +102,12 @@ fn a_missing_module_directory_ends_the_run() {
 
 #[test]
 fn many_modules_fill_every_hash_bucket() {
-    let mut tree = Tree::new().complete();
+    let mut system = System::new().complete();
     for number in 0..1500 {
         let elf = Elf::new().export(format!("s{number}"), Crc::Absolute(number));
         let elf = if number > 3 { elf.need(format!("s{}", number / 3)) } else { elf };
-        tree = tree.module(format!("kernel/module-{number}.ko"), elf.modinfo(format!("alias=x:{number:x}*")));
+        system =
+            system.module(format!("kernel/module-{number}.ko"), elf.modinfo(format!("alias=x:{number:x}*")));
     }
-    tree.assert_same(&[]);
+    system.assert_same(&[]);
 }

@@ -2,7 +2,7 @@ use depmod_core::{MemorySource, Options, run};
 use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf, KINDS};
 use depmod_tests::random::Random;
-use depmod_tests::tree::{Program, Tree};
+use depmod_tests::system::{Program, System};
 
 /// Random module files by path: all kinds and formats, invalid modules, duplicates, modules with warnings.
 fn random_files(random: &mut Random) -> Vec<(String, Vec<u8>)> {
@@ -40,10 +40,10 @@ fn the_number_of_threads_does_not_affect_the_output() {
     let mut random = Random::new(5);
     for _ in 0..5 {
         let files = random_files(&mut random);
-        let tree = files.iter().fold(Tree::new(), |tree, (path, content)| tree.file(path, content));
-        let one = tree.run(Program::Ours, &["-v", "-w", "--jobs", "1"]);
+        let system = files.iter().fold(System::new(), |system, (path, content)| system.file(path, content));
+        let one = system.run(Program::Ours, &["-v", "-w", "--jobs", "1"]);
         for jobs in ["2", "3", "7", "64"] {
-            let many = tree.run(Program::Ours, &["-v", "-w", "--jobs", jobs]);
+            let many = system.run(Program::Ours, &["-v", "-w", "--jobs", jobs]);
             assert_eq!(one.status, many.status);
             assert_eq!((one.stdout(), one.stderr()), (many.stdout(), many.stderr()), "{jobs} threads");
             assert!(one.written == many.written, "{jobs} threads wrote different bytes");
@@ -57,12 +57,12 @@ fn the_core_in_memory_gives_the_output_of_the_command() {
     for _ in 0..5 {
         let files = random_files(&mut random);
         let mut source = MemorySource::new();
-        let mut tree = Tree::new();
+        let mut system = System::new();
         for (path, content) in files {
             source.insert(format!("/lib/modules/6.1.0/{path}").as_bytes(), content.clone());
-            tree = tree.file(path, content);
+            system = system.file(path, content);
         }
-        let command = tree.run(Program::Ours, &[]);
+        let command = system.run(Program::Ours, &[]);
         let options = Options::new("/lib/modules/6.1.0", "6.1.0");
         let built = run(&options, &source, &mut ()).expect("no cycle");
         for (output, content) in &built {

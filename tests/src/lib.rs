@@ -1,7 +1,7 @@
 //! Harness of the test binaries, the benchmarks and the developer tasks.
 //!
 //! * [`elf_builder`] assembles kernel modules, well-formed and malformed;
-//! * [`tree`] lays out root directories with modules and runs two programs on them, [`outcome`] compares;
+//! * [`system`] lays out root directories with modules and runs two programs on them, [`outcome`] compares;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] fetches real kernels and the real kmod, [`oracle`] runs kmod, [`product`] our command;
 //! * [`mod@bench`] measures: module directories, runs, lower limits, instruction counts;
@@ -35,8 +35,13 @@ pub mod samples;
 pub mod signing;
 pub mod subset;
 pub mod swtpm;
+pub mod system;
 pub mod toolchain;
-pub mod tree;
+
+/// The former name of [`system`].
+pub mod tree {
+    pub use crate::system::{System as Tree, link_directory as link_tree, *};
+}
 
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::debian::Kernel;
-use crate::{command, existing_initrd, oracle::Oracle, product, target_dir, tree};
+use crate::{command, existing_initrd, oracle::Oracle, product, system, target_dir};
 
 /// A root directory that contains `lib/modules/VERSION`; drop removes it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Subset {
     /// When the file system refuses the links.
     pub fn whole(kernel: &Kernel) -> Result<Self> {
         let subset = Self::empty(kernel)?;
-        tree::link_tree(&kernel.modules().join("kernel"), &subset.modules().join("kernel"));
+        system::link_directory(&kernel.modules().join("kernel"), &subset.modules().join("kernel"));
         Ok(subset)
     }
 

@@ -13,7 +13,7 @@ use anyhow::Result;
 use crate::debian::Kernel;
 use crate::elf_builder::{Crc, Elf, RawSymbol};
 use crate::random::Random;
-use crate::tree::VERSION;
+use crate::system::VERSION;
 
 /// Size of one module.
 #[derive(Clone, Copy, Debug)]

@@ -6,25 +6,25 @@ use anyhow::Result;
 use depmod_tests::compress::Format;
 use depmod_tests::debian::Kernel;
 use depmod_tests::outcome::{Outcome, differences};
-use depmod_tests::tree::{Place, link_tree};
+use depmod_tests::system::{Place, link_directory};
 
 use super::{Report, index, kmod, module_files, ours};
 
 /// Recompresses the kernel, which is stored as `.ko.xz`, and compares each copy.
 pub(super) fn compare(kernel: &Kernel, report: &mut Report) -> Result<()> {
     let xz = Place::beside(&kernel.root);
-    link_tree(&kernel.root.join("lib"), &xz.root().join("lib"));
+    link_directory(&kernel.root.join("lib"), &xz.root().join("lib"));
     let of_xz = index(&xz.root(), kmod(), &["-v"], kernel);
 
     let plain = Place::beside(&kernel.root);
-    link_tree(&kernel.root.join("lib"), &plain.root().join("lib"));
+    link_directory(&kernel.root.join("lib"), &plain.root().join("lib"));
     Format::Xz.decompress_files(&files(&plain))?;
     for format in Format::ALL {
         if format == Format::Xz {
             continue;
         }
         let place = Place::beside(&kernel.root);
-        link_tree(&plain.root().join("lib"), &place.root().join("lib"));
+        link_directory(&plain.root().join("lib"), &place.root().join("lib"));
         format.compress_files(&files(&place))?;
         let root = place.root();
         let ours = index(&root, ours()?, &["-v"], kernel);

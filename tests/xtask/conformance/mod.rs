@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 use depmod_tests::debian::{self, Kernel, LABELS};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::outcome::{OUTPUTS, Outcome, differences};
-use depmod_tests::tree::{Place, link_tree, observe};
+use depmod_tests::system::{Place, link_directory, observe};
 use depmod_tests::{apt, product};
 
 /// The kernel for recompression and for kmod's programs: small, and compressed like most kernels.
@@ -41,7 +41,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         let kernel = debian::kernel(label)?;
         let place = Place::beside(&kernel.root);
         let root = place.root();
-        link_tree(&kernel.root.join("lib"), &root.join("lib"));
+        link_directory(&kernel.root.join("lib"), &root.join("lib"));
         let modules = count_modules(&root);
         let (map, symvers) = (kernel.system_map(), kernel.symvers());
         let (map, symvers) = (map.to_string_lossy(), symvers.to_string_lossy());

@@ -1,14 +1,14 @@
 //! Root directories for tests, and runs of two programs on them.
 //!
-//! A [`Tree`] describes a root directory: its module directory, configuration and other files. Each run lays
+//! A [`System`] describes a root directory: its module directory, configuration and other files. Each run lays
 //! it out again below one temporary directory, runs one program, and collects its output and files. Both
 //! programs get the same paths, so outputs are compared unchanged.
 //!
 //! ```no_run
 //! use depmod_tests::elf_builder::{Crc, Elf};
-//! use depmod_tests::tree::Tree;
+//! use depmod_tests::system::System;
 //!
-//! Tree::new()
+//! System::new()
 //!     .module("kernel/a.ko", Elf::new().need("b_symbol"))
 //!     .module("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)))
 //!     .assert_same(&["-w"]);
@@ -33,13 +33,13 @@ pub const VERSION: &str = "6.1.0";
 
 /// The files to lay out, relative to the root directory.
 #[derive(Clone, Debug, Default)]
-pub struct Tree {
-    entries: BTreeMap<Vec<u8>, Entry>,
+pub struct System {
+    files: BTreeMap<Vec<u8>, Content>,
     configs: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Entry {
+enum Content {
     File(Vec<u8>),
     Directory,
     Link(PathBuf),
@@ -65,12 +65,12 @@ impl Program {
     }
 }
 
-impl Tree {
+impl System {
     /// A root directory with an empty module directory of [`VERSION`].
     pub fn new() -> Self {
-        let mut tree = Self::default();
-        tree.put(Self::below_modules("".as_ref()), Entry::Directory);
-        tree
+        let mut system = Self::default();
+        system.put(Self::below_modules("".as_ref()), Content::Directory);
+        system
     }
 
     /// A root directory without a module directory.
@@ -85,13 +85,13 @@ impl Tree {
 
     /// A file, by its path in the module directory.
     pub fn file(mut self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
-        self.put(Self::below_modules(path.as_ref()), Entry::File(content.as_ref().to_vec()));
+        self.put(Self::below_modules(path.as_ref()), Content::File(content.as_ref().to_vec()));
         self
     }
 
     /// A file, by its path in the root directory.
     pub fn root_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.put(path.into(), Entry::File(content.as_ref().to_vec()));
+        self.put(path.into(), Content::File(content.as_ref().to_vec()));
         self
     }
 
@@ -104,25 +104,25 @@ impl Tree {
 
     /// A symbolic link in the module directory. `{}` in its target stands for the root directory.
     pub fn link(mut self, path: &str, target: &str) -> Self {
-        self.put(Self::below_modules(path.as_ref()), Entry::Link(target.into()));
+        self.put(Self::below_modules(path.as_ref()), Content::Link(target.into()));
         self
     }
 
     /// A symbolic link, by its path in the root directory.
     pub fn root_link(mut self, path: &str, target: &str) -> Self {
-        self.put(path.into(), Entry::Link(target.into()));
+        self.put(path.into(), Content::Link(target.into()));
         self
     }
 
     /// A directory in the module directory.
     pub fn directory(mut self, path: &str) -> Self {
-        self.put(Self::below_modules(path.as_ref()), Entry::Directory);
+        self.put(Self::below_modules(path.as_ref()), Content::Directory);
         self
     }
 
     /// A named pipe in the module directory.
     pub fn fifo(mut self, path: &str) -> Self {
-        self.put(Self::below_modules(path.as_ref()), Entry::Fifo);
+        self.put(Self::below_modules(path.as_ref()), Content::Fifo);
         self
     }
 
@@ -135,7 +135,7 @@ impl Tree {
     /// The three files of a kernel build, so that a run has no warnings.
     pub fn complete(mut self) -> Self {
         for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
-            self.entries.entry(Self::below_modules(name.as_ref())).or_insert(Entry::File(Vec::new()));
+            self.files.entry(Self::below_modules(name.as_ref())).or_insert(Content::File(Vec::new()));
         }
         self
     }
@@ -145,7 +145,7 @@ impl Tree {
         [&["-b", "{}", "-C", "{}/depmod.d"], extra, &[VERSION]].concat()
     }
 
-    /// Runs one program with [`Tree::args`].
+    /// Runs one program with [`System::args`].
     pub fn run(&self, program: Program, extra: &[&str]) -> Outcome {
         self.run_raw(program, &self.args(extra))
     }
@@ -161,7 +161,7 @@ impl Tree {
         self.run_at(&Place::new(), make)
     }
 
-    /// Runs both programs with [`Tree::args`], with and without `-n`; returns our outcome without `-n`.
+    /// Runs both programs with [`System::args`], with and without `-n`; returns our outcome without `-n`.
     ///
     /// # Panics
     /// When the outcomes differ.
@@ -191,7 +191,7 @@ impl Tree {
         self.compare(make, "")
     }
 
-    /// Like [`Tree::assert_same`] without the dry run; ignores lines of our output that contain `extra_text`.
+    /// Like [`System::assert_same`] without the dry run; ignores lines of our output that contain `extra_text`.
     ///
     /// # Panics
     /// When the outcomes differ otherwise.
@@ -231,17 +231,17 @@ impl Tree {
     pub fn lay_out(&self, root: &Path) {
         fs::create_dir_all(root).expect("a fresh directory");
         let here = root.to_string_lossy();
-        for (path, entry) in &self.entries {
+        for (path, content) in &self.files {
             let path = root.join(OsStr::from_bytes(path));
-            fs::create_dir_all(path.parent().unwrap_or(root)).expect("parents of an entry");
-            match entry {
-                Entry::File(content) if path.starts_with(root.join("depmod.d")) => {
-                    fs::write(&path, String::from_utf8_lossy(content).replace("{}", &here))
+            fs::create_dir_all(path.parent().unwrap_or(root)).expect("parents of a file");
+            match content {
+                Content::File(bytes) if path.starts_with(root.join("depmod.d")) => {
+                    fs::write(&path, String::from_utf8_lossy(bytes).replace("{}", &here))
                 }
-                Entry::File(content) => fs::write(&path, content),
-                Entry::Directory => fs::create_dir_all(&path),
-                Entry::Link(target) => symlink(target.to_string_lossy().replace("{}", &here), &path),
-                Entry::Fifo => {
+                Content::File(bytes) => fs::write(&path, bytes),
+                Content::Directory => fs::create_dir_all(&path),
+                Content::Link(target) => symlink(target.to_string_lossy().replace("{}", &here), &path),
+                Content::Fifo => {
                     command::run(Command::new("mkfifo").arg(&path)).expect("a named pipe");
                     Ok(())
                 }
@@ -250,8 +250,8 @@ impl Tree {
         }
     }
 
-    fn put(&mut self, path: Vec<u8>, entry: Entry) {
-        self.entries.insert(path, entry);
+    fn put(&mut self, path: Vec<u8>, content: Content) {
+        self.files.insert(path, content);
     }
 
     fn below_modules(path: &[u8]) -> Vec<u8> {
@@ -304,13 +304,13 @@ impl Default for Place {
 ///
 /// # Panics
 /// When the file system refuses.
-pub fn link_tree(from: &Path, to: &Path) {
+pub fn link_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a fresh directory");
     for entry in fs::read_dir(from).expect("a readable directory").flatten() {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().expect("a file type");
         if kind.is_dir() {
-            link_tree(&from, &to);
+            link_directory(&from, &to);
         } else {
             fs::hard_link(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
         }
