@@ -22,6 +22,9 @@ mod walk;
 // Precedence among files with equal names, according to depmod.d.
 mod config;
 
+// `--all-kernels`.
+mod all_kernels;
+
 // The command line.
 mod cli;
 

@@ -46,7 +46,7 @@ pub fn locate<S: Source>(source: &S, root: &[u8], version: Option<&str>) -> Resu
     for parent in PARENTS.map(|parent| [root, parent].concat()) {
         let names = match version {
             Some(version) => alloc::vec![String::from(version)],
-            None => versions(source, &parent),
+            None => versions(source, &parent).unwrap_or_default(),
         };
         let mut found = names.into_iter().filter_map(|version| {
             let directory = BString::from([&*parent, b"/", version.as_bytes()].concat());

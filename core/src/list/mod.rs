@@ -18,5 +18,7 @@ mod walk;
 
 pub use modules::{Listing, ModuleFile, ModuleList};
 pub use order::{CorruptLine, Order};
+#[cfg(feature = "answers")]
+pub use versions::versions_with_modules;
 pub use versions::{has_version_name, natural_order, versions};
 pub use walk::{Excluded, Walk, WalkError};

@@ -3,7 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::cmp::Ordering;
 
-use crate::source::{EntryKind, FileKind, Source};
+use crate::source::{EntryKind, FileKind, IoError, Source};
+#[cfg(feature = "answers")]
+use crate::{limits::Limits, list::Walk};
 
 /// Whether a directory name is a kernel version: it begins with a digit, has a dot, and contains only
 /// characters that are safe for terminals and shells.
@@ -19,12 +21,15 @@ pub fn has_version_name(name: &[u8]) -> bool {
 }
 
 /// The kernel versions with a directory in `parent` (`/lib/modules`), oldest first.
-pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Result<Vec<String>, IoError> {
     let is_directory = |name: &[u8]| {
         let path = [parent, b"/", name].concat();
         source.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Directory)
     };
-    let entries = source.list(parent).unwrap_or_default().into_iter();
+    let entries = source.list(parent)?.into_iter();
     let named = entries.filter(|entry| entry.kind != EntryKind::File && has_version_name(&entry.name));
     let found = named.filter(|entry| is_directory(&entry.name));
     let mut names: Vec<String> = Vec::new();
@@ -32,7 +37,27 @@ pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Vec<String> {
         let at = names.partition_point(|before| natural_order(before, &name).is_lt());
         names.insert(at, name);
     }
-    names
+    Ok(names)
+}
+
+/// The [`versions`] with a module file below their directory. Others are what a removed kernel left behind. A
+/// directory that cannot be walked counts: its run says why.
+///
+/// # Errors
+/// When the directory cannot be listed.
+#[cfg(feature = "answers")]
+pub fn versions_with_modules<S: Source>(
+    source: &S,
+    parent: &[u8],
+    limits: &Limits,
+) -> Result<Vec<String>, IoError> {
+    let has_module = |version: &String| {
+        let mut walk = Walk::new(&[parent, b"/", version.as_bytes()].concat(), source, limits)?;
+        walk.next_file(&(), &mut ()).map(|file| file.is_some())
+    };
+    let mut versions = versions(source, parent)?;
+    versions.retain(|version| has_module(version).unwrap_or(true));
+    Ok(versions)
 }
 
 /// Natural sort order: `6.9.1` comes before `6.10.1`, because runs of digits are compared as numbers.
@@ -75,8 +100,20 @@ mod tests {
         {
             source.insert(alloc::format!("/m/{name}").as_bytes(), *b"");
         }
-        assert_eq!(versions(&source, b"/m"), ["6.9.1", "6.10.1"]);
-        assert_eq!(versions(&source, b"/n"), [""; 0]);
+        assert_eq!(versions(&source, b"/m").unwrap(), ["6.9.1", "6.10.1"]);
+        assert!(versions(&source, b"/n").is_err());
+    }
+
+    #[cfg(feature = "answers")]
+    #[test]
+    fn leftovers_have_no_modules() {
+        let mut source = MemorySource::new();
+        for name in ["6.1/kernel/fs/a.ko.xz", "6.2/modules.dep", "6.3/build/a.ko", "6.4/b.ko", "extra/c.ko"] {
+            source.insert(alloc::format!("/m/{name}").as_bytes(), *b"");
+        }
+        assert_eq!(versions_with_modules(&source, b"/m", &Limits::DEFAULT).unwrap(), ["6.1", "6.4"]);
+        let none = Limits { directories: 1, ..Limits::DEFAULT };
+        assert_eq!(versions_with_modules(&source, b"/m", &none).unwrap(), ["6.1", "6.2", "6.3", "6.4"]);
     }
 
     #[test]

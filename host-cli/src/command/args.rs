@@ -83,6 +83,11 @@ pub(super) struct Args {
     #[arg(short = 'n', long, visible_alias = "dry-run", help_heading = WHAT,
           help = "Print the text files and write nothing")]
     pub(super) show: bool,
+    /// `--all-kernels`
+    #[cfg(feature = "answers")]
+    #[arg(long, conflicts_with_all = ["operands", "kernel", "symvers", "filesyms"], help_heading = WHAT,
+          help = "Do this for every version that has modules, each on its own")]
+    pub(super) all_kernels: bool,
 
     /// The module directory.
     #[command(flatten)]

@@ -61,6 +61,15 @@ fn execute(args: Args) -> u8 {
     if args.map {
         report.report(Diagnostic::DeprecatedOption { option: "--map" });
     }
+    #[cfg(feature = "answers")]
+    if args.all_kernels {
+        return super::all_kernels::run(&args, report);
+    }
+    run_one(args, report)
+}
+
+/// Does one run.
+pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
     let settings = match Settings::new(args.clone(), &Environment::current()) {
         Ok(settings) => settings,
         Err(diagnostic) => {
@@ -126,7 +135,11 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
         (listed, Some(indexed))
     } else if settings.show {
         let (listed, indexed) = run.make(report)?;
-        let texts: Vec<_> = indexed.files.iter().map(|(_, text)| text).collect();
+        let mut texts: Vec<_> = indexed.files.iter().map(|(_, text)| text).collect();
+        let version = [b"# ", settings.target.version.as_slice(), b"\n"].concat();
+        if settings.is_one_of_many {
+            texts.insert(0, &version);
+        }
         print(&texts).map_err(|diagnostic| report.stop(diagnostic))?;
         (listed, Some(indexed))
     } else {
@@ -146,8 +159,10 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
     if unresolved > 0 {
         report.report(Diagnostic::UnresolvedCount { count: unresolved });
     }
-    // The process ends now: freeing many small allocations is useless.
-    mem::forget((listed, indexed));
+    if !settings.is_one_of_many {
+        // The process ends now: freeing many small allocations is useless.
+        mem::forget((listed, indexed));
+    }
     Ok(unresolved)
 }
 

@@ -22,7 +22,7 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
     if target.version_given || source.stat(&target.dirname).is_ok() {
         return Vec::new();
     }
-    let versions = versions(source, &target.module_root);
+    let versions = versions(source, &target.module_root).unwrap_or_default();
     let here = [b"the running kernel is ".as_slice(), &target.version, b"; ", &target.module_root].concat();
     let Some(newest) = versions.last() else {
         let missing = source.stat(&target.module_root).is_err();

@@ -1,6 +1,8 @@
 //! The command: arguments → settings → run → exit status.
 
 #[cfg(feature = "answers")]
+mod all_kernels;
+#[cfg(feature = "answers")]
 mod answers;
 mod args;
 mod exit;

@@ -28,6 +28,8 @@ pub(super) struct Report {
     verbosity: u8,
     quiet: bool,
     progress: Option<Arc<Progress>>,
+    /// Stands in front of every text.
+    about: Vec<u8>,
 }
 
 enum Sink {
@@ -43,7 +45,21 @@ impl Report {
     }
 
     fn on(stream: Box<dyn Write + Send>, color: bool) -> Self {
-        Self { sink: Sink::Stream(stream), color, verbosity: 0, quiet: false, progress: None }
+        Self {
+            sink: Sink::Stream(stream),
+            color,
+            verbosity: 0,
+            quiet: false,
+            progress: None,
+            about: Vec::new(),
+        }
+    }
+
+    /// The same, with the version of a kernel in front of every text.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub(super) fn about_kernel(self, version: &str) -> Self {
+        Self { about: format!("{version}: ").into_bytes(), ..self }
     }
 
     /// Applies the command line: verbosity, `-q`, `-s`.
@@ -75,11 +91,12 @@ impl Report {
     /// A line without a level: `depmod: TEXT`. Never in the system log.
     pub(super) fn hint(&mut self, text: &[u8]) {
         if let Sink::Stream(stream) = &mut self.sink {
-            let _ = stream.write_all(&[b"depmod: ", text, b"\n"].concat());
+            let _ = stream.write_all(&[b"depmod: ", &*self.about, text, b"\n"].concat());
         }
     }
 
-    fn line(&mut self, severity: Severity, message: &[u8]) {
+    /// A line with a level: `depmod: LEVEL: MESSAGE`.
+    pub(super) fn line(&mut self, severity: Severity, message: &[u8]) {
         let level = severity.word();
         let (priority, paint) = match severity {
             Severity::Fatal => (2, "\x1b[1;31m"),
@@ -93,7 +110,7 @@ impl Report {
                 const DAEMON: u8 = 3 << 3;
                 let process = std::process::id();
                 let head = format!("<{}>depmod[{process}]: {level}: ", DAEMON | priority);
-                let _ = socket.send(&[head.as_bytes(), message].concat());
+                let _ = socket.send(&[head.as_bytes(), &self.about, message].concat());
             }
             Sink::Stream(stream) => {
                 let head = if self.color {
@@ -101,7 +118,7 @@ impl Report {
                 } else {
                     format!("depmod: {level}: ")
                 };
-                let text = [head.as_bytes(), message, b"\n"].concat();
+                let text = [head.as_bytes(), &self.about, message, b"\n"].concat();
                 let mut write = || {
                     let _ = stream.write_all(&text);
                 };

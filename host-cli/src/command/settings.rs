@@ -118,6 +118,8 @@ pub(super) struct Settings {
     pub(super) jobs: NonZeroUsize,
     /// The directory of the cache, if one is used.
     pub(super) cache: Option<Vec<u8>>,
+    /// `--all-kernels`: this run is one of several.
+    pub(super) is_one_of_many: bool,
     /// `--strict` and what belongs to it.
     #[cfg(feature = "answers")]
     pub(super) strict: Option<Strict>,
@@ -132,9 +134,9 @@ impl Settings {
         let is_default = args.place.basedir.is_none() && args.outdir.is_none();
         let mut operands = args.operands.into_iter();
         #[cfg(feature = "answers")]
-        let kernel = args.kernel;
+        let (kernel, is_one_of_many) = (args.kernel, args.all_kernels);
         #[cfg(not(feature = "answers"))]
-        let kernel = None;
+        let (kernel, is_one_of_many) = (None, false);
         let version = kernel.or_else(|| operands.next());
         let target = Target::new(args.place, args.outdir, version, environment)?;
         let files: Vec<Vec<u8>> = operands.map(OsString::into_vec).collect();
@@ -180,6 +182,7 @@ impl Settings {
             progress: args.progress,
             jobs: jobs.unwrap_or(NonZeroUsize::MIN),
             cache,
+            is_one_of_many,
             #[cfg(feature = "answers")]
             strict,
         })
@@ -297,7 +300,7 @@ fn after_slashes(path: &[u8]) -> &[u8] {
 
 /// Whether C's `sscanf(word, "%u.%u")` finds both numbers ([`reference::cli`](depmod_core::reference::cli)
 /// §3): each may follow blanks and a sign, and any text may follow.
-fn is_version(word: &[u8]) -> bool {
+pub(super) fn is_version(word: &[u8]) -> bool {
     fn number(text: &[u8]) -> Option<&[u8]> {
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
         let start = text.iter().position(|byte| !is_blank(byte))?;
