@@ -22,6 +22,8 @@
 //! ```
 
 mod error;
+#[cfg(test)]
+pub(crate) mod examples;
 mod header;
 mod section;
 mod symbol;
@@ -30,6 +32,24 @@ pub use error::{ElfError, Field};
 pub use header::{ByteOrder, Class, FileHeader};
 pub use section::{Section, SectionTable};
 pub use symbol::{Symbol, Symbols, binding, section_index, symbol_type};
+
+/// Sections and symbols of exported symbols.
+pub mod export_table {
+    /// An entry for each exported symbol.
+    pub const ENTRIES: &[u8] = b"__ksymtab";
+    /// An entry for each symbol that is for modules under the GPL.
+    pub const ENTRIES_GPL: &[u8] = b"__ksymtab_gpl";
+    /// CRCs of [`ENTRIES`].
+    pub const CRCS: &[u8] = b"__kcrctab";
+    /// CRCs of [`ENTRIES_GPL`].
+    pub const CRCS_GPL: &[u8] = b"__kcrctab_gpl";
+    /// Flags of [`ENTRIES`], from Linux 7.1 on: bit 0 is GPL-only.
+    pub const FLAGS: &[u8] = b"__kflagstab";
+    /// Names and namespaces.
+    pub const STRINGS: &[u8] = b"__ksymtab_strings";
+    /// The symbol at the entry of `foo` is `__ksymtab_foo`.
+    pub const SYMBOL_PREFIX: &[u8] = b"__ksymtab_";
+}
 
 /// Machines with special rules.
 pub mod machine {

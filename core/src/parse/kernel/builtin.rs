@@ -1,10 +1,11 @@
 //! `modules.builtin`: one path per module that is part of the kernel image
 //! ([`reference::outputs`](crate::reference::outputs) §4.1).
 
-use crate::{diagnostic::Diagnostic, name::file_name, text::Lines};
-
-/// Usable bytes of kmod's line buffer, newline included.
-const LINE: usize = 4095;
+use crate::{
+    diagnostic::Diagnostic,
+    name::file_name,
+    source::{Lines, PATH_LINE},
+};
 
 /// The paths in `modules.builtin`, in file order; each one's
 /// [`module_name`](crate::name::module_name) is a key of `modules.builtin.bin`.
@@ -13,7 +14,7 @@ const LINE: usize = 4095;
 /// the key, as in kmod. A line that does not begin with an ASCII letter becomes kmod's diagnostic. A path
 /// without a file name (`kernel/` at the end of the file) is skipped; kmod reads its key from stale memory.
 pub fn builtin_paths(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], Diagnostic>> {
-    Lines::new(bytes, LINE).filter_map(|line| {
+    Lines::new(bytes, PATH_LINE).filter_map(|line| {
         let path = line.text;
         if !path.first().is_some_and(u8::is_ascii_alphabetic) {
             return Some(Err(Diagnostic::InvalidBuiltinLine { line: path.into() }));

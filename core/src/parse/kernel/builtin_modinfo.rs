@@ -14,14 +14,14 @@ use core::fmt;
 
 use bstr::BStr;
 
-use crate::diagnostic::Diagnostic;
+use crate::{diagnostic::Diagnostic, name::PATH_MAX};
 
 /// Maximal length of a field in kmod.
-const FIELD: usize = 4095;
+const FIELD: usize = PATH_MAX - 1;
 /// Bytes of an overlong field that kmod shows.
-const PARTIAL: usize = 4096;
+const PARTIAL: usize = PATH_MAX;
 /// Bytes after which kmod stops reading a field; the next field begins after them.
-const STOP: usize = 4097;
+const STOP: usize = PATH_MAX + 1;
 
 /// One alias of a built-in module.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,8 @@ use core::ops::Range;
 
 use bstr::{BStr, BString, ByteSlice};
 
+use crate::parse::elf::export_table::SYMBOL_PREFIX;
+
 /// A symbol that the kernel image exports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KernelExport<'a> {
@@ -108,7 +110,7 @@ impl KernelExports {
         let mut exports = Self::default();
         for line in file.lines() {
             let name = line.splitn(3, |&byte| byte == b' ').nth(2);
-            if let Some(name) = name.and_then(|name| name.strip_prefix(b"__ksymtab_")) {
+            if let Some(name) = name.and_then(|name| name.strip_prefix(SYMBOL_PREFIX)) {
                 exports.push(KernelExport { name, crc: 0, gpl_only: false, namespace: b"" });
             }
         }

@@ -11,8 +11,9 @@
 use super::{KernelSymbol, without_prefix};
 use crate::{
     diagnostic::{Diagnostic, FileLine},
+    name::is_space,
     source::IoError,
-    text::{Lines, is_space},
+    source::Lines,
 };
 
 /// Usable bytes of kmod's line buffer, newline included.

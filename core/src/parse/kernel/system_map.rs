@@ -11,7 +11,8 @@
 use super::{KernelSymbol, without_prefix};
 use crate::{
     diagnostic::{Diagnostic, FileLine},
-    text::Lines,
+    parse::elf::export_table::SYMBOL_PREFIX,
+    source::Lines,
 };
 
 /// Usable bytes of kmod's line buffer, newline included.
@@ -32,7 +33,7 @@ pub fn system_map<'a>(
                 line: line.text.into(),
             }));
         };
-        let name = without_prefix(name, prefix).strip_prefix(b"__ksymtab_")?;
+        let name = without_prefix(name, prefix).strip_prefix(SYMBOL_PREFIX)?;
         let name = name.strip_suffix(b"\n").unwrap_or(name);
         Some(Ok(KernelSymbol { name, crc: 0 }))
     })

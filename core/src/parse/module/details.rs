@@ -21,7 +21,7 @@ use super::{
     exports::{name_at, until_nul},
     ranges::Ranges,
 };
-use crate::parse::elf::{ByteOrder, FileHeader, SectionTable, Symbol, Symbols};
+use crate::parse::elf::{ByteOrder, FileHeader, SectionTable, Symbol, Symbols, export_table};
 
 /// The sections that only [`Detail::Full`](super::Detail::Full) looks at, and their indexes where symbols name them.
 #[derive(Default)]
@@ -52,10 +52,10 @@ impl Sections {
                 continue;
             };
             match name {
-                b"__ksymtab" => found.exports = Some((index, range)),
-                b"__ksymtab_gpl" => found.exports_gpl = Some(index),
-                b"__ksymtab_strings" => found.strings = Some(index),
-                b"__kflagstab" => found.flags = Some(range),
+                export_table::ENTRIES => found.exports = Some((index, range)),
+                export_table::ENTRIES_GPL => found.exports_gpl = Some(index),
+                export_table::STRINGS => found.strings = Some(index),
+                export_table::FLAGS => found.flags = Some(range),
                 b"__version_ext_crcs" => found.version_crcs = Some(range),
                 b"__version_ext_names" => found.version_names = Some(range),
                 _ => {}
@@ -84,7 +84,7 @@ impl Sections {
                     continue;
                 };
                 let name = until_nul(name);
-                if let Some(name) = name.strip_prefix(b"__ksymtab_") {
+                if let Some(name) = name.strip_prefix(export_table::SYMBOL_PREFIX) {
                     let detail = details.entry(name).or_default();
                     detail.in_table = true;
                     detail.gpl_only = self.is_gpl_only(symbol, flags);

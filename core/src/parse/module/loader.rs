@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decompress::{Compression, Decoder},
     limits::Limits,
-    parse::elf::{ByteOrder, ElfError, Field, FileHeader, SectionTable, Symbols},
+    parse::elf::{ByteOrder, ElfError, Field, FileHeader, SectionTable, Symbols, export_table},
     source::{IoError, ReadAt},
 };
 
@@ -20,6 +20,11 @@ const MAGIC_LEN: u64 = 6;
 
 /// Bytes to read before the section headers, because the section names are usually there.
 const NAMES_AHEAD: u64 = 2048;
+
+/// Whether this is the name of a section, with the bytes after it in the section of names.
+fn is_named(name: &[u8], expected: &[u8]) -> bool {
+    name.strip_prefix(expected).is_some_and(|rest| rest.first() == Some(&0))
+}
 
 /// The ranges of the needed sections.
 #[derive(Default)]
@@ -121,7 +126,7 @@ impl<'host> Loader<'host> {
             .ok_or(LoadError::TooLarge { size, limit })?;
         // Never shrinks: clearing memory before overwriting it would cost as much as copying it.
         if let Some(more) = length.checked_sub(self.stored.len()) {
-            self.stored.try_reserve(more).map_err(|_| IoError::other("Cannot allocate memory"))?;
+            self.stored.try_reserve(more).map_err(|_| IoError::no_memory())?;
             self.stored.resize(length, 0);
         }
         file.read_at(0, self.stored.get_mut(..length).unwrap_or_default())?;
@@ -232,10 +237,10 @@ impl<'host> Loader<'host> {
                 [b'.', b'm', ..] if name.starts_with(b".modinfo\0") => &mut sections.modinfo,
                 [b'.', b's', ..] if name.starts_with(b".symtab\0") => &mut sections.symtab,
                 [b'.', b's', ..] if name.starts_with(b".strtab\0") => &mut sections.strtab,
-                [b'_', ..] if name.starts_with(b"__ksymtab_strings\0") => &mut sections.strings,
+                [b'_', ..] if is_named(name, export_table::STRINGS) => &mut sections.strings,
                 [b'_', ..] if name.starts_with(b"__versions\0") => &mut sections.versions,
-                [b'_', ..] if name.starts_with(b"__kcrctab\0") => &mut sections.crcs,
-                [b'_', ..] if name.starts_with(b"__kcrctab_gpl\0") => &mut sections.crcs_gpl,
+                [b'_', ..] if is_named(name, export_table::CRCS) => &mut sections.crcs,
+                [b'_', ..] if is_named(name, export_table::CRCS_GPL) => &mut sections.crcs_gpl,
                 _ => continue,
             };
             slot.get_or_insert(range);

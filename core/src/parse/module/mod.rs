@@ -21,6 +21,7 @@ mod error;
 pub(crate) mod examples;
 mod exports;
 mod facts;
+mod facts_builder;
 mod loader;
 mod modinfo;
 mod needs;
@@ -29,5 +30,6 @@ mod ranges;
 pub use error::{LoadError, NeedsDiscarded};
 #[cfg(feature = "answers")]
 pub use facts::{Detail, ExportDetail};
-pub use facts::{Export, Facts, FactsBuilder, FactsError, ModinfoKey, Need};
+pub use facts::{Export, Facts, FactsError, ModinfoKey, Need};
+pub use facts_builder::FactsBuilder;
 pub use loader::Loader;
