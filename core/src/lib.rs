@@ -88,7 +88,6 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod options;
-mod text;
 
 // The stages of a run, in order: each imports only earlier stages and the formats.
 #[cfg(feature = "alloc")]

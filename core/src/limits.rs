@@ -3,6 +3,10 @@
 //! Real kernels stay far below all limits; a host with little memory lowers them, a host with unusual input
 //! raises them. Exceeding a limit is an error of the input, never a panic.
 
+/// The text of the operating system for a failed allocation.
+#[cfg(feature = "alloc")]
+pub(crate) const NO_MEMORY: &str = "Cannot allocate memory";
+
 /// Limits on sizes, depths and counts. All sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -9,7 +9,7 @@ pub const PATH_MAX: usize = 4096;
 /// Maximal length of a name or alias in an index, in bytes; the rest is cut off.
 pub const MAX_LEN: usize = PATH_MAX - 1;
 
-/// File name suffixes of modules; a file name that is only a suffix is not a module.
+/// File name suffixes of modules, the one without compression first; a file name that is only a suffix is not a module.
 pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
 
 /// Whether a file name is that of a module.
@@ -21,6 +21,17 @@ pub const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.gz", b".ko.xz", b".ko.zst"];
 #[must_use]
 pub fn is_module_file(file_name: &[u8]) -> bool {
     SUFFIXES.iter().any(|suffix| file_name.len() > suffix.len() && file_name.ends_with(suffix))
+}
+
+/// Whether a file name is that of a compressed module.
+///
+/// ```
+/// use depmod_core::parts::name::is_compressed_module;
+/// assert!(is_compressed_module(b"snd-hda.ko.xz") && !is_compressed_module(b"snd-hda.ko"));
+/// ```
+#[must_use]
+pub fn is_compressed_module(file_name: &[u8]) -> bool {
+    is_module_file(file_name) && !file_name.ends_with(SUFFIXES[0])
 }
 
 /// The last component of a `/`-separated path.
@@ -110,6 +121,30 @@ pub fn normalize_alias(raw: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, U
         }
         b
     }))
+}
+
+/// C's `isspace`.
+pub(crate) fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// The members of a POSIX character class in the C locale, by its name: `alpha` of `[[:alpha:]]`.
+pub(crate) fn character_class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |b| matches!(b, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |b| matches!(b, b' '..=b'~'),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => is_space,
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

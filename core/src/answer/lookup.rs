@@ -14,7 +14,7 @@ use bstr::{BString, ByteSlice};
 use crate::index::{Index, IndexError, Scratch, fnmatch};
 use crate::limits::Limits;
 use crate::name::{module_name, normalize_alias};
-use crate::output::{IndexFiles, Output};
+use crate::output::{IndexFiles, Output, SYMBOL_KEY};
 
 /// The index files needed for planning, in memory.
 #[derive(Clone, Debug)]
@@ -162,7 +162,7 @@ impl<'a> Lookup<'a> {
                 Found::Modules([query].into())
             });
         }
-        let index = if query.starts_with(b"symbol:") { &self.symbols } else { &self.aliases };
+        let index = if query.starts_with(SYMBOL_KEY) { &self.symbols } else { &self.aliases };
         let names = names(index.steps(self.steps).find_all(&query)?.into_iter().map(|value| value.bytes));
         if !names.is_empty() {
             return Ok(Found::Modules(names));

@@ -6,7 +6,7 @@ use super::{IndexDirectory, IndexFileError, ModprobeConfig};
 use crate::{
     index::{Index, Searcher, Value},
     name::normalize_alias,
-    output::Output,
+    output::{Output, SYMBOL_KEY},
     source::Source,
 };
 
@@ -76,7 +76,7 @@ impl<'a, S: Source> Resolver<'a, S> {
             found(query);
             return Ok(1);
         }
-        let aliases = if query.starts_with(b"symbol:") { Output::SymbolsIndex } else { Output::AliasIndex };
+        let aliases = if query.starts_with(SYMBOL_KEY) { Output::SymbolsIndex } else { Output::AliasIndex };
         for output in [aliases, Output::BuiltinAliasIndex] {
             if let Some(index) = self.index(output)? {
                 let done = self.searcher.find_into(&index, query, &mut self.values);

@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use core::fmt;
 
 use crate::cpio::{CpioError, MODE_TYPE, Member, Members};
-use crate::limits::Limits;
+use crate::limits::{Limits, NO_MEMORY};
 use crate::name::PATH_MAX;
 use crate::source::{DirEntry, EntryKind, FileKind, IoError, Source, Stat};
 
@@ -68,7 +68,7 @@ impl fmt::Display for ArchiveError {
             Self::Format(_) => f.write_str("cannot read cpio archive"),
             Self::Path(offset) => write!(f, "invalid path of the cpio member at offset {offset:#x}"),
             Self::TooManyMembers(most) => write!(f, "more than {most} files in cpio archive"),
-            Self::Memory => f.write_str("Cannot allocate memory"),
+            Self::Memory => f.write_str(NO_MEMORY),
         }
     }
 }

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::name::module_name;
-use crate::output::{IndexFiles, Output};
+use crate::output::{IndexFiles, Output, SYMBOL_LINE};
 use crate::parse::module::{Facts, FactsBuilder, ModinfoKey};
 
 /// Facts by module name.
@@ -89,7 +89,7 @@ const KEYS: [(Output, Option<ModinfoKey>); 4] = [
 fn parts(line: &[u8], output: Output) -> Option<(&[u8], &[u8])> {
     let (rest, value_first) = match output {
         Output::Alias => (line.strip_prefix(b"alias ")?, true),
-        Output::Symbols => (line.strip_prefix(b"alias symbol:")?, true),
+        Output::Symbols => (line.strip_prefix(SYMBOL_LINE)?, true),
         Output::Softdep => (line.strip_prefix(b"softdep ")?, false),
         _ => (line.strip_prefix(b"weakdep ")?, false),
     };

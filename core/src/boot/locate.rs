@@ -6,14 +6,14 @@ use bstr::BString;
 
 use super::DirectoryError;
 use crate::{
-    list::versions,
+    list::{SYSTEM_DIRECTORIES, versions},
     options::Options,
     source::{FileKind, Source},
 };
 
 /// Parents of module directories below a root, which is a file system or a directory of all versions, on a
 /// volume or in an archive.
-const PARENTS: [&[u8]; 3] = [b"/lib/modules", b"/usr/lib/modules", b""];
+const PARENTS: [&str; 3] = [SYSTEM_DIRECTORIES[0], SYSTEM_DIRECTORIES[1], ""];
 /// Files that identify the root itself as a module directory.
 const MARKERS: [&[u8]; 3] = [b"/modules.order", b"/modules.dep", b"/kernel"];
 
@@ -43,7 +43,7 @@ pub fn locate<S: Source>(source: &S, root: &[u8], version: Option<&str>) -> Resu
     let end = root.iter().rposition(|&b| b != b'/').map_or(0, |last| last.saturating_add(1));
     let root = root.get(..end).unwrap_or(root);
     let is_directory = |path: &[u8]| source.stat(path).is_ok_and(|stat| stat.kind == FileKind::Directory);
-    for parent in PARENTS.map(|parent| [root, parent].concat()) {
+    for parent in PARENTS.map(|parent| [root, parent.as_bytes()].concat()) {
         let names = match version {
             Some(version) => alloc::vec![String::from(version)],
             None => versions(source, &parent).unwrap_or_default(),

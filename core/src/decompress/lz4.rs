@@ -12,9 +12,8 @@
 
 use alloc::vec::Vec;
 
-use crate::limits::Limits;
-
-pub(crate) const MAGIC: &[u8] = b"\x02\x21\x4c\x18";
+use super::LZ4_MAGIC;
+use crate::limits::{Limits, NO_MEMORY};
 
 /// Decodes the whole sequence; returns the bytes after it.
 pub(crate) fn first<'a>(
@@ -30,7 +29,7 @@ pub(crate) fn first<'a>(
     let room = usize::try_from(limits.module_size).unwrap_or(usize::MAX);
     let mut rest = input;
     while let Some((size, after)) = rest.split_first_chunk::<4>() {
-        if size == MAGIC {
+        if size == LZ4_MAGIC {
             rest = after;
             continue;
         }
@@ -43,7 +42,7 @@ pub(crate) fn first<'a>(
         let written = out.len();
         // No more than the chunk can need: clearing 8 MiB for every small chunk would be slow.
         let space = size.saturating_mul(GROWTH).min(CHUNK);
-        out.try_reserve(space).map_err(|_| "Cannot allocate memory")?;
+        out.try_reserve(space).map_err(|_| NO_MEMORY)?;
         out.resize(written.saturating_add(space), 0);
         let window = out.get_mut(written..).unwrap_or_default();
         let got = lz4_flex::block::decompress_into(chunk, window).map_err(|_| "Decoding failed")?;
@@ -85,7 +84,7 @@ mod tests {
         block.extend([255; 1000]);
         block.extend(b"\0\x50aaaaa");
         let size = u32::try_from(block.len()).unwrap().to_le_bytes();
-        let input = [MAGIC, &size, &block].concat();
+        let input = [LZ4_MAGIC, &size, &block].concat();
         let limits = Limits { module_size: 1 << 20, ..Limits::DEFAULT };
         let mut out = Vec::new();
         first(&input, &limits, &mut out).unwrap();

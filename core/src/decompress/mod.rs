@@ -37,7 +37,10 @@ pub use xz::xz_decoded_size;
 use alloc::{borrow::Cow, format, vec::Vec};
 use core::fmt;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, NO_MEMORY};
+
+/// The first bytes of lz4's legacy format, in which kernels and initrds are compressed.
+pub(crate) const LZ4_MAGIC: &[u8] = b"\x02\x21\x4c\x18";
 
 /// Compression format of a module file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,14 +61,16 @@ impl Compression {
     /// §7.1); `None` for an uncompressed file.
     #[must_use]
     pub fn detect(head: &[u8]) -> Option<Self> {
-        if head.starts_with(b"\x28\xb5\x2f\xfd") {
-            Some(Self::Zstd)
-        } else if head.starts_with(b"\xfd7zXZ\0") {
-            Some(Self::Xz)
-        } else if head.starts_with(b"\x1f\x8b") {
-            Some(Self::Gzip)
-        } else {
-            None
+        [Self::Zstd, Self::Xz, Self::Gzip].into_iter().find(|format| head.starts_with(format.magic()))
+    }
+
+    /// The first bytes of a file in this format.
+    #[must_use]
+    pub const fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Gzip => b"\x1f\x8b",
+            Self::Xz => b"\xfd7zXZ\0",
+            Self::Zstd => b"\x28\xb5\x2f\xfd",
         }
     }
 
@@ -143,7 +148,7 @@ impl DecodeError {
     /// An allocation failed.
     #[must_use]
     pub fn no_memory(format: Compression) -> Self {
-        Self::of(Kind::NoMemory, format, "Cannot allocate memory")
+        Self::of(Kind::NoMemory, format, NO_MEMORY)
     }
 
     /// This build has no decoder for the format.

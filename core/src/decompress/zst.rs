@@ -19,7 +19,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::{Compression, DecodeError, grow};
 use crate::limits::Limits;
 
-const MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
+const MAGIC: &[u8] = Compression::Zstd.magic();
 /// Bytes to decode before draining the decoder.
 const STEP: usize = 1 << 20;
 

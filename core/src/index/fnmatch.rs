@@ -6,7 +6,7 @@
 //! except for classes at the end of a range and similar cases.
 
 use super::error::{IndexError, Steps};
-use crate::text::character_class;
+use crate::name::character_class;
 
 /// Whether all of `subject` matches `pattern`. Worst-case time is proportional to the product of their
 /// lengths; it is higher only for patterns with unclosed brackets.

@@ -5,9 +5,10 @@ use super::{
     format::NodeRef,
     reader::{Index, Node},
 };
+use crate::name::MAX_LEN;
 
-/// Limit on the length of keys in walks, in bytes. kmod cuts module names and aliases to 4095.
-pub const MAX_KEY: usize = 4096;
+/// Limit on the length of keys in walks, in bytes: one byte more than kmod leaves of a name or alias.
+pub const MAX_KEY: usize = MAX_LEN + 1;
 
 /// Bytes of a key.
 pub(super) type Key = heapless::Vec<u8, MAX_KEY>;

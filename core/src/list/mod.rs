@@ -20,5 +20,5 @@ pub use modules::{Listing, ModuleFile, ModuleList};
 pub use order::{CorruptLine, Order};
 #[cfg(feature = "answers")]
 pub use versions::versions_with_modules;
-pub use versions::{has_version_name, natural_order, versions};
+pub use versions::{MODULE_DIRECTORY, SYSTEM_DIRECTORIES, has_version_name, natural_order, versions};
 pub use walk::{Excluded, Walk, WalkError};

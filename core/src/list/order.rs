@@ -6,10 +6,7 @@ use core::fmt;
 use hashbrown::HashMap;
 
 use crate::diagnostic::{Diagnostic, FileLine};
-use crate::text::Lines;
-
-/// Usable bytes of kmod's line buffer, newline included.
-const LINE: usize = 4095;
+use crate::source::{Lines, PATH_LINE};
 
 /// The order of the kernel build: paths and their positions.
 ///
@@ -44,7 +41,7 @@ impl<'a> Order<'a> {
     /// When a line has no newline.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, CorruptLine> {
         let mut positions = HashMap::new();
-        for line in Lines::new(bytes, LINE) {
+        for line in Lines::new(bytes, PATH_LINE) {
             match line.text.split_last() {
                 Some((b'\n', path)) => {
                     let next = positions.len();

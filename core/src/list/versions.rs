@@ -7,6 +7,11 @@ use crate::source::{EntryKind, FileKind, IoError, Source};
 #[cfg(feature = "answers")]
 use crate::{limits::Limits, list::Walk};
 
+/// The parent of module directories, below a root.
+pub const MODULE_DIRECTORY: &str = "lib/modules";
+/// The parents of module directories in a running system.
+pub const SYSTEM_DIRECTORIES: [&str; 2] = ["/lib/modules", "/usr/lib/modules"];
+
 /// Whether a directory name is a kernel version: it begins with a digit, has a dot, and contains only
 /// characters that are safe for terminals and shells.
 ///

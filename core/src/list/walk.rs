@@ -108,10 +108,10 @@ impl<'s, S: Source> Walk<'s, S> {
         Ok(Self { source, limits, path: root.to_vec(), levels, directories: 1, path_max: usize::MAX })
     }
 
-    /// Skips longer paths, with a message.
+    /// Skips paths that are longer than Linux allows, with a message, as kmod's `-A` does.
     #[must_use]
-    pub fn path_max(self, path_max: usize) -> Self {
-        Self { path_max, ..self }
+    pub fn with_path_limit(self) -> Self {
+        Self { path_max: name::MAX_LEN, ..self }
     }
 
     /// The path of the next file with a module file name. Inaccessible directory entries are reported and

@@ -8,8 +8,8 @@ use alloc::{format, vec::Vec};
 use crate::{
     diagnostic::{Diagnostic, Reporter},
     list::ModuleList,
+    name::is_space,
     parse::module::Facts,
-    text::is_space,
 };
 
 const HEADER: &[u8] = b"# Device nodes to trigger on-demand module loading.\n";

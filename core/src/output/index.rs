@@ -2,7 +2,10 @@
 
 use alloc::{borrow::Cow, format, vec::Vec};
 
-use super::{DependencyLines, Output, text::name_of};
+use super::{
+    DependencyLines, Output,
+    text::{SYMBOL_KEY, name_of},
+};
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped},
     index::{BadCharacter, IndexBuilder},
@@ -90,7 +93,7 @@ pub(crate) fn symbol_index(
 ) -> Result<Vec<u8>, Stopped> {
     let mut builder = IndexBuilder::new();
     let mut insert = |(symbol, owner): (&[u8], ModuleIndex)| {
-        let key = b"symbol:".iter().chain(symbol).copied();
+        let key = SYMBOL_KEY.iter().chain(symbol).copied();
         builder.insert(key, name_of(list, owner), owner)
     };
     // Keys are unique, so their order affects only which bad character is reported.

@@ -13,7 +13,10 @@ pub(crate) use dependencies::DependencyLines;
 pub(crate) use devname::devname;
 pub use files::{Files, IndexFiles};
 pub(crate) use index::{alias_index, builtin_alias_index, builtin_index, dependency_index, symbol_index};
-pub(crate) use text::{alias, softdep, symbols, weakdep};
+pub(crate) use text::{SYMBOL_KEY, SYMBOL_LINE, alias, softdep, symbols, weakdep};
+
+/// Suffix of the temporary names that index files have until they are complete.
+pub const TEMPORARY_SUFFIX: &str = ".depmod-new";
 
 /// One of the output files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

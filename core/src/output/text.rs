@@ -36,11 +36,16 @@ pub(crate) fn weakdep(list: &ModuleList, facts: &[Option<Facts>]) -> Vec<u8> {
     out
 }
 
+/// An index key and an alias for `symbol_request()`: this and a symbol.
+pub(crate) const SYMBOL_KEY: &[u8] = b"symbol:";
+/// The beginning of a line of `modules.symbols`: `alias ` and [`SYMBOL_KEY`].
+pub(crate) const SYMBOL_LINE: &[u8] = b"alias symbol:";
+
 /// `modules.symbols`.
 pub(crate) fn symbols(list: &ModuleList, table: &SymbolTable<'_>) -> Vec<u8> {
     let mut out = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
     for (symbol, owner) in table.owned() {
-        push_line(&mut out, [b"alias symbol:", symbol, b" ", name_of(list, owner)]);
+        push_line(&mut out, [SYMBOL_LINE, symbol, b" ", name_of(list, owner)]);
     }
     out
 }

@@ -19,4 +19,6 @@ pub use cycles::{CycleReport, report_cycles};
 pub use graph::DependencyGraph;
 pub use needs::{Resolution, resolve};
 pub use order::TopologicalOrder;
+#[cfg(feature = "answers")]
+pub(crate) use symbols::IMPLICIT;
 pub use symbols::{ModuleIndex, Provider, SymbolTable};

@@ -14,7 +14,7 @@ pub type ModuleIndex = u32;
 const BUCKETS: u32 = 2048;
 
 /// Symbols that every kernel provides implicitly.
-const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
+pub(crate) const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
 
 /// The provider of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

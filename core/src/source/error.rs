@@ -116,7 +116,7 @@ impl IoError {
     /// `Cannot allocate memory`.
     #[must_use]
     pub const fn no_memory() -> Self {
-        Self::known(NO_MEMORY, "Cannot allocate memory")
+        Self::known(NO_MEMORY, crate::limits::NO_MEMORY)
     }
 
     /// `Invalid argument`.

@@ -6,11 +6,13 @@
 mod any;
 mod error;
 mod faulty;
+mod lines;
 mod memory;
 
 pub use any::AnySource;
 pub use error::{IoError, IoErrorKind};
 pub use faulty::FaultySource;
+pub(crate) use lines::{Lines, PATH_LINE};
 pub use memory::{MemoryFile, MemorySource};
 
 use alloc::vec::Vec;

@@ -9,11 +9,8 @@ use crate::{
         kernel::KernelExports,
         module::{ExportDetail, Facts},
     },
-    resolve::ModuleIndex,
+    resolve::{IMPLICIT, ModuleIndex},
 };
-
-/// Symbols that every kernel provides without saying so.
-const IMPLICIT: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
 
 /// An export.
 #[derive(Clone, Copy, Debug)]

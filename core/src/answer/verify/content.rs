@@ -9,7 +9,7 @@ use super::FileFault;
 use crate::{
     index::{Flaw, Index, IndexError, Layout, Scratch, VERSION},
     name::{is_normal_alias, module_name, normalize_alias},
-    output::Output,
+    output::{Output, SYMBOL_LINE},
 };
 
 /// The entries of a file that could be read: lines of a text, or key and value of an index with a space between
@@ -140,7 +140,7 @@ fn is_line(output: Output, line: &[u8]) -> bool {
     match output {
         Output::Dep => first.strip_suffix(b":").is_some_and(|path| !path.is_empty()),
         Output::Alias => first == b"alias" && words().count() >= 3,
-        Output::Symbols => line.starts_with(b"alias symbol:") && words().count() >= 3,
+        Output::Symbols => line.starts_with(SYMBOL_LINE) && words().count() >= 3,
         Output::Softdep => first == b"softdep" && words().count() >= 3,
         Output::Weakdep => first == b"weakdep" && words().count() >= 3,
         Output::Devname => words().count() == 3,

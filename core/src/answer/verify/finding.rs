@@ -5,7 +5,11 @@ use core::fmt;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::{index::IndexError, output::Output, source::IoError};
+use crate::{
+    index::IndexError,
+    output::{Output, SYMBOL_KEY},
+    source::IoError,
+};
 
 /// One thing that is wrong with one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +119,7 @@ impl FileFinding {
         let (Output::Symbols | Output::SymbolsIndex) = self.file else { return None };
         let mut entries = lacks.iter().chain(extra);
         let (Some(entry), None) = (entries.next(), entries.next()) else { return None };
-        let (_, symbol) = entry.split_once_str(b"symbol:")?;
+        let (_, symbol) = entry.split_once_str(SYMBOL_KEY)?;
         symbol.split_str(b" ").next()
     }
 }

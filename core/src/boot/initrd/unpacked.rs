@@ -7,7 +7,7 @@ use crate::boot::ArchiveError;
 use crate::cpio::{ErrorKind, Members};
 #[cfg(feature = "lz4")]
 use crate::decompress::lz4;
-use crate::decompress::{Compression, PureDecoder};
+use crate::decompress::{Compression, LZ4_MAGIC, PureDecoder};
 use crate::limits::Limits;
 
 /// The archives of an initrd, decompressed if necessary.
@@ -23,7 +23,7 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"\x5d\0", "lzma"),
     (b"\x89LZO", "lzo"),
     #[cfg(not(feature = "lz4"))]
-    (b"\x02\x21\x4c\x18", "lz4"),
+    (LZ4_MAGIC, "lz4"),
 ];
 
 impl<'a> UnpackedInitrd<'a> {
@@ -86,7 +86,7 @@ fn first<'a>(
         return decoder.decode_first(format, input, limits, out).map_err(ExistingError::Decode);
     }
     #[cfg(feature = "lz4")]
-    if input.starts_with(lz4::MAGIC) {
+    if input.starts_with(LZ4_MAGIC) {
         return lz4::first(input, limits, out)
             .map_err(|cause| ExistingError::Stream { format: "lz4", cause });
     }

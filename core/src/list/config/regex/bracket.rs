@@ -1,7 +1,7 @@
 //! Bracket expressions: `[a-z]`, `[^[:digit:]_]`, `[[.-.]-/]`.
 
 use super::PatternError;
-use crate::text::character_class;
+use crate::name::character_class;
 
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

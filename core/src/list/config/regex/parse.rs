@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::text::is_space;
+use crate::name::is_space;
 
 use super::{
     PatternError, bracket,
