@@ -18,6 +18,7 @@ use bstr::{BStr, BString};
 use depmod_core::parts::{
     decompress::Decoder,
     list::{ModuleFile, ModuleList},
+    name::is_compressed_module,
     parse::module::{LoadError, Loader},
     run::{Hooks, Load},
 };
@@ -123,7 +124,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
     /// The order of loading. The loading times of compressed modules differ much (one driver is 4 % of a
     /// kernel): the largest go first, so that no thread works alone at the end.
     fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
-        if self.jobs.get() > 1 && modules.iter().any(|file| !file.path().ends_with(b".ko")) {
+        if self.jobs.get() > 1 && modules.iter().any(|file| is_compressed_module(file.path())) {
             let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
             let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
                 queue.map(|at| (at, size(at))).collect()

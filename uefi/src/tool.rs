@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use depmod_core::parts::boot::{DirectoryError, Location, locate};
 use depmod_core::parts::decompress::PureDecoder;
-use depmod_core::parts::list::ModuleList;
+use depmod_core::parts::list::{MODULE_DIRECTORY, ModuleList};
 use depmod_core::parts::run::{self, Hooks, InTurn, Load};
 use depmod_core::parts::source::AnySource;
 use depmod_core::{Diagnostic, IndexFiles, Limits, Reporter, Source};
@@ -14,8 +14,6 @@ use crate::error::{Error, Result};
 use crate::modules::ModuleStore;
 use crate::options::IndexCommand;
 use crate::shell;
-
-const MODULE_DIRECTORY: &str = "lib/modules";
 
 /// Makes the index files of one kernel version, and writes or prints them. Diagnostics go to the console.
 ///

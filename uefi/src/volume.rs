@@ -7,6 +7,7 @@ use alloc::{format, string::String, string::ToString, vec::Vec};
 use core::cell::RefCell;
 use core::fmt;
 
+use depmod_core::parts::output::TEMPORARY_SUFFIX;
 use depmod_core::{DirEntry, EntryKind, FileKind, IoError, Limits, ReadAt, Source, Stat};
 use uefi::boot::{self, ScopedProtocol};
 use uefi::data_types::Align;
@@ -18,9 +19,6 @@ use crate::error::{Doing, Error, Result};
 
 /// Bytes for the file information with the longest name of an index file.
 const INFO_ROOM: usize = 512;
-
-/// Suffix of temporary names.
-const TEMPORARY: &str = ".depmod-new";
 
 /// A volume with a file system of the firmware.
 pub struct Volume {
@@ -69,7 +67,7 @@ impl Volume {
                 writing(&path, self.open_for(&path, FileMode::CreateReadWrite, FileAttribute::DIRECTORY))?;
             }
         }
-        let temporary = |name: &str| format!("{directory}/{name}{TEMPORARY}");
+        let temporary = |name: &str| format!("{directory}/{name}{TEMPORARY_SUFFIX}");
         let write = |(name, bytes): &(&str, &[u8])| {
             let path = temporary(name);
             writing(&path, self.write_checked(&path, bytes))

@@ -67,8 +67,6 @@ impl NativeDecoder {
     }
 
     fn zstd(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        const MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
-
         if self.zstd.is_none() {
             self.zstd = DCtx::try_create();
         }
@@ -76,7 +74,7 @@ impl NativeDecoder {
         let mut rest = input;
         let mut frames = 0;
         loop {
-            let frame = rest.starts_with(MAGIC);
+            let frame = rest.starts_with(Compression::Zstd.magic());
             if !frame && !is_skippable(rest) {
                 // Data after the last frame is ignored.
                 return if frames > 0 { Ok(()) } else { Err(zstd_text("Unknown frame descriptor")) };

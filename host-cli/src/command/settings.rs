@@ -14,7 +14,7 @@ use core::num::NonZeroUsize;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use depmod_core::parts::list::config::Config;
+use depmod_core::parts::list::{MODULE_DIRECTORY, SYSTEM_DIRECTORIES, config::Config};
 use depmod_core::parts::name::PATH_MAX;
 use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
 
@@ -22,10 +22,6 @@ use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unreso
 use super::answers::Strict;
 use super::args::{Args, Color, Place};
 use crate::cache;
-
-const MODULE_DIRECTORY: &[u8] = b"lib/modules";
-/// The module roots of the running system.
-const SYSTEM_ROOTS: [&[u8]; 2] = [b"/lib/modules", b"/usr/lib/modules"];
 
 /// The environment of a run.
 #[derive(Clone, Debug)]
@@ -153,8 +149,9 @@ impl Settings {
             () => Mode::Files,
         };
         // Module directories of other systems have no default cache.
-        let is_system_directory =
-            is_default && SYSTEM_ROOTS.contains(&&*target.module_root) && !target.version.contains(&b'/');
+        let is_system_directory = is_default
+            && SYSTEM_DIRECTORIES.iter().any(|root| root.as_bytes() == target.module_root)
+            && !target.version.contains(&b'/');
         let cache = match args.cache {
             // A few files are read fast without a cache, and must not displace the other modules in it.
             _ if args.no_cache || mode == Mode::Files => None,
@@ -258,7 +255,7 @@ impl Target {
         };
         let module_directory = match &place.moduledir {
             Some(dir) => after_slashes(dir.as_bytes()),
-            None => MODULE_DIRECTORY,
+            None => MODULE_DIRECTORY.as_bytes(),
         };
         let module_root = [&base, module_directory].join(&b'/');
         let directory = |root: &[u8]| {

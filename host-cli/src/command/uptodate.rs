@@ -5,7 +5,6 @@
 //! parent directory is not followed.
 
 use depmod_core::parts::list::{Walk, WalkError};
-use depmod_core::parts::name::PATH_MAX;
 use depmod_core::{Diagnostic, Limits, Reporter};
 use rustix::fs::Stat;
 
@@ -16,7 +15,7 @@ use crate::source::{Directories, io_error};
 pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut dyn Reporter) -> bool {
     let directories = Directories::default();
     let mut walk = match Walk::new(dirname, &directories, limits) {
-        Ok(walk) => walk.path_max(PATH_MAX - 1),
+        Ok(walk) => walk.with_path_limit(),
         Err(WalkError { path, cause }) => {
             reporter.report(Diagnostic::OpenDirectory { path, cause });
             return false;

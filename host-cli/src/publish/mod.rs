@@ -171,13 +171,10 @@ impl Publisher {
         temporaries.touch_unchanged()?;
         swaps.keep();
         drop(temporaries);
-        match rustix::fs::fsync(&self.dir) {
-            // Some file systems cannot sync directories.
-            Ok(()) | Err(Errno::INVAL) => Ok(()),
-            Err(error) => {
-                Err(Diagnostic::SyncDirectory { path: self.path.as_slice().into(), cause: io_error(error) })
-            }
-        }
+        new_file::sync_directory(&self.dir).map_err(|error| Diagnostic::SyncDirectory {
+            path: self.path.as_slice().into(),
+            cause: io_error(error),
+        })
     }
 }
 

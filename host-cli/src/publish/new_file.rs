@@ -7,11 +7,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use depmod_core::parts::output::TEMPORARY_SUFFIX;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-/// Suffix of temporary names.
-const SUFFIX: &str = ".depmod-new";
 /// Number of names to try.
 const ATTEMPTS: u32 = 1000;
 /// Access for the owner only.
@@ -83,12 +82,13 @@ impl Drop for NewFile<'_> {
 pub(super) fn temporary_name(name: &[u8], attempt: u32) -> Vec<u8> {
     let process = rustix::process::getpid().as_raw_nonzero().get();
     let number = i64::from(process) + (i64::from(attempt) << 22);
-    [b".", name, format!(".{number}{SUFFIX}").as_bytes()].concat()
+    [b".", name, format!(".{number}{TEMPORARY_SUFFIX}").as_bytes()].concat()
 }
 
 /// Whether this is a [`temporary_name`] of one of `modules.*`.
 pub(super) fn is_temporary(name: &[u8]) -> bool {
-    let middle = name.strip_prefix(b".modules.").and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    let middle =
+        name.strip_prefix(b".modules.").and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
     let process = middle.and_then(|middle| middle.rsplit(|&byte| byte == b'.').next());
     middle != process && process.is_some_and(|id| !id.is_empty() && id.iter().all(u8::is_ascii_digit))
 }
@@ -108,7 +108,16 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.write(bytes)?;
     new.file().sync_all()?;
     new.rename(name)?;
-    Ok(rustix::fs::fsync(&dir)?)
+    Ok(sync_directory(&dir)?)
+}
+
+/// Makes renames in a directory permanent.
+pub(super) fn sync_directory(dir: &OwnedFd) -> Result<(), Errno> {
+    match rustix::fs::fsync(dir) {
+        // Some file systems cannot sync directories.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
