@@ -18,7 +18,7 @@ use crate::threads::{Threads, build_beside};
 
 /// Receives the progress of reading modules.
 pub trait Progress: Sync {
-    /// This many modules are to be read.
+    /// Reading begins, of this number of modules.
     fn begin(&self, modules: usize);
     /// One module has been read.
     fn step(&self);
@@ -33,8 +33,8 @@ impl Progress for () {
     fn end(&self) {}
 }
 
-/// Told what was found and loaded, before anything is made of it: the list, every file that was found (also those
-/// that another one of their name keeps out of the list), and what loading the modules of the list gave, with
+/// Receives the results of listing and loading before they are used: the module list, all found files (including
+/// those that another file of the same module name hides), and the result of loading each module of the list, with
 /// details.
 #[cfg(feature = "answers")]
 pub type Inspect<'i> = dyn Fn(&ModuleList, &[ModuleFile], &[Load]) + 'i;
@@ -79,7 +79,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Has what was loaded looked at. Every module is then read, whatever the cache knows.
+    /// Inspects the loaded modules. Every module is then read, without the cache.
     #[cfg(feature = "answers")]
     #[must_use]
     pub fn inspect(self, inspect: &'r Inspect<'r>) -> Self {
@@ -230,7 +230,7 @@ struct OnDisk<'r> {
     cache: Option<Cache>,
     /// Links were reported.
     linked: bool,
-    /// Every file that was found, where somebody wants to know.
+    /// All found files, for [`Run::inspect`].
     #[cfg(feature = "answers")]
     found: Vec<ModuleFile>,
 }

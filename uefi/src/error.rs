@@ -106,7 +106,7 @@ impl fmt::Display for Error {
             Self::Directory(error) => error.fmt(f),
             Self::ModuleInitrd(error) => error.fmt(f),
             Self::Stopped(stopped) => stopped.fmt(f),
-            Self::NoOutput(path) => write!(f, "say with -o where index files for {path} shall go"),
+            Self::NoOutput(path) => write!(f, "-o must name the output directory for {path}"),
             Self::Write { path, status } => write!(f, "cannot write {path}: {status}"),
             Self::Volume(name) => write!(f, "no volume {name}:"),
             Self::InitrdProvider => f.write_str("another program provides an initrd already"),

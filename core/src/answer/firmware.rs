@@ -1,7 +1,7 @@
-//! Firmware files that modules ask for, found or missing.
+//! Firmware files of modules, found or missing.
 //!
-//! A module's `.modinfo` names them as the kernel asks for them; some name a whole family with a glob. The kernel
-//! looks in `updates` of the running version first, and takes a compressed file where there is no plain one:
+//! A module's `.modinfo` has their names; a glob names a family. The kernel searches `updates` and directories of
+//! the running version first, and reads a compressed file in place of a missing plain one:
 //!
 //! ```text
 //! firmware=rtl_nic/rtl8153a-2.fw     /lib/firmware/rtl_nic/rtl8153a-2.fw.zst
@@ -17,14 +17,14 @@ use crate::{
     source::{FileKind, Source},
 };
 
-/// What may stand behind a name; the kernel tries them in this order.
+/// Suffixes of names, in the order of the kernel's attempts.
 const SUFFIXES: [&[u8]; 3] = [b"", b".zst", b".xz"];
 
-/// Where firmware of one kernel version lies.
+/// The firmware directories of one kernel version.
 #[derive(Debug)]
 pub struct FirmwareDirectories<'s, S> {
     source: &'s S,
-    /// Each with its place below the root directory.
+    /// Each with its path below the root directory.
     directories: Vec<(BString, BString)>,
 }
 
@@ -35,12 +35,12 @@ pub struct FirmwareFile {
     pub path: BString,
     /// Its path in a system's root directory: `lib/firmware/…`.
     pub place: BString,
-    /// Bytes; where the path is a link, of what it leads to.
+    /// Size in bytes, with links followed.
     pub size: u64,
 }
 
 impl<'s, S: Source> FirmwareDirectories<'s, S> {
-    /// Looks below a root directory, which is given without a slash at its end.
+    /// The directories below a root, which has no trailing slash.
     pub fn new(source: &'s S, root: &[u8], version: &[u8]) -> Self {
         let mut directories = Vec::new();
         for (real, place) in [("lib/firmware", "lib/firmware"), ("usr/lib/firmware", "lib/firmware")] {
@@ -53,7 +53,7 @@ impl<'s, S: Source> FirmwareDirectories<'s, S> {
         Self { source, directories }
     }
 
-    /// The files of a name, none if it is missing. A glob gives all that fit, in byte order.
+    /// The files of a name, none if it is missing. A glob gives all matches, in byte order.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Vec<FirmwareFile> {
         let is_strange = |part: &[u8]| part.is_empty() || part == b"." || part == b"..";
@@ -83,7 +83,7 @@ impl<'s, S: Source> FirmwareDirectories<'s, S> {
     fn find_glob(&self, name: &[u8]) -> Vec<FirmwareFile> {
         let mut found: Vec<FirmwareFile> = Vec::new();
         for (real, place) in &self.directories {
-            // Paths below the directory that fit so far.
+            // Matching paths below the directory, component by component.
             let mut paths: Vec<Vec<u8>> = [Vec::new()].into();
             let mut parts = name.split(|&b| b == b'/').peekable();
             while let Some(part) = parts.next() {

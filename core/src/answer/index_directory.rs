@@ -1,4 +1,4 @@
-//! The index files of a module directory, each read when it is first asked for.
+//! The index files of a module directory, each read on first use.
 
 use alloc::vec::Vec;
 use core::{cell::OnceCell, fmt};
@@ -13,7 +13,7 @@ use crate::{
     source::{IoError, IoErrorKind, Source},
 };
 
-/// What planning reads, in the order in which it is looked at.
+/// The files for planning, in the order of reading.
 const PLANNED_WITH: [Output; 7] = [
     Output::DepIndex,
     Output::AliasIndex,
@@ -24,12 +24,12 @@ const PLANNED_WITH: [Output; 7] = [
     Output::Weakdep,
 ];
 
-/// Without these, a kernel has less to tell: old ones list no built-in modules, old kmods make no `modules.weakdep`.
+/// Optional files: old kernels list no built-in modules, old releases of kmod make no `modules.weakdep`.
 const OPTIONAL: [Output; 4] =
     [Output::BuiltinIndex, Output::BuiltinAliasIndex, Output::Softdep, Output::Weakdep];
 
-/// Index files below a directory. An index is looked at as a whole before it is used: what is broken in it is an
-/// error, whether or not a question leads there.
+/// Index files below a directory. An index is checked completely before its first use: any damage is an error,
+/// even if no query reaches it.
 #[derive(Debug)]
 pub struct IndexDirectory<'s, S> {
     source: &'s S,
@@ -38,29 +38,29 @@ pub struct IndexDirectory<'s, S> {
     files: [OnceCell<Result<Vec<u8>, IndexFault>>; Output::ALL.len()],
 }
 
-/// Why an index file is of no use.
+/// An unusable index file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexFileError {
     /// The directory.
     pub directory: BString,
     /// The file.
     pub output: Output,
-    /// Why.
+    /// The reason.
     pub fault: IndexFault,
 }
 
-/// What is wrong with an index file.
+/// The reasons for which an index file is unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexFault {
-    /// It cannot be read.
+    /// The file is unreadable.
     Read(IoError),
-    /// It is broken.
+    /// The index is corrupt.
     Corrupt(IndexError),
 }
 
 impl IndexFileError {
-    /// Whether the file is not there at all.
+    /// Whether the file does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(&self.fault, IndexFault::Read(error) if error.kind() == IoErrorKind::NotFound)
@@ -92,10 +92,10 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
         Self { source, directory: directory.into(), limits, files: Default::default() }
     }
 
-    /// The content of a file; of one that may be missing, nothing.
+    /// The content of a file; empty for a missing optional file.
     ///
     /// # Errors
-    /// When it cannot be read, or is a broken index.
+    /// When it is unreadable, or a corrupt index.
     pub fn file(&self, output: Output) -> Result<&[u8], IndexFileError> {
         let error = |fault| IndexFileError { directory: self.directory.clone(), output, fault };
         let Some(cell) = Output::ALL.into_iter().zip(&self.files).find(|(other, _)| *other == output) else {
@@ -104,7 +104,7 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
         cell.1.get_or_init(|| self.read(output)).as_deref().map_err(|fault| error(fault.clone()))
     }
 
-    /// An index; none where it may be missing and is.
+    /// An index; `None` for a missing optional one.
     ///
     /// # Errors
     /// As [`Self::file`].
@@ -117,7 +117,7 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
         index.map_err(|error| self.corrupt(output, error))
     }
 
-    /// All that planning reads.
+    /// All files for planning.
     ///
     /// # Errors
     /// As [`Self::file`].
@@ -126,7 +126,7 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
             self.file(output)?;
         }
         let lookup = Lookup::new(|output| self.file(output).unwrap_or_default());
-        // The headers have been read.
+        // The headers have been checked.
         lookup
             .map(|lookup| lookup.steps(self.limits.steps))
             .map_err(|error| self.corrupt(Output::DepIndex, error))

@@ -1,7 +1,7 @@
-//! Where the symbols of a kernel are to be had without asking anybody.
+//! Search for the exported symbols of a kernel.
 //!
-//! The image that the machine boots knows them best. It is looked for below the base directory, then in the module
-//! directory; after it, the files that distributions ship beside:
+//! The kernel image is the best source, first below the base directory, then in the module directory. Files of
+//! distributions follow:
 //!
 //! | | |
 //! |---|---|
@@ -24,10 +24,10 @@ use crate::{
     source::{IoErrorKind, Source},
 };
 
-/// The kernel that is meant.
+/// The kernel to search for.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelPlace<'p> {
-    /// The base directory, as `-b` names it; empty for the root.
+    /// The base directory, as with `-b`; empty for the root.
     pub base: &'p [u8],
     /// The module directory.
     pub directory: &'p [u8],
@@ -35,12 +35,12 @@ pub struct KernelPlace<'p> {
     pub version: &'p [u8],
 }
 
-/// A file that exports can be read from.
+/// A file with exported symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportsFile {
     /// A kernel image.
     Image(BString),
-    /// A `Module.symvers`, perhaps compressed.
+    /// A `Module.symvers`, plain or compressed.
     Symvers(BString),
     /// A `System.map`.
     SystemMap(BString),
@@ -55,7 +55,7 @@ impl ExportsFile {
         }
     }
 
-    /// What kind of file it is: `image`, `symvers`, `system-map`.
+    /// The kind of file: `image`, `symvers`, `system-map`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -66,16 +66,16 @@ impl ExportsFile {
     }
 }
 
-/// What was found.
+/// The result of the search.
 #[derive(Clone, Debug, Default)]
 pub struct FoundExports {
-    /// The exports, and where they are from.
+    /// The exports, and their file.
     pub exports: Option<(KernelExports, ExportsFile)>,
-    /// Files that are there and do not tell, and why.
+    /// Existing files without usable exports, and the reasons.
     pub refused: Vec<(ExportsFile, String)>,
 }
 
-/// Finds what a kernel exports; a file that was named stands for all others.
+/// Finds the exports of a kernel; a named file is the only candidate.
 pub fn find_kernel_exports<S: Source>(
     source: &S,
     place: KernelPlace<'_>,
@@ -125,7 +125,7 @@ fn candidates(place: KernelPlace<'_>) -> Vec<ExportsFile> {
     files
 }
 
-/// `None` if there is no such file; one that was named must be there.
+/// Reads a candidate; `None` if it does not exist. A named file must exist.
 fn read<S: Source>(
     source: &S,
     file: &ExportsFile,
@@ -166,7 +166,7 @@ fn read<S: Source>(
     .map(Some)
 }
 
-/// Why a `System.map` such as Debian's is of no use.
+/// The reason for rejecting placeholders such as Debian's `System.map`.
 pub(crate) const PLACEHOLDER: &str =
     "it names no exported symbol; it is a placeholder for the real System.map";
 

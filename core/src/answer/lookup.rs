@@ -32,7 +32,7 @@ pub struct Lookup<'a> {
     config: Option<Configured<'a>>,
 }
 
-/// What `modprobe.d` says, and its soft dependencies: patterns of names with their lines.
+/// `modprobe.d`, and its soft dependencies: patterns of names with their lines.
 #[cfg(feature = "answers")]
 #[derive(Clone, Debug)]
 struct Configured<'a> {
@@ -136,7 +136,7 @@ impl<'a> Lookup<'a> {
         self.blacklist.contains(name.as_bstr())
     }
 
-    /// The command that runs in place of loading this module. One with soft dependencies has none.
+    /// The command in place of loading this module; never with soft dependencies.
     #[cfg(feature = "answers")]
     pub(super) fn install_command(&self, name: &[u8]) -> Option<&'a BString> {
         let command = self.config.as_ref()?.config.install_command(name)?;
@@ -216,7 +216,7 @@ impl<'a> Lookup<'a> {
         Ok(Some(DepLine { path, needs }))
     }
 
-    /// What `modprobe.d` has for a normalised name or alias.
+    /// The result of `modprobe.d` for a normalised name or alias.
     #[cfg(feature = "answers")]
     fn find_configured(&self, query: &BString) -> Option<Found> {
         let config = self.config.as_ref()?.config;

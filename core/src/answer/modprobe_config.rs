@@ -4,20 +4,20 @@
 //! # /etc/modprobe.d/site.conf
 //! alias net-pf-10 off                     # another name; patterns may have wildcards
 //! blacklist nouveau                       # aliases do not lead to it
-//! softdep snd_hda_intel post: snd_pcsp    # as in a module, and before what modules say
+//! softdep snd_hda_intel post: snd_pcsp    # as in a module; takes precedence over modules
 //! weakdep ahci raid456
 //! install floppy /bin/false               # a command in place of loading
 //! ```
 //!
 //! Files are found and their lines are read as with `depmod.d`: sorted by base name, of several with one base name the
-//! first counts. What `modprobe` of kmod 34.2 makes of the lines, as tests show:
+//! first counts. The behaviour of `modprobe` of kmod 34.2, according to tests:
 //!
-//! * an alias stands for all modules whose `alias` lines fit, in their order and with repeats, and no name, index or
-//!   other source is asked then. What it stands for is a name and no alias again;
-//! * a name that has nothing but an `install` or `remove` command is known, too;
+//! * an alias stands for the modules of all matching `alias` lines, in order and with repeats; names and indexes are
+//!   then not searched. These modules are names, not aliases;
+//! * a name with only an `install` or `remove` command exists, too;
 //! * `softdep` names modules by a pattern, `blacklist` by the name itself, `install` by a pattern;
 //! * a module with any soft dependency is never loaded by its `install` command;
-//! * `options` are for loading alone, and passed over here, as are commands of `depmod.d`: one directory may hold both.
+//! * `options` do not affect planning and are ignored, as are commands of `depmod.d`, which may share a directory.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
@@ -39,7 +39,7 @@ use crate::{
     source::Source,
 };
 
-/// Commands of `depmod.d`, and those of old.
+/// Commands of `depmod.d`, and obsolete ones.
 const OTHERS: [&[u8]; 7] =
     [b"search", b"override", b"external", b"exclude", b"make_map_files", b"include", b"config"];
 
@@ -47,7 +47,7 @@ const OTHERS: [&[u8]; 7] =
 const COMMANDS: [&[u8]; 7] =
     [b"alias", b"blacklist", b"install", b"options", b"remove", b"softdep", b"weakdep"];
 
-/// What `modprobe.d` says.
+/// The content of `modprobe.d`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModprobeConfig {
     aliases: Vec<Line>,
@@ -72,7 +72,7 @@ impl Line {
 }
 
 impl ModprobeConfig {
-    /// Where `modprobe` looks when it is told nothing else; earlier directories mask later ones.
+    /// The default directories of `modprobe`; earlier directories mask later ones.
     pub const PATHS: &[&[u8]] = &[
         b"/etc/modprobe.d",
         b"/run/modprobe.d",
@@ -112,7 +112,7 @@ impl ModprobeConfig {
         Ok(config)
     }
 
-    /// Takes what a kernel's command line says: `modprobe.blacklist=NAME,NAME`.
+    /// Adds options of a kernel's command line: `modprobe.blacklist=NAME,NAME`.
     pub fn add_kernel_options(&mut self, options: &[u8]) {
         for option in options.split(u8::is_ascii_whitespace) {
             let option = option.trim_with(|c| c == '"');
@@ -139,7 +139,7 @@ impl ModprobeConfig {
         }
     }
 
-    /// `None` if there is no such command, or too few words.
+    /// Applies a line; `None` for an unknown command or too few words.
     fn obey(&mut self, command: &[u8], rest: &[u8]) -> Option<()> {
         let (name, rest) = first_word(rest);
         let name = normal(name)?;
@@ -165,7 +165,7 @@ impl ModprobeConfig {
         Some(())
     }
 
-    /// What an alias stands for here: names, in order and with repeats. The query is normalised.
+    /// The names for an alias, in order and with repeats. The query is normalised.
     pub fn aliases<'c>(&'c self, query: &'c [u8]) -> impl Iterator<Item = &'c BString> {
         self.aliases.iter().filter(|line| line.fits(query)).map(|line| &line.value)
     }
@@ -176,7 +176,7 @@ impl ModprobeConfig {
         self.installs.iter().chain(&self.removes).any(|line| line.pattern == name)
     }
 
-    /// The command to run in place of loading this module; what it does cannot be known.
+    /// The command in place of loading this module; its effect is unknown.
     #[must_use]
     pub fn install_command(&self, name: &[u8]) -> Option<&BString> {
         self.installs.iter().find(|line| line.fits(name)).map(|line| &line.value)
@@ -205,7 +205,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(is_blank).filter(|word| !word.is_empty())
 }
 
-/// The first word, and what comes after the blanks behind it.
+/// The first word, and the rest after its blanks.
 fn first_word(text: &[u8]) -> (&[u8], &[u8]) {
     let skip = |text: &[u8]| text.iter().take_while(|byte| is_blank(byte)).count();
     let (_, text) = text.split_at_checked(skip(text)).unwrap_or_default();

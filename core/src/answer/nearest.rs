@@ -1,4 +1,4 @@
-//! What somebody may have meant.
+//! Suggestions for misspelt names.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -6,7 +6,7 @@ use bstr::BString;
 
 use crate::index::{Index, IndexError, Scratch};
 
-/// Bytes of a longer word are not compared: nobody mistypes those.
+/// Limit on the length of compared words, in bytes; longer ones are not typed by hand.
 const LONGEST: usize = 64;
 
 /// Keys of indexes that are close to a word, the closest first, at most `most`. Patterns are no names.
@@ -55,8 +55,8 @@ fn normal(byte: &u8) -> u8 {
     }
 }
 
-/// How many slips of the keyboard are between two words: a byte too many, too few, another, or two swapped. `None`
-/// if there are too many for a slip. What goes on behind the whole word is near, too.
+/// The edit distance of two words: inserted, missing, replaced and swapped bytes. `None` above the limit for a
+/// typing error. Words that begin with the whole query are close, too.
 fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
     let most = query.len().wrapping_div(3).clamp(1, 3);
     if query.len() >= 3 && name.starts_with(query) && name.len() > query.len() {

@@ -25,19 +25,19 @@ pub fn plan(lookup: &Lookup<'_>, requests: &[Request]) -> Result<LoadOrder, Inde
     Ok(planner.run(requests)?.order)
 }
 
-/// What may be done in more than one way.
+/// Variants of planning.
 #[cfg(feature = "answers")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// How many softdep lines of a module count for loading; what stands in others is carried along.
+    /// Number of softdep lines of a module that are loaded; modules of further lines are carried along.
     pub(super) soft_lines: usize,
     /// Whether weak dependencies are carried along.
     pub(super) weak: bool,
-    /// Whether a blacklist stands against soft dependencies, too; in `modprobe` it does not.
+    /// Whether a blacklist also applies to soft dependencies; in `modprobe` it does not.
     pub(super) blacklist_soft: bool,
 }
 
-/// A load order by other rules, and the answer to each name and alias that was asked for on the way.
+/// A load order by these rules, and the result of each lookup of a name or alias.
 ///
 /// # Errors
 /// As [`plan`].
@@ -51,7 +51,7 @@ pub(super) fn plan_by(
     Ok((planner.order, planner.answers))
 }
 
-/// Who answers to a name, an alias or a glob.
+/// The modules for a name, an alias or a glob.
 pub(super) fn find(lookup: &Lookup<'_>, query: &[u8]) -> Result<Found, IndexError> {
     let is_glob = query.iter().any(|b| b"*?[".contains(b));
     if is_glob { lookup.find_glob(query) } else { lookup.find(query) }

@@ -1,4 +1,4 @@
-//! What `modprobe --resolve-alias` finds, for many queries.
+//! Lookups as with `modprobe --resolve-alias`, for many queries.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::{
     source::Source,
 };
 
-/// Resolves names and aliases, with memory that is used again. An index is read when the first query needs it.
+/// Resolves names and aliases with reused memory. An index is read for the first query that needs it.
 #[derive(Debug)]
 pub struct Resolver<'a, S> {
     files: &'a IndexDirectory<'a, S>,
@@ -43,16 +43,16 @@ impl<'a, S: Source> Resolver<'a, S> {
         }
     }
 
-    /// Calls `found` for each name that a query stands for, in `modprobe`'s order and with its repeats, and gives
-    /// their number. The first of these that has an answer counts:
+    /// Calls `found` for each resulting name, in `modprobe`'s order and with its repeats; returns their number.
+    /// The first of these with a result counts:
     ///
     /// 1. aliases of the configuration, then names with a command there;
     /// 2. the module of that name;
-    /// 3. modules with a fitting alias, or with `symbol:` in front, those that provide the symbol;
-    /// 4. what is built in, by alias, then by name.
+    /// 3. modules with a matching alias, or for `symbol:NAME` the provider of the symbol;
+    /// 4. built-in modules, by alias, then by name.
     ///
     /// # Errors
-    /// When an index that is needed cannot be read, or is broken.
+    /// When a needed index cannot be read, or is corrupt.
     pub fn resolve(&mut self, query: &[u8], mut found: impl FnMut(&[u8])) -> Result<usize, IndexFileError> {
         let Ok(bytes) = normalize_alias(query) else { return Ok(0) };
         let mut query = core::mem::take(&mut self.query);

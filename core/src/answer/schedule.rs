@@ -1,13 +1,13 @@
-//! A load order with all reasons, and in waves that may load in parallel.
+//! A load order with all reasons, in waves that can load in parallel.
 //!
 //! ```text
 //! wave 0   scsi_common   usb_common        need nothing
-//! wave 1   scsi_mod      usbcore           need what wave 0 has
+//! wave 1   scsi_mod      usbcore           need modules of wave 0
 //! wave 2   usb_storage                     needs scsi_mod and usbcore
 //! ```
 //!
-//! A module's wave is the first in which all is loaded that must be loaded before it: what it needs, and the soft
-//! dependencies on either side. Soft dependencies that go round in circles count where the load order has them so.
+//! The wave of a module is the one after the last wave of its dependencies, including soft dependencies in both
+//! directions. Of cyclic soft dependencies, those count that agree with the load order.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -25,16 +25,16 @@ use super::{
 };
 use crate::{index::IndexError, name::module_name};
 
-/// What to load, when, and why.
+/// Modules to load, their waves, and the reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schedule {
-    /// Those to load in loading order, then those that are carried along.
+    /// Modules to load in load order, then modules that are carried along.
     pub modules: Vec<ScheduledModule>,
     /// Requests and dependencies that add no module, in order.
     pub unplanned: Vec<Unplanned>,
-    /// Modules and other names with a command in `modprobe.d` that runs in place of loading them. What it does
-    /// cannot be known; the modules are planned as if there were none.
+    /// Modules and other names with an `install` command in `modprobe.d`. Its effect is unknown, so the plan
+    /// ignores it.
     pub commands: Vec<InstallCommand>,
     /// The number of waves.
     pub waves: usize,
@@ -48,13 +48,13 @@ pub struct ScheduledModule {
     pub name: BString,
     /// As in `modules.dep`: relative to the module directory, or absolute.
     pub path: BString,
-    /// When it is loaded, from 0 on; `None` if it is just there when the kernel asks for it.
+    /// Its wave, from 0; `None` if it is carried along.
     pub wave: Option<usize>,
-    /// All reasons: requests, modules that need it themselves and not through another, soft and weak dependencies.
+    /// All reasons: requests, modules that need it directly, soft and weak dependencies.
     pub reasons: Vec<Reason>,
 }
 
-/// A command that runs in place of loading.
+/// A command in place of loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallCommand {
     /// The module.
@@ -64,7 +64,7 @@ pub struct InstallCommand {
 }
 
 impl Schedule {
-    /// The same as a plain load order.
+    /// As a plain load order.
     #[must_use]
     pub fn load_order(&self) -> LoadOrder {
         let module = |module: &ScheduledModule| PlannedModule {
@@ -77,8 +77,8 @@ impl Schedule {
     }
 }
 
-/// Plans as `modprobe` loads, but with every softdep line of a module; with `weak`, weak dependencies are carried
-/// along.
+/// Plans in `modprobe`'s order, but with every softdep line of a module. With `weak`, weak dependencies are
+/// carried along.
 ///
 /// # Errors
 /// When an index is corrupt, or a search in it takes too long.
@@ -95,7 +95,7 @@ pub fn schedule(lookup: &Lookup<'_>, requests: &[Request], weak: bool) -> Result
     Ok(scheduler.finish(order))
 }
 
-/// Names that may have been meant by one that nothing answers to, the closest first.
+/// Names close to a query without a result, the closest first.
 ///
 /// # Errors
 /// When an index is corrupt.
@@ -108,7 +108,7 @@ struct Scheduler<'l, 'a> {
     answers: BTreeMap<BString, Found>,
     places: BTreeMap<BString, usize>,
     reasons: Vec<Vec<Reason>>,
-    /// What must be loaded before each module.
+    /// Predecessors of each module.
     before: Vec<Vec<usize>>,
 }
 
@@ -121,7 +121,7 @@ impl Scheduler<'_, '_> {
         }
     }
 
-    /// The planned modules that a name or alias stands for.
+    /// The planned modules for a name or alias.
     fn places_of(&self, query: &[u8]) -> Vec<usize> {
         let names = self.answers.get(query.as_bstr()).map_or(&[][..], Found::modules);
         names.iter().filter_map(|name| self.places.get(name).copied()).collect()
@@ -139,7 +139,7 @@ impl Scheduler<'_, '_> {
         }
     }
 
-    /// What modules need. `modules.dep` has all of it; what is needed through another is left out of the reasons.
+    /// Hard dependencies. `modules.dep` lists all of them; indirect ones are not reasons.
     fn needed(&mut self, order: &LoadOrder) -> Result<(), IndexError> {
         let mut needs: Vec<BTreeSet<usize>> = Vec::with_capacity(order.modules.len());
         for module in &order.modules {
@@ -192,7 +192,7 @@ impl Scheduler<'_, '_> {
     fn finish(self, order: LoadOrder) -> Schedule {
         let mut waves: Vec<Option<usize>> = Vec::with_capacity(order.modules.len());
         for (module, before) in order.modules.iter().zip(&self.before) {
-            // Only what stands in front of it has a wave already.
+            // Only modules before this one have a wave.
             let last = before.iter().filter_map(|at| waves.get(*at).copied().flatten()).max();
             let wave = last.map_or(0, |last| last.saturating_add(1));
             waves.push(module.load.then_some(wave));

@@ -5,31 +5,31 @@ use core::fmt;
 
 use bstr::BString;
 
-/// Kinds of changes, what hurts most first.
+/// Kinds of changes, the most serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ChangeKind {
-    /// A device has no driver any more.
+    /// A device has no driver in the second kernel.
     DriverLost,
-    /// Some of the devices that a pattern stood for have none any more.
+    /// Some devices of a pattern have no driver in the second kernel.
     DriverNarrowed,
-    /// Another alias leads nowhere any more.
+    /// Another alias has no module in the second kernel.
     AliasLost,
     /// A module is gone.
     ModuleLost,
     /// A module is new.
     ModuleGained,
-    /// A module lies in another place.
+    /// A module has another path.
     ModuleMoved,
-    /// A module is built into the kernel now.
+    /// A module is built in.
     BecameBuiltin,
-    /// What was built in is a module now.
+    /// A built-in module is a loadable one.
     BecameModule,
-    /// What was built in is gone.
+    /// A built-in module is gone.
     BuiltinLost,
-    /// Something new is built in.
+    /// A built-in module is new.
     BuiltinGained,
-    /// No module provides a symbol any more.
+    /// A symbol has no provider.
     SymbolLost,
     /// A symbol is new.
     SymbolGained,
@@ -37,12 +37,12 @@ pub enum ChangeKind {
     SymbolMoved,
     /// A symbol has another version.
     SymbolVersion,
-    /// A module needs others.
+    /// A module has other dependencies.
     Dependencies,
 }
 
 impl ChangeKind {
-    /// One word, for programs.
+    /// The kind as one word, for programs.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -64,13 +64,13 @@ impl ChangeKind {
         }
     }
 
-    /// A heading for many of them.
+    /// The heading of a list.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
             Self::DriverLost => "devices that lose their driver",
             Self::DriverNarrowed => "devices of which only some keep a driver",
-            Self::AliasLost => "other aliases that lead nowhere",
+            Self::AliasLost => "other aliases without a module",
             Self::ModuleLost => "modules lost",
             Self::ModuleGained => "modules gained",
             Self::ModuleMoved => "modules moved",
@@ -91,57 +91,57 @@ impl ChangeKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// An alias that leads nowhere any more, or no longer as far.
+    /// An alias without a module, or with fewer devices.
     Alias {
         /// [`ChangeKind::DriverLost`], [`ChangeKind::DriverNarrowed`] or [`ChangeKind::AliasLost`].
         kind: ChangeKind,
         /// The alias.
         pattern: BString,
-        /// The modules that it led to.
+        /// Its modules in the first kernel.
         modules: Vec<BString>,
-        /// Where the first of them lies; empty if it is built in.
+        /// The path of the first one; empty if it is built in.
         path: BString,
     },
-    /// A module that came, went, or changed between module and built in.
+    /// A new, removed, or newly built-in or loadable module.
     Module {
-        /// Which of these.
+        /// The kind.
         kind: ChangeKind,
         /// Its name.
         name: BString,
-        /// Its file; empty if it has none on either side.
+        /// Its path; empty if it is built in.
         path: BString,
     },
-    /// A module in another place.
+    /// A module with another path.
     Moved {
         /// Its name.
         name: BString,
-        /// Its file on the first side.
+        /// Its path in the first kernel.
         from: BString,
-        /// Its file on the second side.
+        /// Its path in the second kernel.
         to: BString,
     },
-    /// A symbol that came, went, or has another owner or version.
+    /// A new or removed symbol, or one with another provider or version.
     Symbol {
-        /// Which of these.
+        /// The kind.
         kind: ChangeKind,
         /// The symbol.
         symbol: BString,
-        /// The module that provides it, on the first side if it does there.
+        /// Its provider, in the first kernel if there is one.
         module: BString,
-        /// Its file.
+        /// The provider's path.
         path: BString,
-        /// What it was and is: modules or versions.
+        /// Former and present provider or version.
         change: Option<(BString, BString)>,
     },
     /// A module that needs others.
     Dependencies {
         /// Its name.
         name: BString,
-        /// Its file on the second side.
+        /// Its path in the second kernel.
         path: BString,
-        /// What it needs besides.
+        /// Additional dependencies.
         added: Vec<BString>,
-        /// What it does not need any more.
+        /// Removed dependencies.
         removed: Vec<BString>,
     },
 }
@@ -157,7 +157,7 @@ impl Change {
         }
     }
 
-    /// The module that it is about.
+    /// The module concerned.
     #[must_use]
     pub fn module(&self) -> &[u8] {
         match self {
@@ -167,7 +167,7 @@ impl Change {
         }
     }
 
-    /// The file of that module.
+    /// The path of that module.
     #[must_use]
     pub fn path(&self) -> &[u8] {
         match self {
@@ -179,7 +179,7 @@ impl Change {
         }
     }
 
-    /// The part of the kernel that it belongs to: the directory below `kernel`, and of drivers the one below that.
+    /// The subsystem: the directory below `kernel`, for drivers with the directory below `drivers`.
     ///
     /// `kernel/drivers/net/ethernet/intel/e1000e/e1000e.ko` belongs to `drivers/net`.
     #[must_use]
@@ -198,7 +198,7 @@ impl Change {
     }
 }
 
-/// What changed, without its kind.
+/// The change without its kind.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn shown(text: &[u8]) -> core::slice::EscapeAscii<'_> {

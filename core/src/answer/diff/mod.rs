@@ -1,7 +1,7 @@
-//! What changed between two kernels, or two states of one.
+//! Comparison of two kernels, or of two states of one.
 //!
-//! A device loses its driver if an alias of the first side led to a module or to what is built in, and nothing of the
-//! second side matches it. Everything is told from index files; versions of symbols only where modules were read.
+//! A device loses its driver if an alias of the first kernel has a module, built in or not, and no alias of the
+//! second kernel matches it. Index files suffice for all but versions of symbols, which only modules contain.
 //!
 //! ```
 //! # #[cfg(all(feature = "alloc", feature = "answers"))] {
@@ -34,7 +34,7 @@ use bstr::BString;
 use self::side::Module;
 use crate::{index::IndexError, name::stem_end};
 
-/// All changes from one side to the other: what hurts most first, and of one kind in the order of names.
+/// All changes, the most serious kinds first, each kind in the order of names.
 ///
 /// # Errors
 /// When an index is corrupt, or a search in it takes too long.
@@ -52,7 +52,7 @@ fn aliases(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, IndexError> {
     let mut seen: BTreeSet<&BString> = BTreeSet::new();
     let (modular, builtin) = (&old.aliases.by_pattern, &old.builtin_aliases.by_pattern);
     for (pattern, modules) in modular.iter().chain(builtin) {
-        // Many kernels record no device aliases of what is built in.
+        // Many kernels record no device aliases of built-in modules.
         let is_builtin = modules.iter().any(|module| new.is_builtin(module));
         if !seen.insert(pattern) || is_builtin || new.serves(pattern)? {
             continue;
@@ -114,7 +114,7 @@ fn symbols(old: &Side<'_>, new: &Side<'_>, changes: &mut Vec<Change>) {
     for (symbol, module) in &old.symbols {
         let path = old.path_of(module);
         match new.symbols.get(symbol) {
-            // The kernel itself has it now.
+            // The provider is built in.
             None if new.is_builtin(module) => {}
             None => push(ChangeKind::SymbolLost, symbol, module, path, None),
             Some(other) if other != module => {
@@ -137,7 +137,7 @@ fn symbols(old: &Side<'_>, new: &Side<'_>, changes: &mut Vec<Change>) {
     }
 }
 
-/// The path of a module without suffixes: compression is not a move.
+/// The path of a module without suffixes: another compression is not another path.
 fn stem(path: &[u8]) -> &[u8] {
     path.get(..stem_end(path)).unwrap_or(path)
 }

@@ -1,4 +1,4 @@
-//! A kernel to compare: what its index files say.
+//! A kernel to compare: the content of its index files.
 
 use alloc::{
     boxed::Box,
@@ -17,10 +17,10 @@ use crate::{
     parse::module::Facts,
 };
 
-/// A symbol's module and its version.
+/// Symbols and their versions.
 type Versions = HashMap<BString, u64>;
 
-/// One of the two that are compared.
+/// One of the two compared kernels.
 #[derive(Clone, Debug)]
 pub struct Side<'f> {
     pub(super) modules: BTreeMap<BString, Module>,
@@ -72,7 +72,7 @@ impl<'f> Side<'f> {
         Ok(Self { modules, builtin, aliases, builtin_aliases, symbols, versions: None })
     }
 
-    /// Adds the versions of the symbols that modules export, as a run has read them.
+    /// Adds the versions of exported symbols, from the modules of a run.
     #[must_use]
     pub fn with_versions(mut self, list: &ModuleList, facts: &[Option<Facts>]) -> Self {
         let mut versions = Versions::new();
@@ -88,7 +88,7 @@ impl<'f> Side<'f> {
         self
     }
 
-    /// Whether the versions of symbols are known.
+    /// Whether there are versions of symbols.
     #[must_use]
     pub fn has_versions(&self) -> bool {
         self.versions.is_some()
@@ -102,7 +102,7 @@ impl<'f> Side<'f> {
         self.builtin.contains(BStr::new(name))
     }
 
-    /// Whether anything serves what a pattern of another side stands for.
+    /// Whether a module here serves the devices of a pattern of the other kernel.
     pub(super) fn serves(&self, pattern: &[u8]) -> Result<bool, IndexError> {
         for aliases in [&self.aliases, &self.builtin_aliases] {
             if aliases.by_pattern.contains_key(BStr::new(pattern)) {
@@ -114,11 +114,11 @@ impl<'f> Side<'f> {
                 return Ok(true);
             }
         }
-        // What is asked for by name: `fs-ext4` is an alias, and `crc32c` may be a module's name.
+        // A pattern without a device may be a module's name, such as `crc32c`.
         Ok(self.modules.contains_key(BStr::new(pattern)) || self.is_builtin(pattern))
     }
 
-    /// Whether a pattern here stands for some of what a pattern of another side stands for.
+    /// Whether a pattern here matches some devices of a pattern of the other kernel.
     pub(super) fn serves_some(&self, pattern: &[u8]) -> bool {
         let literal = pattern.iter().position(|b| b"*?[".contains(b)).unwrap_or(pattern.len());
         let prefix = BString::from(pattern.get(..literal).unwrap_or_default());
@@ -141,7 +141,7 @@ impl<'f> Aliases<'f> {
     }
 }
 
-/// Each entry of an index; one without bytes has none.
+/// Calls back for each entry of an index; an empty file has none.
 fn for_each(
     bytes: &[u8],
     scratch: &mut Scratch,

@@ -1,4 +1,4 @@
-//! Who exports which symbol, and what the exporters ask of those who use it.
+//! Exported symbols, their providers, and the conditions for their use.
 
 use alloc::vec::Vec;
 
@@ -17,13 +17,13 @@ use crate::{
 pub(super) struct Exporter<'a> {
     /// The module; `None` is the kernel.
     pub(super) owner: Option<ModuleIndex>,
-    /// Its CRC, 0 where it has none.
+    /// Its CRC, or 0.
     pub(super) crc: u64,
     pub(super) gpl_only: bool,
     pub(super) namespace: &'a [u8],
 }
 
-/// A symbol that is exported twice: by a module, and by what came before it.
+/// A symbol that a module exports although an earlier module or the kernel does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Twice<'a> {
     pub(super) symbol: &'a [u8],
@@ -70,15 +70,15 @@ impl<'a> Exporters<'a> {
         this
     }
 
-    /// Who exports a needed symbol.
+    /// The provider of a needed symbol.
     pub(super) fn get(&self, name: &[u8]) -> Option<&Exporter<'a>> {
         self.by_name.get(name)
     }
 }
 
-/// The name of a needed symbol as exporters have it; `None` if every kernel provides it.
+/// A needed symbol by its exported name; `None` if every kernel provides it implicitly.
 pub(super) fn needed_name(name: &[u8]) -> Option<&[u8]> {
-    // A leading dot is ppc64's.
+    // ppc64 prefixes names of functions with a dot.
     let name = name.strip_prefix(b".").unwrap_or(name);
     (!IMPLICIT.contains(&name)).then_some(name)
 }

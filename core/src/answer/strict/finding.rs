@@ -1,4 +1,4 @@
-//! One thing that is wrong with one module.
+//! Defects that keep a module from loading.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -7,29 +7,29 @@ use bstr::BString;
 
 use crate::answer::load_order::Printable;
 
-/// The kinds of things that are looked at.
+/// The checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
-    /// Module files that cannot be read.
+    /// Unreadable module files.
     Corrupt,
-    /// Modules that need each other in a circle.
+    /// Cyclic dependencies.
     Cycle,
     /// The version magic.
     Vermagic,
     /// Versions of symbols.
     Crc,
-    /// Symbols that nobody provides.
+    /// Symbols without a provider.
     Unresolved,
     /// GPL-only symbols in modules under another license.
     Gpl,
     /// Namespaces that are not imported.
     Namespace,
-    /// Symbols, and names of modules, that there are twice.
+    /// Symbols with two providers, and module names with two files.
     Duplicate,
 }
 
 impl Check {
-    /// All of them, in their order.
+    /// All checks, in order.
     pub const ALL: [Self; 8] = [
         Self::Corrupt,
         Self::Cycle,
@@ -41,7 +41,7 @@ impl Check {
         Self::Duplicate,
     ];
 
-    /// Its word.
+    /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -57,14 +57,14 @@ impl Check {
     }
 }
 
-/// Who provides a symbol.
+/// The provider of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ExportedBy {
     /// The kernel itself.
     Kernel,
     /// A module, by its path.
     Module(BString),
-    /// It is not known who; most modules that need the symbol say so.
+    /// Unknown; the version is that of most modules that need the symbol.
     Others,
 }
 
@@ -85,88 +85,88 @@ impl fmt::Display for ExportedBy {
     }
 }
 
-/// One thing that is wrong with one module.
+/// A defect of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFinding {
     /// The module's name.
     pub module: BString,
-    /// Its path, as index files have it.
+    /// Its path, as in index files.
     pub file: BString,
-    /// What is wrong.
+    /// The defect.
     pub fault: LoadFault,
 }
 
-/// What is wrong with a module.
+/// The kinds of defects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadFault {
-    /// It cannot be read.
+    /// The file is unreadable.
     Corrupt {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It needs itself.
+    /// A cyclic dependency.
     Cycle {
-        /// By way of these, from the module back to it.
+        /// The cycle, from the module back to it.
         modules: Vec<BString>,
     },
-    /// It was built for another kernel, or another configuration of it.
+    /// The module was built for another kernel, or another configuration.
     Vermagic {
-        /// What it has.
+        /// The module's.
         found: BString,
-        /// What the kernel has.
+        /// The kernel's.
         expected: BString,
     },
-    /// It was built with another version of a symbol.
+    /// The module was built with another version of a symbol.
     Crc {
         /// The symbol.
         symbol: BString,
-        /// The version it wants.
+        /// The needed version.
         needed: u64,
-        /// The version there is.
+        /// The provided version.
         provided: u64,
-        /// Who has it.
+        /// The provider.
         provider: ExportedBy,
     },
-    /// Nobody provides a symbol that it needs.
+    /// A needed symbol has no provider.
     Unresolved {
         /// The symbol.
         symbol: BString,
     },
-    /// It uses a symbol that is for modules under the GPL.
+    /// The module uses a GPL-only symbol under another license.
     GplOnly {
         /// The symbol.
         symbol: BString,
-        /// Its license.
+        /// The module's license.
         license: BString,
-        /// Whose symbol it is.
+        /// The provider.
         provider: ExportedBy,
     },
-    /// It uses a symbol of a namespace that it does not import.
+    /// The module uses a symbol without importing its namespace.
     Namespace {
         /// The symbol.
         symbol: BString,
         /// The namespace.
         namespace: BString,
-        /// Whose symbol it is.
+        /// The provider.
         provider: ExportedBy,
     },
-    /// It exports a symbol that another one exports.
+    /// The module exports a symbol of another provider.
     DuplicateSymbol {
         /// The symbol.
         symbol: BString,
-        /// The other one.
+        /// The other provider.
         other: ExportedBy,
     },
-    /// Another file has its name, and no line of the configuration prefers one of them.
+    /// Another file has the same module name, and the configuration prefers neither.
     DuplicateFile {
-        /// The other file, which is passed over.
+        /// The other file, which is ignored.
         other: BString,
     },
 }
 
 impl LoadFinding {
-    /// Which check found it.
+    /// The check that found it.
     #[must_use]
     pub fn check(&self) -> Check {
         match self.fault {
@@ -181,7 +181,7 @@ impl LoadFinding {
         }
     }
 
-    /// The symbol that it is about.
+    /// The symbol concerned, if any.
     #[must_use]
     pub fn symbol(&self) -> Option<&[u8]> {
         match &self.fault {
@@ -194,7 +194,7 @@ impl LoadFinding {
         }
     }
 
-    /// Who provides the symbol that it is about.
+    /// The provider of the symbol concerned, if any.
     #[must_use]
     pub fn provider(&self) -> Option<&ExportedBy> {
         match &self.fault {
@@ -207,7 +207,7 @@ impl LoadFinding {
     }
 }
 
-/// A sentence about the file, without its name.
+/// The defect as a sentence without the file.
 impl fmt::Display for LoadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

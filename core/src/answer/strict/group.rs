@@ -1,4 +1,4 @@
-//! Findings by what explains them.
+//! Findings, grouped by their cause.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -10,77 +10,77 @@ use hashbrown::{HashMap, HashSet};
 use super::{Check, ExportedBy, LoadFault, LoadFinding, finding::Circle};
 use crate::answer::load_order::Printable;
 
-/// What explains findings.
+/// A cause of findings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Explanation {
-    /// A file cannot be read.
+    /// An unreadable file.
     Corrupt {
         /// The file.
         file: BString,
     },
-    /// These need each other.
+    /// A dependency cycle.
     Cycle {
-        /// From a module back to it.
+        /// The cycle, from a module back to it.
         modules: Vec<BString>,
     },
-    /// Modules were built for another kernel: they want another `module_layout`.
+    /// Modules for another kernel: they need another version of `module_layout`.
     OtherKernel {
-        /// The version they want.
+        /// The needed version.
         needed: u64,
-        /// The version there is.
+        /// The provided version.
         provided: u64,
     },
-    /// Modules have another version magic.
+    /// Modules with another version magic.
     Vermagic {
-        /// What they have.
+        /// The modules'.
         found: BString,
-        /// What the kernel has.
+        /// The kernel's.
         expected: BString,
     },
-    /// Modules want another version of this symbol.
+    /// Modules that need another version of this symbol.
     Symbol {
         /// The symbol.
         symbol: BString,
-        /// The version there is.
+        /// The provided version.
         provided: u64,
-        /// Who has it.
+        /// The provider.
         provider: ExportedBy,
     },
-    /// Nobody provides this symbol.
+    /// A symbol without a provider.
     Unresolved {
         /// The symbol.
         symbol: BString,
     },
-    /// Modules were linked against these, which are not there.
+    /// Modules that were linked against missing modules.
     MissingModules {
-        /// Their names, sorted.
+        /// The missing modules, sorted.
         names: Vec<BString>,
     },
-    /// A module under this license uses GPL-only symbols.
+    /// A module that uses GPL-only symbols under another license.
     GplOnly {
         /// The module's path.
         file: BString,
         /// Its license.
         license: BString,
     },
-    /// A module does not import this namespace.
+    /// A module without the import of this namespace.
     Namespace {
         /// The module's path.
         file: BString,
         /// The namespace.
         namespace: BString,
     },
-    /// A module exports what another one exports.
+    /// A module that exports symbols of another provider.
     DuplicateSymbols {
         /// The module's path.
         file: BString,
-        /// The other one.
+        /// The other provider.
         other: ExportedBy,
     },
-    /// Two files have one name.
+    /// Two files with one module name.
     DuplicateFile {
-        /// The file that counts.
+        /// The indexed file.
         file: BString,
         /// The other file.
         other: BString,
@@ -88,7 +88,7 @@ pub enum Explanation {
 }
 
 impl Explanation {
-    /// Which check it belongs to.
+    /// The check that found it.
     #[must_use]
     pub fn check(&self) -> Check {
         match self {
@@ -104,17 +104,17 @@ impl Explanation {
     }
 }
 
-/// Findings that one thing explains.
+/// Findings with one cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// What explains them.
+    /// The cause.
     pub explanation: Explanation,
-    /// At least one.
+    /// The findings, at least one.
     pub findings: Vec<LoadFinding>,
 }
 
 impl Cause {
-    /// How many modules are concerned.
+    /// The number of modules concerned.
     #[must_use]
     pub fn modules(&self) -> usize {
         self.findings.iter().map(|finding| &finding.file).collect::<HashSet<_>>().len()
@@ -141,7 +141,7 @@ impl fmt::Display for Cause {
         let modules = self.modules();
         let first_symbol = Printable(first.and_then(LoadFinding::symbol).unwrap_or_default());
         let symbols = Count(self.symbols(), "symbol");
-        // Names the one module, or counts them and names the first.
+        // Names a single module; counts several and names the first.
         let who = |f: &mut fmt::Formatter<'_>, one: &str, several: &str| {
             let file = Printable(first.map(|first| first.file.as_slice()).unwrap_or_default());
             match modules {
@@ -228,7 +228,7 @@ fn more(f: &mut fmt::Formatter<'_>, symbols: usize) -> fmt::Result {
     if symbols > 1 { f.write_str(", …") } else { Ok(()) }
 }
 
-/// Puts findings with one explanation together.
+/// Groups findings by explanation.
 #[derive(Default)]
 pub(super) struct Causes {
     numbers: HashMap<Explanation, usize>,
@@ -246,10 +246,10 @@ impl Causes {
         }
     }
 
-    /// The checks in their order, the causes of each with most findings first.
+    /// Causes in the order of checks; those of one check by their number of findings, descending.
     pub(super) fn sorted(mut self) -> Vec<Cause> {
         for cause in &mut self.causes {
-            // What is wrong with the file itself comes before what follows from it.
+            // A defect of the file itself precedes its consequences.
             let itself = cause.explanation.check();
             cause.findings.sort_by_key(|finding| finding.check() != itself);
         }

@@ -20,7 +20,7 @@ use crate::{
     resolve::{DependencyGraph, ModuleIndex, TopologicalOrder, report_components},
 };
 
-/// What is wrong with modules, as far as these checks tell.
+/// Checks modules.
 #[must_use]
 pub fn strict(modules: &Modules<'_>, kernel: Option<&KernelExports>, checks: &[Check]) -> Verdict {
     let facts: Vec<Option<&Facts>> = modules.loads.iter().map(|load| load.as_ref().ok()).collect();
@@ -49,7 +49,7 @@ pub fn strict(modules: &Modules<'_>, kernel: Option<&KernelExports>, checks: &[C
     Verdict { causes, not_checked: judge.not_checked(), modules: judged }
 }
 
-/// What modules say about the version of one symbol.
+/// A version of a symbol, and the number of modules that need it.
 struct Vote {
     crc: u64,
     count: usize,
@@ -62,9 +62,9 @@ struct Judge<'a> {
     facts: &'a [Option<&'a Facts>],
     exporters: &'a Exporters<'a>,
     by_name: HashMap<&'a [u8], ModuleIndex>,
-    /// For symbols of the kernel whose versions nobody tells.
+    /// For symbols of the kernel without known versions.
     votes: HashMap<&'a [u8], Vec<Vote>>,
-    /// What the kernel's version magic is, or must be.
+    /// The kernel's version magic, read or inferred.
     vermagic: BString,
     graph: DependencyGraph,
     causes: Causes,
@@ -79,12 +79,12 @@ impl<'a> Judge<'a> {
         self.facts.get(usize::try_from(number).ok()?).copied().flatten()
     }
 
-    /// Whether the question is about this module.
+    /// Whether this module is to be checked.
     fn is_asked(&self, number: ModuleIndex) -> bool {
         usize::try_from(number).is_ok_and(|number| number < self.modules.asked)
     }
 
-    /// Whether the question is about this module, or about whose symbol it uses.
+    /// Whether this module or the provider is to be checked.
     fn concerns(&self, number: ModuleIndex, owner: Option<ModuleIndex>) -> bool {
         self.is_asked(number) || owner.is_some_and(|owner| self.is_asked(owner))
     }
@@ -106,12 +106,12 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether the kernel's versions of symbols are unknown, though it may have some.
+    /// Whether the versions of the kernel's symbols are unknown.
     fn lacks_versions(&self) -> bool {
         self.kernel.is_none_or(|kernel| !kernel.has_crcs && !kernel.has_details)
     }
 
-    /// The kernel's version magic, or what most modules that were built for it have.
+    /// The kernel's version magic, or that of most modules for its version.
     fn expected_vermagic(&self) -> BString {
         if let Some(vermagic) = self.kernel.and_then(|kernel| kernel.vermagic.as_ref()) {
             return vermagic.trim_ascii_end().into();
@@ -127,12 +127,12 @@ impl<'a> Judge<'a> {
                 None => counts.push((vermagic, 1)),
             }
         }
-        // The first of several with as many.
+        // The first of several with equal counts.
         let most = counts.iter().rev().max_by_key(|(_, count)| *count);
         most.map_or(version, |(vermagic, _)| *vermagic).into()
     }
 
-    /// Collects what modules say about the kernel's symbols.
+    /// Counts the versions of the kernel's symbols that modules need.
     fn vote(&mut self) {
         if !self.lacks_versions() || !self.wants(Check::Crc) {
             return;
@@ -150,7 +150,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Judges one module by itself, and by what it needs.
+    /// Checks one module and its needed symbols.
     fn module(&mut self, number: ModuleIndex) {
         let mut own = Vec::new();
         let mut dependencies: Vec<ModuleIndex> = Vec::new();
@@ -193,12 +193,12 @@ impl<'a> Judge<'a> {
     fn vermagic(&self, facts: &Facts) -> Option<LoadFault> {
         let found = vermagic_of(facts).unwrap_or_default();
         let expected = self.vermagic.as_slice();
-        // Nothing but the version is known where no module was built for it.
+        // Without any module for this kernel, only its version is known.
         let same = found == expected || found.split(|&byte| byte == b' ').next() == Some(expected);
         (!same).then(|| LoadFault::Vermagic { found: found.into(), expected: expected.into() })
     }
 
-    /// Judges the use of one symbol.
+    /// Checks the use of one symbol.
     fn need(
         &self,
         number: ModuleIndex,
@@ -244,10 +244,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Compares with what most modules say.
+    /// Compares with the version that most modules need.
     fn outvoted(&self, need: Need<'_>, found: &mut Vec<LoadFault>) {
         let Some(votes) = self.votes.get(need.name).filter(|_| need.crc != 0) else { return };
-        // The first of several with as many.
+        // The first of several with equal counts.
         let Some(most) = votes.iter().rev().max_by_key(|vote| vote.count) else { return };
         if most.crc != need.crc {
             let (symbol, needed, provided) = (need.name.into(), need.crc, most.crc);
@@ -255,7 +255,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Gives a module's faults to what explains them.
+    /// Adds a module's defects to their causes.
     fn explain(&mut self, number: ModuleIndex, faults: Vec<LoadFault>) {
         let other_kernel = faults.iter().find_map(|fault| match fault {
             LoadFault::Crc { symbol, needed, provided, .. } if symbol == "module_layout" => {
@@ -294,7 +294,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A module that this one was linked against, and that is not there, or cannot be read.
+    /// A missing or unreadable module that this one was linked against.
     fn missing_dependency(&self, number: ModuleIndex) -> Option<Explanation> {
         let mut names: Vec<BString> = Vec::new();
         for list in self.facts(number)?.values(ModinfoKey::Depends) {
@@ -368,7 +368,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The explanation of a fault that nothing else explains.
+/// The explanation of a defect without a common cause.
 fn alone(file: &BString, fault: &LoadFault) -> Explanation {
     let file = file.clone();
     match fault.clone() {
@@ -391,15 +391,15 @@ fn vermagic_of(facts: &Facts) -> Option<&[u8]> {
     facts.values(ModinfoKey::Vermagic).next().map(<[u8]>::trim_ascii_end)
 }
 
-/// Whether the kernel counts a license as compatible with its own.
+/// Whether the kernel accepts a license as compatible with the GPL.
 fn is_gpl(license: &[u8]) -> bool {
     const COMPATIBLE: [&[u8]; 6] =
         [b"GPL", b"GPL v2", b"GPL and additional rights", b"Dual BSD/GPL", b"Dual MIT/GPL", b"Dual MPL/GPL"];
     COMPATIBLE.contains(&license)
 }
 
-/// Whether a namespace of the form `module:kvm-intel,kvm-amd*` is for this module: it then need not, and cannot,
-/// import it. Dashes are underscores.
+/// Whether a namespace of the form `module:kvm-intel,kvm-amd*` applies to this module, which then cannot import it.
+/// Dashes are underscores.
 fn is_for_module(namespace: &[u8], module: &[u8]) -> bool {
     let Some(names) = namespace.strip_prefix(b"module:") else { return false };
     let same = |(a, b): (&u8, &u8)| a == b || (b"-_".contains(a) && b"-_".contains(b));

@@ -1,8 +1,8 @@
-//! Will these modules load? What depmod's index files don't say, and the kernel says only at boot.
+//! Checks of whether modules will load on a kernel; index files do not contain the answer.
 //!
-//! Every module is judged by what the kernel looks at when it loads one: its symbols, their versions, what is
-//! GPL-only, namespaces, the version magic. What is wrong is a [`LoadFinding`]; findings that one thing explains are a
-//! [`Cause`], because a driver that was built for another kernel disagrees about hundreds of symbols:
+//! The checks are those of the kernel when it loads a module: symbols, their versions, GPL-only symbols, namespaces,
+//! the version magic. A defect is a [`LoadFinding`]. Findings with a common reason are one [`Cause`], because a driver
+//! for another kernel mismatches in hundreds of symbols:
 //!
 //! ```text
 //! 217 modules were built for another kernel (module_layout 0x…, not 0x…); first: extra/zfs.ko
@@ -10,14 +10,14 @@
 //!
 //! | Findings | have the cause |
 //! |---|---|
-//! | versions, symbols and version magic of a module that disagrees about `module_layout` | another kernel |
+//! | versions, symbols and version magic of a module with another `module_layout` | another kernel |
 //! | the same of a module with another version magic | that version magic |
-//! | symbols that nobody provides, of a module that depends on an unreadable one | the unreadable one |
-//! | the same, of a module that depends on one that is not there | the missing one |
+//! | symbols without a provider, of a module that depends on an unreadable one | the unreadable one |
+//! | the same, of a module that depends on a missing one | the missing one |
 //! | anything else | its symbol, its module, or its pair of modules |
 //!
-//! Without the kernel's own symbols ([`find_kernel_exports`](super::find_kernel_exports)) much cannot be told. Versions are then judged by what most
-//! modules say; the rest is [`NotChecked`], and not called right.
+//! Without the kernel's own symbols ([`find_kernel_exports`](super::find_kernel_exports)), versions are compared among
+//! modules, and other checks are [`NotChecked`].
 
 mod exporters;
 mod finding;
@@ -33,29 +33,29 @@ use core::fmt;
 
 use crate::{list::ModuleFile, run::Load};
 
-/// The modules of a kernel, as they are judged.
+/// The input of the checks.
 #[derive(Clone, Copy, Debug)]
 pub struct Modules<'a> {
     /// The kernel version.
     pub version: &'a [u8],
     /// The module files.
     pub files: &'a [ModuleFile],
-    /// What loading each of them gave, with details.
+    /// The result of loading each of them, with details.
     pub loads: &'a [Load],
-    /// Files whose name another file has, though no line of the configuration prefers one of them.
+    /// Files with the module name of another file, without a preference in the configuration.
     pub shadowed: &'a [ModuleFile],
-    /// The question is about so many of the first files alone; the others are what they meet.
+    /// The number of leading files to check; the others only provide symbols.
     pub asked: usize,
 }
 
-/// What was found.
+/// The result of the checks.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// Everything that is wrong, by cause: the checks in their order, the causes of each with most findings first.
+    /// All causes, in the order of checks; those of one check by their number of findings, descending.
     pub causes: Vec<Cause>,
-    /// What could not be told.
+    /// Checks without a complete result.
     pub not_checked: Vec<NotChecked>,
-    /// How many modules were judged.
+    /// The number of checked modules.
     pub modules: usize,
 }
 
@@ -67,31 +67,31 @@ impl Verdict {
     }
 }
 
-/// A check that could not be made, or not wholly.
+/// An incomplete or omitted check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotChecked {
-    /// Which one.
+    /// The check.
     pub check: Check,
-    /// Why.
+    /// The reason.
     pub why: Gap,
 }
 
-/// What was missing for a check.
+/// The missing information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gap {
-    /// The kernel's own symbols are not known.
+    /// The kernel's own symbols.
     KernelSymbols,
-    /// The versions of the kernel's symbols are not known; modules were compared with each other.
+    /// The versions of the kernel's symbols; modules were compared with each other.
     KernelVersions,
-    /// It is not known which of the kernel's symbols are GPL-only, or in a namespace.
+    /// GPL-only marks and namespaces of the kernel's symbols.
     KernelDetails,
-    /// The kernel's version magic is not known; modules were compared with each other.
+    /// The kernel's version magic; modules were compared with each other.
     KernelVermagic,
 }
 
 impl Gap {
-    /// Whether a weaker check took the place of the one that could not be made.
+    /// Whether a weaker check was made instead.
     #[must_use]
     pub fn is_partial(self) -> bool {
         !matches!(self, Self::KernelSymbols)

@@ -1,4 +1,4 @@
-//! What an index file says, whatever its layout: entries that can be compared.
+//! The content of an index file as comparable entries, independent of its layout.
 
 use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, vec::Vec};
 
@@ -12,26 +12,25 @@ use crate::{
     output::{Output, SYMBOL_LINE},
 };
 
-/// The entries of a file that could be read: lines of a text, or key and value of an index with a space between
-/// them.
+/// The entries of a readable file: lines of a text, or keys and values of an index, joined by a space.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     text: Vec<u8>,
     entries: Vec<Slot>,
-    /// How the nodes of an index are ordered.
+    /// Order of the nodes of an index.
     pub(super) layout: Option<Layout>,
-    /// A text whose last line does not end; where that line begins.
+    /// Offset of an incomplete last line of a text.
     pub(super) unended: Option<usize>,
     /// Comments of a text: the heading.
     comments: Vec<Slot>,
 }
 
-/// Where an entry stands in the text.
+/// Range of an entry in the text.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     start: usize,
     end: usize,
-    /// A module's place in the order; only an index tells it.
+    /// Priority of the module, in an index only.
     priority: u32,
 }
 
@@ -40,7 +39,7 @@ impl Content {
         self.text.get(slot.start..slot.end).unwrap_or_default()
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -55,8 +54,8 @@ impl Content {
     }
 }
 
-/// Reads a file; notes what is wrong with its form. `None` if nothing of it can be told. `len` is the
-/// length that it should have, if that is known.
+/// Reads a file and records defects of its form. `None` if no entry is readable. `len` is the expected
+/// length, if available.
 pub(super) fn read(
     output: Output,
     bytes: &[u8],
@@ -81,7 +80,7 @@ pub(super) fn read(
     }
 }
 
-/// What an error of an index says about the file.
+/// The fault of a file for an error of its index.
 fn fault_of(error: IndexError, found: usize, len: Option<usize>) -> FileFault {
     match error {
         IndexError::TooShort { len } => FileFault::Cut { offset: len },
@@ -133,7 +132,7 @@ fn read_text(output: Output, bytes: &[u8], faults: &mut Vec<FileFault>) -> Conte
     content
 }
 
-/// Whether a line has the form that this file's lines have.
+/// Whether a line has the form of this file's lines.
 fn is_line(output: Output, line: &[u8]) -> bool {
     let words = || line.split(|&b| b == b' ');
     let first = words().next().unwrap_or_default();
@@ -148,7 +147,7 @@ fn is_line(output: Output, line: &[u8]) -> bool {
     }
 }
 
-/// Key and module of an entry. A module's own name is the key of what is said about it.
+/// Key and module of an entry. In files with one line for each module, its name is the key.
 pub(super) fn parts(output: Output, entry: &[u8]) -> (Cow<'_, [u8]>, Cow<'_, [u8]>) {
     let first = |text: &'_ [u8]| text.split(|&b| b == b' ').next().unwrap_or_default().len();
     let (entry, module_last) = match output {
@@ -171,7 +170,7 @@ pub(super) fn parts(output: Output, entry: &[u8]) -> (Cow<'_, [u8]>, Cow<'_, [u8
     (Cow::Borrowed(key), Cow::Borrowed(module))
 }
 
-/// Paths that an entry of `modules.dep` or its index names: the module's own, then what it needs.
+/// Paths in an entry of `modules.dep` or its index: the module's own, then its dependencies.
 pub(super) fn paths(output: Output, entry: &[u8]) -> impl Iterator<Item = &[u8]> {
     let line = match output {
         Output::DepIndex => entry.split_once_str(b" ").map_or(entry, |(_, line)| line),
@@ -182,12 +181,12 @@ pub(super) fn paths(output: Output, entry: &[u8]) -> impl Iterator<Item = &[u8]>
         .filter(|path| !path.is_empty())
 }
 
-/// How two files of one kind differ.
+/// The difference of two files of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Entries of the second that the first has not.
+    /// Entries of the second only.
     pub(super) lacks: Vec<BString>,
-    /// Entries of the first that the second has not.
+    /// Entries of the first only.
     pub(super) extra: Vec<BString>,
     /// The same entries, but with other priorities.
     pub(super) order: bool,
@@ -198,7 +197,7 @@ impl Difference {
         self.lacks.is_empty() && self.extra.is_empty() && !self.order
     }
 
-    /// Compares what is there with what should be there.
+    /// Compares a file with the expected one.
     pub(super) fn between(found: &Content, expected: &Content) -> Self {
         if found.with_priorities().eq(expected.with_priorities()) {
             return Self::default();
@@ -237,7 +236,7 @@ impl Difference {
     }
 }
 
-/// Calls back for what only one of two sorted sequences has.
+/// Calls back for elements of only one of two sorted sequences.
 pub(super) fn merge<T: Ord + Copy>(
     left: impl Iterator<Item = T>,
     right: impl Iterator<Item = T>,
@@ -269,7 +268,7 @@ fn module_of(output: Output, entry: &[u8]) -> BString {
     parts(output, entry).1.into_owned().into()
 }
 
-/// Whether a text and the index beside it say the same.
+/// Whether a text and its index have the same entries.
 pub(super) fn agree(text: Output, lines: &Content, index: &Content) -> bool {
     let mut counts: HashMap<&[u8], usize> = HashMap::with_capacity(index.len());
     for entry in index.entries() {
@@ -290,7 +289,7 @@ pub(super) fn agree(text: Output, lines: &Content, index: &Content) -> bool {
             if is_normal_alias(&alias) {
                 return take(line.strip_prefix(b"alias ").unwrap_or(line));
             }
-            // What has an unmatched bracket is in no index.
+            // An index contains no alias with an unmatched bracket.
             let Ok(alias) = normalize_alias(&alias) else { return true };
             take(&[&*alias.collect::<Vec<u8>>(), b" ", &module].concat())
         }
@@ -299,7 +298,7 @@ pub(super) fn agree(text: Output, lines: &Content, index: &Content) -> bool {
     all && left == 0
 }
 
-/// Of the entries that an index should have, those that a look-up in a damaged one does not give.
+/// Expected entries that a lookup in a damaged index does not find.
 pub(super) fn not_found<'e>(bytes: &[u8], expected: &'e Content, output: Output) -> Vec<&'e [u8]> {
     let Ok(index) = Index::parse(bytes) else { return expected.entries().collect() };
     let gives = |entry: &[u8]| {
@@ -314,13 +313,13 @@ pub(super) fn not_found<'e>(bytes: &[u8], expected: &'e Content, output: Output)
     expected.entries().filter(|entry| !gives(entry)).collect()
 }
 
-/// Whether a look-up in a damaged index still gives anything for a key.
+/// Whether a lookup in a damaged index still finds a value for a key.
 pub(super) fn gives_any(bytes: &[u8], key: &[u8]) -> bool {
     let values = Index::parse(bytes).and_then(|index| index.values(key));
     values.is_ok_and(|mut values| matches!(values.next(), Some(Ok(_))))
 }
 
-/// Where the comments of a text are not those that it should have.
+/// Offset of the first unexpected comment of a text.
 pub(super) fn wrong_comment(found: &Content, expected: &Content) -> Option<usize> {
     let expected: Vec<&[u8]> = expected.comments.iter().map(|slot| expected.slice(slot)).collect();
     if found.comments.iter().map(|slot| found.slice(slot)).eq(expected.iter().copied()) {

@@ -1,4 +1,4 @@
-//! What can be wrong with an index file, and what breaks by it.
+//! Defects of index files, and their effects.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::fmt;
@@ -11,78 +11,78 @@ use crate::{
     source::IoError,
 };
 
-/// One thing that is wrong with one file.
+/// A defect of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFinding {
     /// The file.
     pub file: Output,
-    /// What is wrong with it.
+    /// The defect.
     pub fault: FileFault,
 }
 
-/// What is wrong with a file.
+/// The kinds of defects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileFault {
-    /// It is not there.
+    /// The file does not exist.
     Missing,
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable(IoError),
-    /// It has no bytes, and should have some.
+    /// The file is empty, unexpectedly.
     Empty,
-    /// It has no bytes, as kmod before 30 leaves it where the kernel's list is of a newer form.
+    /// The file is empty, as kmod before 30 leaves it for the newer form of the kernel's list.
     EmptyByOldKmod,
-    /// It ends too early.
+    /// The file ends too early.
     Cut {
-        /// Where what is missing would be needed.
+        /// Offset of the first missing byte.
         offset: usize,
     },
-    /// An index with a damaged place.
+    /// A damaged index.
     Corrupt(IndexError),
-    /// A text with a line that no `depmod` writes.
+    /// A text with a malformed line.
     BadLine {
-        /// Where the line begins.
+        /// Offset of the line.
         offset: usize,
     },
-    /// No index, or one of another major version.
+    /// Not an index, or one of another major version.
     Foreign(IndexError),
-    /// Bytes after its end.
+    /// Bytes after the end of the index.
     Trailing {
-        /// Where it ends.
+        /// Offset of the end.
         offset: usize,
-        /// How many there are.
+        /// Number of bytes.
         bytes: usize,
     },
-    /// Something that it is made from has changed since.
+    /// An input of the file is newer.
     Stale {
-        /// What is newer.
+        /// The newer path.
         newer: BString,
     },
-    /// It does not say what its neighbour says: they were not written by one run.
+    /// The content differs from the neighbour's: they were not written by one run.
     Generation {
         /// The neighbour.
         neighbour: Output,
     },
-    /// A module's file that it names does not exist.
+    /// The file names a module file that does not exist.
     NoFile {
-        /// The file, as it is named.
+        /// The path, as written.
         path: BString,
     },
-    /// What it says of a module is not what a run over the modules would write.
+    /// Entries of a module differ from those that a run would write.
     Differs {
         /// The module.
         module: BString,
-        /// Entries that a run would write and that are not there.
+        /// Missing entries.
         lacks: Vec<BString>,
-        /// Entries that are there and that a run would not write.
+        /// Unexpected entries.
         extra: Vec<BString>,
     },
-    /// Its entries are right, but their priorities are not: these say which of several modules comes first.
+    /// The entries are right, but not their priorities, the order among modules with equal aliases.
     Order,
 }
 
 impl FileFinding {
-    /// The kind of fault, one word for programs.
+    /// The kind of defect as one word, for programs.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match &self.fault {
@@ -103,7 +103,7 @@ impl FileFinding {
         }
     }
 
-    /// The module that it is about, if it is about one.
+    /// The module concerned, if any.
     #[must_use]
     pub fn module(&self) -> Option<&[u8]> {
         match &self.fault {
@@ -112,7 +112,7 @@ impl FileFinding {
         }
     }
 
-    /// The symbol that it is about, if it is about one.
+    /// The symbol concerned, if any.
     #[must_use]
     pub fn symbol(&self) -> Option<&[u8]> {
         let FileFault::Differs { lacks, extra, .. } = &self.fault else { return None };
@@ -176,7 +176,7 @@ impl fmt::Display for FileFault {
 }
 
 trait Escape {
-    /// What is not printable escaped; control bytes must not reach a terminal.
+    /// Escapes unprintable bytes: control bytes must not reach a terminal.
     fn escape_bytes(&self) -> core::slice::EscapeAscii<'_>;
 }
 
@@ -186,23 +186,23 @@ impl<T: AsRef<[u8]> + ?Sized> Escape for T {
     }
 }
 
-/// What readers of one file do not find.
+/// The effects of one damaged file on its readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The file.
     pub file: Output,
-    /// Entries that a reader does not find.
+    /// Number of entries that readers do not find.
     pub entries: usize,
-    /// Of a file of aliases: patterns of devices that lead to no module any more.
+    /// Number of device patterns without a module.
     pub devices: usize,
-    /// Of those entries, how many have none left in their place.
+    /// Number of these entries without any replacement.
     pub absent: usize,
-    /// The modules whose entries these are, sorted.
+    /// The modules of these entries, sorted.
     pub modules: Vec<BString>,
 }
 
 impl Damage {
-    /// Of entries that cannot be found any more: key and module.
+    /// Damage by missing entries, each a key and a module.
     pub(super) fn of<'e>(
         file: Output,
         lacking: impl IntoIterator<Item = (&'e [u8], &'e [u8])>,
@@ -227,7 +227,7 @@ impl Damage {
     }
 }
 
-/// What breaks, as a sentence; modules are named up to the third.
+/// The effects as a sentence with at most three modules.
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (entries, devices) = (Count(self.entries), Count(self.devices));
@@ -279,7 +279,7 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// Names, of many the first three.
+/// At most three names, and the number of others.
 struct Names<'n>(&'n [BString]);
 
 impl fmt::Display for Names<'_> {
@@ -296,7 +296,7 @@ impl fmt::Display for Names<'_> {
     }
 }
 
-/// A number with its thousands apart: `9,411`.
+/// A number with separated thousands: `9,411`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub usize);
 

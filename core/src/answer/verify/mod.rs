@@ -1,7 +1,7 @@
-//! Whether index files say what a run over the modules would write.
+//! Comparison of index files with the output of a run.
 //!
-//! Content counts, not bytes: in either layout of the indexes, and in any order of lines, the same entries are
-//! right. Every fault of every file is found, and what it breaks is counted.
+//! Entries are compared, not bytes: the layout of an index and the order of lines do not matter. Every defect of
+//! every file is reported, with its effects.
 //!
 //! ```
 //! # #[cfg(all(feature = "alloc", feature = "gz", feature = "answers"))] {
@@ -47,7 +47,7 @@ use crate::{
 };
 use content::{Content, Difference};
 
-/// Index files as they lie in a module directory.
+/// The index files of a module directory.
 #[derive(Clone, Debug)]
 pub struct StoredFiles {
     files: Vec<(Output, Result<Vec<u8>, IoError>)>,
@@ -67,32 +67,32 @@ impl StoredFiles {
     }
 }
 
-/// One file that was looked at.
+/// One examined file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedFile {
-    /// Which.
+    /// The file.
     pub file: Output,
     /// Its size; `None` if it cannot be read.
     pub size: Option<usize>,
-    /// How the nodes of a sound index are ordered.
+    /// Order of the nodes of a sound index.
     pub layout: Option<Layout>,
-    /// Entries that could be read; `None` where they did not need to be counted.
+    /// Number of readable entries; `None` if they were not counted.
     pub entries: Option<usize>,
 }
 
-/// All that was found out.
+/// The result of an examination.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
-    /// What is wrong, file by file.
+    /// Defects, file by file.
     pub findings: Vec<FileFinding>,
-    /// What breaks by it, file by file; what cannot be told is left out.
+    /// Effects, file by file, as far as they can be determined.
     pub damage: Vec<Damage>,
     /// Each file, in kmod's order.
     pub files: Vec<VerifiedFile>,
 }
 
 impl Verified {
-    /// The files with which something is wrong.
+    /// The defective files.
     #[must_use]
     pub fn wrong(&self) -> BTreeSet<Output> {
         self.findings.iter().map(|finding| finding.file).collect()
@@ -103,15 +103,15 @@ impl Verified {
     }
 }
 
-/// Texts with the index that says the same.
+/// Texts and their indexes.
 const TWINS: [(Output, Output); 3] = [
     (Output::Dep, Output::DepIndex),
     (Output::Alias, Output::AliasIndex),
     (Output::Symbols, Output::SymbolsIndex),
 ];
 
-/// Compares stored files with what a run makes; `exists` tells whether a module's path, as `modules.dep` has it,
-/// leads to a file.
+/// Compares stored files with the output of a run; `exists` tells whether a path of `modules.dep` leads to a
+/// file.
 pub fn verify(stored: &StoredFiles, expected: &IndexFiles, exists: impl Fn(&[u8]) -> bool) -> Verified {
     let mut examination = Examination::new(stored);
     for output in Output::ALL {
@@ -123,7 +123,7 @@ pub fn verify(stored: &StoredFiles, expected: &IndexFiles, exists: impl Fn(&[u8]
 
 /// The bits of a reference that hold an offset.
 const OFFSET: u32 = 0x0fff_ffff;
-/// Where the root stands if a node stands in front of its children.
+/// Offset of the root if nodes precede their children.
 const ROOT_IN_FRONT: u32 = 12;
 
 /// Files under examination.
@@ -131,7 +131,7 @@ struct Examination<'f> {
     stored: &'f StoredFiles,
     scratch: Box<Scratch>,
     verified: Verified,
-    /// What could be read of files of which more is to be found out.
+    /// Readable content of files for further examination.
     contents: Vec<(Output, Content)>,
     /// Files whose form is broken.
     broken: BTreeSet<Output>,
@@ -143,7 +143,7 @@ impl<'f> Examination<'f> {
     fn new(stored: &'f StoredFiles) -> Self {
         let roots = Output::ALL.into_iter().filter(|output| output.is_index()).filter_map(|output| {
             let root = stored.get(output)?.get(8..12)?.first_chunk().map(|word| u32::from_be_bytes(*word))?;
-            // A root without anything stands at the same place in both layouts.
+            // The root of an empty index has the same offset in both layouts.
             (root >> 28 != 0).then_some(root & OFFSET == ROOT_IN_FRONT)
         });
         let (new, old): (Vec<_>, Vec<_>) = roots.partition(|in_front| *in_front);
@@ -153,8 +153,8 @@ impl<'f> Examination<'f> {
         Self { stored, scratch, verified, contents, broken, old }
     }
 
-    /// Looks at one file. `whole` says that these bytes are all that should be in it; else it is only its form that
-    /// is looked at.
+    /// Examines one file. With `whole`, `should` is its complete expected content; otherwise only the form is
+    /// checked.
     fn one(&mut self, output: Output, expected: &[u8], whole: bool, exists: &impl Fn(&[u8]) -> bool) {
         let Some((_, stored)) = self.stored.files.iter().find(|(other, _)| *other == output) else { return };
         let mut file = VerifiedFile { file: output, size: None, layout: None, entries: None };
@@ -162,7 +162,7 @@ impl<'f> Examination<'f> {
         let mut good = false;
         let mut faults = Vec::new();
         match stored {
-            // Releases that know nothing of weak dependencies make no file of them.
+            // Releases without weak dependencies do not write this file.
             Err(error) if error.kind() == IoErrorKind::NotFound && self.may_lack(output) => good = true,
             Err(error) if error.kind() == IoErrorKind::NotFound => faults.push(FileFault::Missing),
             Err(error) => faults.push(FileFault::Unreadable(error.clone())),
@@ -201,7 +201,7 @@ impl<'f> Examination<'f> {
         output == Output::Weakdep && self.old
     }
 
-    /// What a file says that is not, byte for byte, what it should be.
+    /// Examines the content of a file that differs from the expected bytes.
     fn compare(
         &mut self,
         output: Output,
@@ -247,7 +247,7 @@ impl<'f> Examination<'f> {
             }
             let lacking: Vec<_> =
                 difference.lacks.iter().map(|entry| content::parts(output, entry)).collect();
-            // Of a file that is not there, or ends in the middle, only the loss is told.
+            // For a missing or cut file, only its effects are reported.
             if !told && cut.is_none() {
                 faults.extend(difference.faults(output));
             }
@@ -258,7 +258,7 @@ impl<'f> Examination<'f> {
         self.verified.damage.extend(damage);
     }
 
-    /// Finds pairs of files of which one is of another run. `suspect` says of which of two that disagree.
+    /// Finds pairs of files from different runs. `suspect` chooses the one to report.
     fn twins(&mut self, suspect: impl Fn(Output) -> bool) {
         for (text, index) in TWINS {
             let content = |output| self.contents.iter().find(|(other, _)| *other == output);
@@ -267,7 +267,7 @@ impl<'f> Examination<'f> {
                 continue;
             }
             let suspects = [suspect(text), suspect(index)];
-            // Files that are right were not read.
+            // Correct files were not read.
             let agree = match suspects {
                 [false, false] => continue,
                 [true, true] => content::agree(text, lines, entries),
@@ -289,7 +289,7 @@ impl<'f> Examination<'f> {
         }
     }
 
-    /// Whether the content of a file tells nothing about its neighbours.
+    /// Whether the content of a file is useless for comparison with its neighbours.
     fn is_unusable(&self, output: Output) -> bool {
         let damaged = |fault: &FileFault| {
             !matches!(
@@ -310,7 +310,7 @@ impl<'f> Examination<'f> {
     }
 }
 
-/// Findings for files that entries name and that do not exist, each once.
+/// Findings for missing module files, each once.
 fn no_files(output: Output, entries: &[BString], exists: impl Fn(&[u8]) -> bool) -> Vec<FileFault> {
     let mut seen = BTreeSet::new();
     let paths = entries.iter().flat_map(|entry| content::paths(output, entry));

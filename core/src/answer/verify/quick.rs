@@ -1,4 +1,4 @@
-//! A look that reads no module: form, agreement between the files, and times.
+//! Verification without reading modules: form, agreement between the files, and times.
 
 use alloc::{borrow::Cow, collections::BTreeSet, vec::Vec};
 
@@ -13,22 +13,22 @@ use crate::{
     run::Listed,
 };
 
-/// When something was last modified, in whatever unit and from whatever beginning, but always the same.
+/// Time of modification. Unit and origin are the host's choice, the same for all files.
 pub type FileTime = i128;
 
-/// Times of modification, as far as the host can tell them.
+/// Times of modification, as far as available.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// The module or directory that changed last, and when.
+    /// The last changed module or directory, and its time.
     pub newest: Option<(BString, FileTime)>,
-    /// When each index file was written.
+    /// Time of each index file.
     pub files: Vec<(Output, FileTime)>,
 }
 
-/// Looks at stored files without reading a module: their form, whether they name the modules of the list and what
-/// the kernel's own lists name, whether they agree with each other, and whether anything is newer.
+/// Verifies stored files without reading modules: their form, the set of modules and built-in modules, agreement
+/// between the files, and times.
 ///
-/// That a module was exchanged for another of the same time and path does not show.
+/// It cannot detect the replacement of a module by one with the same path and time.
 pub fn verify_quick(stored: &StoredFiles, options: &Options, listed: &Listed, times: &Times) -> Verified {
     let mut examination = Examination::new(stored);
     let builtin = output::builtin_index(options, &listed.builtin, &mut ()).unwrap_or_default();
@@ -61,7 +61,7 @@ fn has_device_nodes(stored: &StoredFiles) -> bool {
     aliases.split(|&b| b == b'\n').any(|line| line.starts_with(b"alias devname:"))
 }
 
-/// Every file names modules of the list, and those of `modules.dep` all of them.
+/// Compares the modules of each file with the list; `modules.dep` and its index must contain all of them.
 fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
     let paths: HashSet<&[u8]> = modules.iter().map(ModuleFile::printed_path).collect();
     let names: HashSet<&[u8]> = modules.iter().map(ModuleFile::name).collect();
@@ -101,7 +101,7 @@ fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
     faults.into_iter().for_each(|(output, fault)| examination.verified.push(output, fault));
 }
 
-/// A text and its index that say different things: the older of the two is the one of another generation.
+/// Finds a text and an index that differ, and reports the older one.
 fn twins(examination: &mut Examination<'_>, times: &Times) {
     let time = |output| times.files.iter().find(|(other, _)| *other == output).map(|(_, time)| *time);
     let mut faults = Vec::new();
@@ -119,7 +119,7 @@ fn twins(examination: &mut Examination<'_>, times: &Times) {
     faults.into_iter().for_each(|(output, fault)| examination.verified.push(output, fault));
 }
 
-/// Files that are older than a module, or than a directory of modules.
+/// Finds files that are older than a module or a module directory.
 fn stale(examination: &mut Examination<'_>, times: &Times) {
     let Some((newer, at)) = &times.newest else { return };
     for (output, time) in &times.files {

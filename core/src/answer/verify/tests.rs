@@ -1,4 +1,4 @@
-//! Every file, spoilt in every way.
+//! Each file with each kind of damage.
 
 use super::*;
 use crate::{

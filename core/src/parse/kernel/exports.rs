@@ -1,4 +1,4 @@
-//! What a kernel exports, with all that its modules are judged by, wherever it was read.
+//! The exported symbols of a kernel, with the details for checks of modules, from any source.
 //!
 //! | from | CRCs | GPL-only, namespaces | version magic |
 //! |---|---|---|---|
@@ -19,11 +19,11 @@ use crate::parse::elf::export_table::SYMBOL_PREFIX;
 pub struct KernelExport<'a> {
     /// Its name.
     pub name: &'a [u8],
-    /// Its CRC; 0 where it has none.
+    /// Its CRC, or 0.
     pub crc: u64,
     /// Only modules under the GPL may use it.
     pub gpl_only: bool,
-    /// What a module must import before it may use the symbol; mostly empty.
+    /// The namespace that users must import; usually empty.
     pub namespace: &'a [u8],
 }
 
@@ -44,11 +44,11 @@ impl fmt::Debug for KernelExport<'_> {
 pub struct KernelExports {
     text: Vec<u8>,
     exports: Vec<StoredExport>,
-    /// Whether there are CRCs: the kernel was built with versions of symbols, and the source tells them.
+    /// Whether there are CRCs: the kernel has versions of symbols, and the source contains them.
     pub has_crcs: bool,
-    /// Whether the source tells what is GPL-only and which namespaces there are.
+    /// Whether the source contains GPL-only marks and namespaces.
     pub has_details: bool,
-    /// The version magic of the kernel's modules, if the source tells it.
+    /// The version magic of the kernel's modules, if the source contains it.
     pub vermagic: Option<BString>,
 }
 
@@ -60,7 +60,7 @@ struct StoredExport {
     gpl_only: bool,
 }
 
-/// How many there are.
+/// Counts instead of all symbols.
 impl fmt::Debug for KernelExports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KernelExports")
@@ -73,7 +73,7 @@ impl fmt::Debug for KernelExports {
 }
 
 impl KernelExports {
-    /// Takes the lines of `Module.symvers` that are about the kernel image; `None` if there is none.
+    /// Reads the lines of `Module.symvers` for the kernel image; `None` if there are none.
     ///
     /// ```
     /// use depmod_core::parts::parse::kernel::KernelExports;
@@ -104,7 +104,7 @@ impl KernelExports {
         exports.finish()
     }
 
-    /// Takes the names of a `System.map`; `None` if it names no export, as the placeholder of Debian's packages.
+    /// Reads the names of a `System.map`; `None` without any export, such as the placeholder in Debian's packages.
     #[must_use]
     pub fn from_system_map(file: &[u8]) -> Option<Self> {
         let mut exports = Self::default();
@@ -117,7 +117,7 @@ impl KernelExports {
         exports.finish()
     }
 
-    /// Adds an export; one without a name is none.
+    /// Adds an export; an empty name is ignored.
     pub fn push(&mut self, export: KernelExport<'_>) {
         let KernelExport { name, crc, gpl_only, namespace } = export;
         if name.is_empty() {
@@ -149,13 +149,13 @@ impl KernelExports {
         })
     }
 
-    /// How many there are.
+    /// Number of exports.
     #[must_use]
     pub fn len(&self) -> usize {
         self.exports.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no exports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.exports.is_empty()

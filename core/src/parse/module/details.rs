@@ -1,15 +1,15 @@
-//! What the export tables say besides names and CRCs, and versions in their new form.
+//! Details from the export tables, and versions in their extended form.
 //!
-//! The linker's names tell it without any relocation. An export `foo` has a local symbol `__ksymtab_foo` where its
-//! entry stands, and since Linux 5.4 `__kstrtabns_foo` where its namespace stands in `__ksymtab_strings`:
+//! The linker's symbols suffice, without relocations. An export `foo` has a local symbol `__ksymtab_foo` at its entry,
+//! and since Linux 5.4 `__kstrtabns_foo` at its namespace in `__ksymtab_strings`:
 //!
 //! | Linux | `foo` is GPL-only if `__ksymtab_foo` lies |
 //! |---|---|
 //! | to 7.0 | in the section `__ksymtab_gpl` |
 //! | later | at an entry of `__ksymtab` whose byte in `__kflagstab` has bit 0 |
 //!
-//! Symbols with names of 56 bytes and more, as Rust has them, have their versions in `__version_ext_crcs`, a row of
-//! 32-bit words, and `__version_ext_names`, their names in the same order, each with a NUL behind it.
+//! Symbols with names of 56 bytes and more, common in Rust, have their versions in `__version_ext_crcs`, 32-bit words,
+//! and `__version_ext_names`, NUL-terminated names in the same order.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::parse::elf::{ByteOrder, FileHeader, SectionTable, Symbol, Symbols, export_table};
 
-/// The sections that only [`Detail::Full`](super::Detail::Full) looks at, and their indexes where symbols name them.
+/// The sections for [`Detail::Full`](super::Detail::Full), with their indexes if symbols refer to them.
 #[derive(Default)]
 pub(super) struct Sections {
     exports: Option<(u16, Range<u64>)>,

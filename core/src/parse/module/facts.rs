@@ -15,7 +15,7 @@
 //! …   details: u32        where the details begin
 //! ```
 //!
-//! The last two are there only with details (`Detail::Full`): what only answers want costs a classic run nothing.
+//! The last two exist only with details (`Detail::Full`), so that answers cost a classic run nothing.
 //!
 //! ```
 //! use depmod_core::parts::parse::module::{Facts, FactsBuilder, ModinfoKey};
@@ -48,7 +48,7 @@ pub(super) const DETAILED: u32 = 4;
 /// Of an export's details: only modules under the GPL may use it.
 #[cfg(feature = "answers")]
 pub(super) const GPL_ONLY: u8 = 1;
-/// Of an export's details: it stands in an export table, and is no mere string beside one.
+/// Of an export's details: an export table contains it.
 #[cfg(feature = "answers")]
 pub(super) const IN_TABLE: u8 = 2;
 pub(super) const WEAK: u32 = 1 << 31;
@@ -91,27 +91,27 @@ impl fmt::Debug for Need<'_> {
     }
 }
 
-/// What an export's table says besides its name and CRC.
+/// Details of an export from the export tables.
 #[cfg(feature = "answers")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportDetail<'facts> {
     /// Only modules under the GPL may use it.
     pub gpl_only: bool,
-    /// It stands in an export table. Where it does not, it may be a namespace that was taken for a symbol
+    /// An export table contains it. Otherwise it may be a namespace in place of a symbol
     /// ([`reference::modules`](crate::reference::modules) §7.4).
     pub in_table: bool,
-    /// What a module must import before it may use the symbol; mostly empty.
+    /// The namespace that users must import; usually empty.
     pub namespace: &'facts [u8],
 }
 
-/// How much of a module is kept.
+/// The extent of a module's facts.
 #[cfg(feature = "answers")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// What the index files are made of.
+    /// Facts for the index files.
     #[default]
     Classic,
-    /// Also what answers want: the license and the like, what is GPL-only, namespaces, extended versions.
+    /// Also facts for answers: license and other keys, GPL-only marks, namespaces, extended versions.
     Full,
 }
 
@@ -132,19 +132,19 @@ pub enum ModinfoKey {
     Vermagic = 5,
     /// `import_ns`: a symbol namespace it uses.
     ImportNamespace = 6,
-    /// `license`: whether it may use what is GPL-only.
+    /// `license`: whether it may use GPL-only symbols.
     #[cfg(feature = "answers")]
     License = 7,
-    /// `depends`: the modules that it was linked against.
+    /// `depends`: the modules it was linked against.
     #[cfg(feature = "answers")]
     Depends = 8,
-    /// `name`: what the kernel calls it.
+    /// `name`: its name in the kernel.
     #[cfg(feature = "answers")]
     Name = 9,
     /// `intree`: it was built with the kernel.
     #[cfg(feature = "answers")]
     Intree = 10,
-    /// `version`: its own.
+    /// `version`: its own version.
     #[cfg(feature = "answers")]
     Version = 11,
 }
@@ -184,7 +184,7 @@ impl ModinfoKey {
         Self::CLASSIC.into_iter().find(|key| key.name() == name)
     }
 
-    /// The key of this name, if it is one that is kept for answers alone.
+    /// The key with this name, if relevant only for answers.
     #[cfg(feature = "answers")]
     #[must_use]
     pub fn detail_from_name(name: &[u8]) -> Option<Self> {
@@ -337,12 +337,12 @@ impl Facts {
         ModinfoRecords(self.block.get(self.word(8)..self.details_start()).unwrap_or(&[]))
     }
 
-    /// Where the details begin; without any, the end.
+    /// The offset of the details, or the end.
     fn details_start(&self) -> usize {
         if self.is_detailed() { self.word(self.details_end()) } else { self.block.len() }
     }
 
-    /// Where the word stands that tells where the details begin.
+    /// The end of the details: the offset of the word with their start.
     fn details_end(&self) -> usize {
         self.block.len().saturating_sub(WORD_LEN)
     }

@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 
 #[cfg(feature = "answers")]
-use super::facts::{ExportDetail, GPL_ONLY, IN_TABLE, SymbolRecords};
+use super::facts::{DETAILED, ExportDetail, GPL_ONLY, IN_TABLE, SymbolRecords, WORD_LEN};
 use super::{
     NeedsDiscarded,
     facts::{
-        DETAILED, EXPORTS_INVALID, Facts, FactsError, HEADER_LEN, ModinfoKey, NAME_UNENDED,
-        NEEDS_DISCARDED_SHIFT, WEAK, WORD_LEN,
+        EXPORTS_INVALID, Facts, FactsError, HEADER_LEN, ModinfoKey, NAME_UNENDED, NEEDS_DISCARDED_SHIFT, WEAK,
     },
 };
 
@@ -110,7 +109,7 @@ impl FactsBuilder {
         self.details.clear();
     }
 
-    /// Gives the needs their versions by name, and adds the symbols that have a version alone.
+    /// Sets the versions of needs by name, and adds needs for further symbols with a version.
     #[cfg(feature = "answers")]
     pub fn version_needs<'data>(&mut self, versions: impl Iterator<Item = (&'data [u8], u32)>) {
         if self.flags >> NEEDS_DISCARDED_SHIFT != 0 {
@@ -135,7 +134,7 @@ impl FactsBuilder {
         }
     }
 
-    /// Adds the details of the exports added so far, in their order, as `detail_of` gives them by name.
+    /// Adds the details of the exports so far, in their order; `detail_of` gives them by name.
     #[cfg(feature = "answers")]
     pub fn detail_exports<'data>(&mut self, mut detail_of: impl FnMut(&[u8]) -> ExportDetail<'data>) {
         self.flags |= DETAILED;

@@ -1,4 +1,4 @@
-//! Which kernel a question is about, and which configuration holds.
+//! The kernel and configuration of a query.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +12,7 @@ use crate::command::args::Place;
 use crate::command::settings::{Environment, Target};
 use crate::source::DiskSource;
 
-/// The words that say which kernel is meant.
+/// Arguments for the kernel.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Kernel {
     #[arg(
@@ -36,7 +36,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// The same, from the words of another command.
+    /// A kernel from the arguments of another command.
     pub(super) fn new(version: Option<OsString>, place: Place) -> Self {
         Self { version, place, cmdline: None }
     }
@@ -46,7 +46,7 @@ impl Kernel {
         Ok(Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?)
     }
 
-    /// What `modprobe.d` and the kernel's command line say.
+    /// The configuration of `modprobe.d` and the kernel's command line.
     pub(super) fn modprobe_config(&self, reporter: &mut dyn Reporter) -> Result<ModprobeConfig, Failure> {
         let paths: Vec<Vec<u8>> = if self.place.config.is_empty() {
             ModprobeConfig::PATHS.iter().map(|path| path.to_vec()).collect()

@@ -1,4 +1,4 @@
-//! `depmod lookup`: what `modprobe --resolve-alias` finds, in batches.
+//! `depmod lookup`: lookups as with `modprobe --resolve-alias`, in batches.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
@@ -18,12 +18,12 @@ use crate::command::settings::Target;
 use crate::command::status::{DONE, FAILED};
 use crate::source::DiskSource;
 
-/// Unknown words that are named each.
+/// Limit on warnings about unknown words.
 const NAMED: usize = 10;
-/// Names that are proposed for one.
+/// Limit on suggestions for an unknown word.
 const PROPOSED: usize = 3;
 
-/// The words after `depmod lookup`.
+/// The arguments of `depmod lookup`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod lookup",
@@ -96,7 +96,7 @@ impl Command for Lookup {
     }
 }
 
-/// Why there are no more answers.
+/// The reason for stopping.
 enum Trouble {
     Input(Failure),
     Index(IndexFileError),
@@ -133,12 +133,12 @@ struct Answers<'a, 'o> {
     format: Format,
     asked: usize,
     found: bool,
-    /// Operands that nothing answers to.
+    /// Operands without a result.
     unknown: Vec<Vec<u8>>,
 }
 
 impl Answers<'_, '_> {
-    /// Answers; tells whether there is an answer.
+    /// Answers a query; returns whether there is a result.
     fn ask(&mut self, query: &[u8]) -> Result<bool, IndexFileError> {
         self.asked = self.asked.saturating_add(1);
         let out = &mut *self.out;
@@ -159,7 +159,7 @@ impl Answers<'_, '_> {
         Ok(count > 0)
     }
 
-    /// Answers what comes from standard input, and gives the answers away before it waits for more.
+    /// Answers queries from standard input; flushes before it waits for more.
     fn stream(&mut self, null: bool) -> Result<(), Trouble> {
         let end = if null { 0 } else { b'\n' };
         let mut input = BufReader::with_capacity(1 << 16, io::stdin().lock());

@@ -1,11 +1,11 @@
-//! A plan as a graph for Graphviz: a column for each wave, arrows from what is loaded first to what waits for it.
+//! A plan as a graph for Graphviz: a column for each wave, arrows from a module to its dependents.
 
 use bstr::{BString, ByteSlice};
 use depmod_core::Reason;
 use depmod_core::parts::answer::Schedule;
 
-/// The text of the graph. Solid arrows are needs, dashed ones soft dependencies, dotted ones weak; what was asked
-/// for is filled.
+/// The text of the graph. Solid arrows are hard dependencies, dashed ones soft, dotted ones weak; requested modules
+/// are filled.
 pub(super) fn of(schedule: &Schedule) -> String {
     let mut text = String::from(
         "digraph plan {\n  rankdir=LR;\n  ranksep=0.9;\n  \

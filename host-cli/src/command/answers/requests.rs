@@ -1,4 +1,4 @@
-//! What a plan is asked for: words, lists of words, and this machine's hardware.
+//! Requests of a plan: words, lists of words, and this machine's hardware.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -9,12 +9,12 @@ use depmod_core::{EntryKind, Limits, Request, Source};
 use super::Failure;
 use crate::source::DiskSource;
 
-/// Levels of directories below `/sys/devices`; real ones have about 20.
+/// Limit on directory levels below `/sys/devices`; real systems have about 20.
 const DEPTH: usize = 64;
-/// Bytes of a modalias file; the longest are those of processors.
+/// Limit on a modalias file, in bytes; those of processors are the longest.
 const MODALIAS_SIZE: u64 = 64 << 10;
 
-/// What each word stands for: `@FILE` for the lines of a file, a module's file for its name.
+/// The requests of each word: `@FILE` for the lines of a file, a module file for its name.
 pub(super) fn of_words(words: &[OsString]) -> Result<Vec<Request>, Failure> {
     let mut requests = Vec::new();
     for word in words {
@@ -37,7 +37,7 @@ pub(super) fn of_words(words: &[OsString]) -> Result<Vec<Request>, Failure> {
     Ok(requests)
 }
 
-/// One request a line; empty lines and those that begin with `#` or `;` say nothing.
+/// One request for each line, except for empty lines and comments, which begin with `#` or `;`.
 fn lines(text: &[u8], origin: &str, requests: &mut Vec<Request>) {
     for (number, line) in (1_usize..).zip(text.split(|&byte| byte == b'\n')) {
         let line = line.trim_ascii();
@@ -70,10 +70,10 @@ pub(super) fn of_hardware(sysfs: &[u8]) -> Result<Vec<Request>, Failure> {
         for entry in entries {
             let path = [&*directory, b"/", &entry.name].concat();
             match entry.kind {
-                // Links lead to other devices, which have a place of their own.
+                // Links lead to devices that are found elsewhere.
                 EntryKind::Directory => pending.push(path),
                 EntryKind::File if entry.name == "modalias" => {
-                    // A device may go away, and some refuse to be read.
+                    // Devices can vanish, and some attributes cannot be read.
                     let Ok(text) = DiskSource.read(&path, MODALIAS_SIZE) else { continue };
                     let device = directory.strip_prefix(sysfs).unwrap_or(&directory);
                     let modalias = text.trim_ascii();

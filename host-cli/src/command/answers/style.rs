@@ -1,4 +1,4 @@
-//! How text for people looks on a terminal.
+//! Styles of text on a terminal.
 
 use std::io::IsTerminal;
 
@@ -16,22 +16,22 @@ impl Style {
         Self { colored: std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb }
     }
 
-    /// What is as it should be.
+    /// A good result.
     pub(super) fn good(self, text: &str) -> String {
         self.paint("1;32", text)
     }
 
-    /// What is wrong.
+    /// A bad result.
     pub(super) fn bad(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    /// A name that begins a block of lines.
+    /// A heading.
     pub(super) fn title(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// What matters less.
+    /// Less important text.
     pub(super) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
@@ -41,7 +41,7 @@ impl Style {
     }
 }
 
-/// Up to three names, and how many more there are.
+/// At most three names, and the number of others.
 pub(super) fn some_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> String {
     const SHOWN: usize = 3;
     let names: Vec<&[u8]> = names.into_iter().collect();

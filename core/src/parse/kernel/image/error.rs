@@ -4,29 +4,29 @@ use core::fmt;
 
 use crate::{decompress::DecodeError, parse::elf::ElfError};
 
-/// Why an image does not tell what it exports.
+/// The reason for which the exports of an image are unreadable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// It is no kernel image of a kind that is known.
+    /// Not a kernel image, or one of an unknown kind.
     NotKernel,
-    /// A flat image of this architecture: nothing says where its tables are.
+    /// A flat image of this architecture: it does not describe the places of its tables.
     Flat(&'static str),
     /// The file ends before the compressed kernel does.
     Cut,
-    /// The kernel is compressed with something that is not read.
+    /// An unsupported compression format.
     Compression(&'static str),
-    /// The compressed kernel is broken, or beyond a limit.
+    /// The compressed kernel is corrupt, or exceeds a limit.
     Decode(DecodeError),
-    /// The same of lz4.
+    /// The same for lz4.
     Lz4(&'static str),
-    /// The kernel proper is a broken ELF file.
+    /// The kernel proper is a corrupt ELF file.
     Elf(ElfError),
-    /// The kernel proper has no sections: they have been taken away.
+    /// The kernel proper has no sections; they were stripped.
     NoSections,
-    /// It has no export tables: it was built without modules.
+    /// No export tables: the kernel was built without support for modules.
     NoExports,
-    /// Its export tables have a form that is not known.
+    /// Export tables of an unknown form.
     Tables,
 }
 

@@ -1,21 +1,19 @@
 //! The kernel image: every symbol that it exports, with CRC, license and namespace.
 //!
-//! What boot loaders load is a small program around the kernel proper, an ELF file that is mostly compressed. Builds
-//! take its symbol table away, not its sections, so the tables that the kernel itself looks into when it loads a
-//! module are found by name:
+//! A boot image is a small program around the kernel proper, an ELF file that is usually compressed. Builds strip its
+//! symbol table, not its sections, so the kernel's export tables are found by name:
 //!
 //! ```text
-//! bzImage, or EFI zboot ──► gzip, xz, zstd, lz4 ──► ELF ──► __ksymtab, __ksymtab_gpl    who is exported
+//! bzImage, or EFI zboot ──► gzip, xz, zstd, lz4 ──► ELF ──► __ksymtab, __ksymtab_gpl    exported symbols
 //! or plain vmlinux ────────────────────────────────► │      __kcrctab, __kcrctab_gpl    the CRC of each
 //!                                                           __kflagstab                  since Linux 7.1: GPL-only
 //!                                                           __ksymtab_strings            names and namespaces
 //! ```
 //!
-//! An entry of `__ksymtab` holds the places of the value, the name and, since Linux 5.4, the namespace: as 32-bit
-//! distances from each field itself, or as addresses. Which of them it is, the names tell: all must lie in
-//! `__ksymtab_strings`.
+//! An entry of `__ksymtab` refers to the value, the name and, since Linux 5.4, the namespace: by 32-bit distances
+//! from each field itself, or by addresses. In the right interpretation, all names lie in `__ksymtab_strings`.
 //!
-//! Flat images, as arm64 and riscv64 have them, have no sections: nothing says where the tables are.
+//! Flat images, as on arm64 and riscv64, have no sections, so their tables cannot be found.
 
 mod error;
 mod payload;
@@ -32,7 +30,7 @@ use self::{
 use super::{KernelExport, KernelExports};
 use crate::{decompress::Decoder, limits::Limits};
 
-/// What a kernel image exports.
+/// The exported symbols of a kernel image.
 ///
 /// ```
 /// use depmod_core::{Limits, parts::{decompress::PureDecoder, parse::kernel::{ImageError, image_exports}}};
@@ -42,13 +40,13 @@ use crate::{decompress::Decoder, limits::Limits};
 /// ```
 ///
 /// # Errors
-/// When it is none, or cannot be read.
+/// When this is not a kernel image, or its exports are unreadable.
 pub fn image_exports(
     image: &[u8],
     decoder: &mut dyn Decoder,
     limits: &Limits,
 ) -> Result<KernelExports, ImageError> {
-    // A program with a compressed flat image, with an ELF file: none has more layers.
+    // A program with a compressed flat image with an ELF file has the most layers.
     const LAYERS: usize = 3;
     let mut decoded: Option<Vec<u8>> = None;
     for _ in 0..LAYERS {

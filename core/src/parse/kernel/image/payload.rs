@@ -2,20 +2,20 @@
 
 use alloc::vec::Vec;
 
-use super::ImageError;
+use super::error::ImageError;
 use crate::{
     decompress::{Compression, Decoder, LZ4_MAGIC},
     limits::Limits,
 };
 
-/// What an image holds.
+/// The content of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Layer<'a> {
     Elf(&'a [u8]),
     Compressed(&'a [u8]),
 }
 
-/// Recognises an image by what it begins with.
+/// Recognises an image by its first bytes.
 pub(super) fn inside(image: &[u8]) -> Result<Layer<'_>, ImageError> {
     let at = |offset: usize, text: &[u8]| image.get(offset..).is_some_and(|rest| rest.starts_with(text));
     if at(0, b"\x7fELF") {
@@ -64,7 +64,7 @@ fn range(image: &[u8], start: u64, length: u64) -> Option<&[u8]> {
     image.get(start..)?.get(..length)
 }
 
-/// What a kernel can be compressed with.
+/// Compression formats of kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Module(Compression),
@@ -83,7 +83,7 @@ fn format(payload: &[u8]) -> Option<Format> {
     Compression::detect(payload).map(Format::Module).or_else(other)
 }
 
-/// Decodes a payload. All formats but gzip, which has it already, have the decoded size in four bytes behind them.
+/// Decodes a payload. The decoded size follows it in four bytes, except for gzip, which contains it.
 pub(super) fn decompress(
     payload: &[u8],
     decoder: &mut dyn Decoder,
@@ -96,7 +96,7 @@ pub(super) fn decompress(
         None => Err(ImageError::NotKernel),
         Some(Format::Other(name)) => Err(ImageError::Compression(name)),
         Some(Format::Module(format)) => {
-            // An xz stream ends with these letters.
+            // An xz stream ends with these bytes.
             let bare = format == Compression::Xz && !payload.ends_with(b"YZ");
             let payload = without_size.filter(|_| bare).unwrap_or(payload);
             decoder.decode(format, payload, limits, out).map_err(ImageError::Decode)
@@ -108,7 +108,7 @@ pub(super) fn decompress(
     }
 }
 
-/// Whether four bytes are left behind the last chunk.
+/// Whether four bytes follow the last chunk.
 fn lz4_has_size(payload: &[u8]) -> bool {
     let mut rest = payload.get(4..).unwrap_or_default();
     while let Some((size, after)) = rest.split_first_chunk::<4>() {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use bstr::BString;
 
-use super::{ImageError, KernelExport, KernelExports};
+use super::{KernelExport, KernelExports, error::ImageError};
 use crate::parse::elf::{ByteOrder, Class, ElfError, FileHeader, SectionTable, export_table};
 
 /// A section's bytes, and its address.
@@ -61,12 +61,12 @@ fn range_of<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
     bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
-/// How an entry of an export table says where its strings are.
+/// The kind of references from an entry of an export table.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// As a 32-bit distance from the field itself.
+    /// A 32-bit distance from the field itself.
     Distance,
-    /// As an address of so many bytes.
+    /// An address of this number of bytes.
     Address(usize),
 }
 
@@ -78,7 +78,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// All that there have been; a 32-bit kernel has no 64-bit addresses.
+    /// All forms of Linux's history; a 32-bit kernel has no 64-bit addresses.
     fn all(class: Class) -> impl Iterator<Item = Self> {
         let address = match class {
             Class::Elf32 => 4,
@@ -99,7 +99,7 @@ impl Form {
         self.word_size().saturating_mul(if self.with_namespace { 3 } else { 2 })
     }
 
-    /// The string that a field names: where it begins in the strings. `Some(None)` is a field that names none.
+    /// The offset of a field's string in the strings; `Some(None)` for an empty field.
     fn string(self, order: ByteOrder, field: Table<'_>, strings: Table<'_>) -> Option<Option<usize>> {
         let address = match self.place {
             Place::Distance => match order.u32(field.bytes)?.cast_signed() {
@@ -116,7 +116,7 @@ impl Form {
         (at < strings.bytes.len()).then_some(Some(at))
     }
 
-    /// The exports of a table in this form, without CRCs; `None` if it has another one.
+    /// The exports of a table in this form, without CRCs; `None` if the table has another form.
     fn read<'a>(
         self,
         order: ByteOrder,
@@ -173,7 +173,7 @@ pub(super) fn elf_exports(elf: &[u8]) -> Result<KernelExports, ImageError> {
     (exports.has_details, exports.vermagic) = (true, vermagic(elf));
     for ((table, crcs), in_gpl) in read.into_iter().zip(tables.crcs).zip([false, true]) {
         let crcs = crcs.map(|crcs| crcs.bytes).unwrap_or_default();
-        // Words of 32 bits; before Linux 4.11, as long as an address.
+        // Words of 32 bits; before Linux 4.11, of the size of an address.
         let word = crcs.len().checked_div(table.len()).unwrap_or(0);
         for (number, export) in table.into_iter().enumerate() {
             let crc = crcs.get(number.saturating_mul(word)..).and_then(|crc| match word {
@@ -188,7 +188,7 @@ pub(super) fn elf_exports(elf: &[u8]) -> Result<KernelExports, ImageError> {
     if exports.is_empty() { Err(ImageError::NoExports) } else { Ok(exports) }
 }
 
-/// The version magic of the kernel's modules: the string that begins with the release which `Linux version …` names.
+/// The version magic of the kernel's modules: the string that begins with the release from `Linux version …`.
 ///
 /// ```text
 /// 6.12.117+deb13-amd64 SMP preempt mod_unload modversions
