@@ -125,14 +125,14 @@ pub(super) struct Args {
     #[cfg(feature = "answers")]
     #[arg(long, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "",
           conflicts_with = "quick", value_parser = Checks::parse, help_heading = CHECKS,
-          help = "Tell what keeps modules from loading: all, or only the named ones of unresolved, crc, gpl, \
-                  namespace, vermagic, duplicate, cycle, corrupt; exit status 3 if there is anything")]
+          help = "Check whether modules will load: all checks, or only the named ones of unresolved, crc, gpl, \
+                  namespace, vermagic, duplicate, cycle, corrupt; exit status 3 with findings")]
     pub(super) strict: Option<Checks>,
     /// `-k`
     #[cfg(feature = "answers")]
     #[arg(short = 'k', long, value_name = "VERSION", allow_hyphen_values = true, requires = "strict",
           help_heading = CHECKS,
-          help = "With --strict: ask whether the FILEs load on this kernel, and write nothing")]
+          help = "With --strict: check whether the FILEs load on this kernel, and write nothing")]
     pub(super) kernel: Option<OsString>,
     /// `--no-write`
     #[cfg(feature = "answers")]
@@ -146,7 +146,7 @@ pub(super) struct Args {
     pub(super) format: Option<Format>,
     /// `--long`
     #[cfg(feature = "answers")]
-    #[arg(long, requires = "strict", help_heading = CHECKS, help = "With --strict: every finding, not only causes")]
+    #[arg(long, requires = "strict", help_heading = CHECKS, help = "With --strict: show every finding, not only causes")]
     pub(super) long: bool,
 
     /// `-v`

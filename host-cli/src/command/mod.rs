@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod settings;
 mod status;
+mod terminal;
 mod uptodate;
 
 pub use exit::main;

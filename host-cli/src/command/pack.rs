@@ -36,7 +36,7 @@ Examples:
   depmod pack -o /boot/modules.cpio                  the running kernel's modules
   depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst  another kernel's, compressed
   depmod pack -b /mnt -k 6.1.0-50-amd64 | xz > m.cpio.xz
-  depmod pack --plan nvme ext4 -o nvme.cpio          only what \"depmod plan nvme ext4\" tells
+  depmod pack --plan nvme ext4 -o nvme.cpio          only the modules of \"depmod plan nvme ext4\"
 
 Exit status: 0 done, 1 failed; then FILE is as it was."
 )]

@@ -7,7 +7,7 @@
 //! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one
 //! write, so that lines of two programs on one terminal do not mix; a closed pipe is not an error.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use depmod_core::{Diagnostic, Reporter, Severity};
 use super::args::Color;
 use super::progress::Progress;
 use super::settings::Settings;
+use super::terminal::use_color;
 use crate::source::from_io;
 
 const LOG_SOCKET: &str = "/dev/log";
@@ -41,7 +42,7 @@ impl Report {
     /// Warnings and errors on standard error: the setting until the command line is parsed.
     #[must_use]
     pub(super) fn new(color: Color) -> Self {
-        Self::on(Box::new(std::io::stderr()), use_color(color))
+        Self::on(Box::new(std::io::stderr()), use_color(color, &std::io::stderr()))
     }
 
     fn on(stream: Box<dyn Write + Send>, color: bool) -> Self {
@@ -149,17 +150,6 @@ impl Reporter for Report {
             return;
         }
         self.line(severity, &diagnostic.message());
-    }
-}
-
-/// Whether to use colours on standard error.
-fn use_color(color: Color) -> bool {
-    let asked_not_to = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && !asked_not_to() && !dumb(),
     }
 }
 

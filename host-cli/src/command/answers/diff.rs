@@ -1,4 +1,4 @@
-//! `depmod diff`: what changed between two kernels.
+//! `depmod diff`: comparison of two kernels.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,45 +20,45 @@ use crate::command::status::{DONE, FINDINGS};
 use crate::run::Run;
 use crate::source::DiskSource;
 
-/// The words after `depmod diff`.
+/// The arguments of `depmod diff`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod diff",
     no_binary_name = true,
-    about = "Tell what changed between two kernels: devices that lose their driver, modules, symbols, dependencies.",
+    about = "Compare two kernels: devices that lose their driver, modules, symbols, dependencies.",
     after_help = "\
-A and B are kernel versions, module directories, or directories of index files. Index files are read where they
-are there, modules where not; versions of symbols are compared where modules of both sides are read.
+A and B are kernel versions, module directories, or directories of index files. Modules are read only without
+index files; versions of symbols are compared only if the modules of both are read.
 
 Examples:
   depmod diff 6.1.0-50-amd64 6.12.0-1-amd64
   depmod diff --from-modules /mnt/lib/modules/6.1.0-50-amd64 6.1.0-51-amd64
   depmod diff --format json A B | jq -r '.changes[] | select(.kind == \"driver-lost\") | .pattern'
 
-Exit status: 0 nothing changed, 3 something did, 1 it cannot be told."
+Exit status: 0 no changes, 3 changes, 1 the comparison failed."
 )]
 pub(super) struct Diff {
-    #[arg(value_name = "A", help = "The old one: a version, or a directory with a / in it")]
+    #[arg(value_name = "A", help = "The old kernel: a version, or a directory with a / in its path")]
     old: OsString,
-    #[arg(value_name = "B", help = "The new one")]
+    #[arg(value_name = "B", help = "The new kernel")]
     new: OsString,
     #[command(flatten)]
     place: Place,
-    #[arg(long, help = "Read the modules, even where there are index files")]
+    #[arg(long, help = "Read the modules instead of index files")]
     from_modules: bool,
-    #[arg(long, help = "Tell every change")]
+    #[arg(long, help = "Show every change")]
     long: bool,
     #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
     format: Format,
 }
 
-/// Where one side comes from, and what it is.
+/// One kernel, and the origin of its index files.
 struct Loaded {
-    /// As it was typed.
+    /// The operand.
     name: Vec<u8>,
     options: Options,
     files: IndexFiles,
-    /// What was read of modules.
+    /// The result of reading modules.
     read: Option<(Listed, Indexed)>,
 }
 
@@ -175,7 +175,7 @@ impl Diff {
     }
 }
 
-/// The first changes of a group, as many as fit on a line.
+/// The first changes of a group, cut to one line.
 fn some(changes: &[&Change]) -> String {
     const WIDTH: usize = 76;
     let mut line = String::new();
@@ -193,7 +193,7 @@ fn some(changes: &[&Change]) -> String {
     line
 }
 
-/// The index files of a directory; `None` if those that are compared are not all there.
+/// The index files of a directory; `None` if a compared one is missing.
 fn stored(options: &Options) -> Result<Option<IndexFiles>, Failure> {
     let needed = [Output::DepIndex, Output::AliasIndex, Output::SymbolsIndex];
     let path = |output: Output| options.path_of(output.file_name());

@@ -18,14 +18,14 @@ use crate::source::DiskSource;
     no_binary_name = true,
     about = "Show the content of an index file.",
     after_help = "\
-A .bin file is shown as lines of key and value; a text file as is. Of a broken file, the valid
+A .bin file is shown as lines of key and value, a text file unchanged. For a corrupt file, the valid
 entries are shown, then an error with the offset.
 
 Examples:
   depmod dump /lib/modules/6.1.0-50-amd64/modules.alias.bin
   depmod dump --format json modules.dep.bin | jq -r '.entries[].key'
 
-Exit status: 0 done, 1 the file cannot be read or is broken."
+Exit status: 0 done, 1 the file is unreadable or corrupt."
 )]
 pub(super) struct Dump {
     #[arg(value_name = "FILE", help = "Index file, such as modules.alias.bin")]

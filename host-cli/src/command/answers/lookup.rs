@@ -28,10 +28,10 @@ const PROPOSED: usize = 3;
 #[command(
     name = "depmod lookup",
     no_binary_name = true,
-    about = "Tell which modules names and modaliases stand for, as modprobe --resolve-alias does.",
+    about = "Resolve names and modaliases to modules, as modprobe --resolve-alias does.",
     after_help = "\
-One name a line, for each QUERY in turn, with modprobe's order and repeats; nothing for a QUERY
-that nothing answers to. /etc/modprobe.d is obeyed, or what -C names: its aliases come first.
+The modules of each QUERY in turn, one name a line, in modprobe's order and with its repeats. Aliases
+of /etc/modprobe.d, or of the paths of -C, take precedence.
 Only index files are read.
 
 Examples:
@@ -40,7 +40,7 @@ Examples:
   find /sys/devices -name modalias -exec cat {} + | depmod lookup | sort -u
   depmod lookup --format json < modaliases | jq -r 'select(.modules == []).query'
 
-Exit status: 0 something was found, 1 nothing was, or the index files cannot be read."
+Exit status: 0 modules found, 1 none found, or the index files cannot be read."
 )]
 pub(super) struct Lookup {
     #[arg(

@@ -1,4 +1,4 @@
-//! `depmod plan`: what to load for modules, devices and names, in which order, and why.
+//! `depmod plan`: load orders for modules, devices and names, with reasons.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -10,12 +10,12 @@ use super::planned::{self, How, path_of};
 use super::{Command, Failure, Out, plan_dot, plan_json, plan_text};
 use crate::command::status::DONE;
 
-/// The words after `depmod plan`.
+/// The arguments of `depmod plan`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod plan",
     no_binary_name = true,
-    about = "Tell what to load for modules, modaliases, aliases and globs, in which order, and why.",
+    about = "Show the load order for modules, modaliases, aliases and globs, with reasons.",
     after_help = "\
 X is a module, an alias, a modalias, a glob ('snd_*', 'usb:v*ic08*'), a module's file, or @FILE
 with one of these a line (@- for standard input). The order is modprobe's, with every softdep line
@@ -38,7 +38,7 @@ Examples:
   depmod plan --format dot btrfs | dot -Tsvg > btrfs.svg
   depmod plan --format cpio @modules.txt | zstd > modules.cpio.zst
 
-Exit status: 0 done, 1 nothing answers to some X, or the modules cannot be read."
+Exit status: 0 done, 1 an X matches nothing, or the modules cannot be read."
 )]
 pub(super) struct Plan {
     #[arg(
@@ -60,11 +60,11 @@ pub(super) struct Plan {
         help = "Show the plan as text, list, json, dot, modules-load or cpio"
     )]
     format: Format,
-    #[arg(long, help = "As text: all reasons, and all that is left out")]
+    #[arg(long, help = "As text: all reasons, and all requests without modules")]
     long: bool,
 }
 
-/// How a plan is shown.
+/// The format of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     #[default]

@@ -10,9 +10,9 @@
 //!  "totals":{"load":1,"carried":0,"waves":1,"size":61841,"firmware_found":1,"firmware_missing":0,"firmware_size":123}}
 //! ```
 //!
-//! Modules stand in load order; behind them those that are carried along, with `"load":false` and `"wave":null`.
-//! Paths of modules are as in `modules.dep`: below the module directory, or absolute. `size` is that of the file, and
-//! `null` where it is not there. `firmware` is `null` if it was not asked for; a glob has one entry for each file.
+//! Modules are in load order, followed by those carried along, with `"load":false` and `"wave":null`.
+//! Paths of modules are as in `modules.dep`: below the module directory, or absolute. `size` is the file's, or
+//! `null` if it is missing. `firmware` is `null` with `--no-firmware`; a glob has one object for each file.
 
 use bstr::{BString, ByteSlice};
 use depmod_core::Reason;
@@ -47,7 +47,7 @@ fn module(module: &ScheduledModule, size: Option<u64>) -> Value {
     Value::Object(object)
 }
 
-/// What is built in, each with all who want it.
+/// Built-in modules, each with its reasons.
 fn builtin(unplanned: &[Unplanned]) -> Value {
     let mut all: Vec<(&[BString], Vec<&Reason>)> = Vec::new();
     for unplanned in unplanned {

@@ -1,6 +1,4 @@
-//! A plan for people.
-
-use std::io::{IsTerminal, stdout};
+//! A plan as text.
 
 use bstr::{BString, ByteSlice};
 use depmod_core::Reason;
@@ -8,17 +6,18 @@ use depmod_core::parts::answer::Unplanned;
 
 use super::Out;
 use super::planned::Planned;
+use super::style::Style;
 
-/// Characters of a query that are shown without `--long`.
+/// Limit on shown characters of a query without `--long`.
 const QUERY: usize = 48;
-/// Lines of a part that is no answer, without `--long`.
+/// Limit on lines of a secondary table without `--long`.
 const LINES: usize = 10;
 
 /// Shows a plan: the answer in the first line, then tables.
 pub(super) fn show(planned: &Planned, long: bool, out: &mut Out) {
-    let paint = Paint::for_stdout();
+    let paint = Style::of_stdout();
     let schedule = &planned.schedule;
-    out.line(paint.bold(&headline(planned)));
+    out.line(paint.title(&headline(planned)));
     let modules: Vec<_> = schedule.modules.iter().zip(&planned.sizes).collect();
     let width =
         modules.iter().map(|(module, _)| plain(&module.name).chars().count()).max().unwrap_or(0).max(6);
@@ -113,11 +112,11 @@ fn headline(planned: &Planned) -> String {
 }
 
 /// A heading and lines below it; nothing without lines.
-fn part(title: &str, lines: Vec<String>, all: bool, paint: &Paint, out: &mut Out) {
+fn part(title: &str, lines: Vec<String>, all: bool, paint: &Style, out: &mut Out) {
     if lines.is_empty() {
         return;
     }
-    out.line(format!("\n{}", paint.bold(&format!("{title} ({})", lines.len()))));
+    out.line(format!("\n{}", paint.title(&format!("{title} ({})", lines.len()))));
     let shown = if all || lines.len() <= LINES { lines.len() } else { LINES };
     lines.iter().take(shown).for_each(|line| out.line(format!("  {line}")));
     if shown < lines.len() {
@@ -177,32 +176,13 @@ fn human(bytes: u64) -> String {
     format!("{value:.1} GiB")
 }
 
-/// Bytes of input as text that stays in its line.
+/// Bytes of input as text without line breaks.
 fn plain(bytes: &BString) -> String {
     text(&bytes.to_str_lossy())
 }
 
 fn text(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-/// Colours, on a terminal that takes them.
-struct Paint(bool);
-
-impl Paint {
-    fn for_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self(stdout().is_terminal() && !refused && !dumb)
-    }
-
-    fn bold(&self, text: &str) -> String {
-        if self.0 { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn dim(&self, text: &str) -> String {
-        if self.0 { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A plan, and all that is known of its modules.
+//! A plan, with files and firmware of its modules.
 
 use core::num::NonZero;
 use std::ffi::OsString;
@@ -32,51 +32,51 @@ use crate::run::Run;
 use crate::source::DiskSource;
 use crate::threads::build_beside;
 
-/// Names that are proposed for one that nothing answers to.
+/// Limit on suggestions for a request without a match.
 const PROPOSED: usize = 3;
 
-/// What to do where nothing answers to a request.
+/// The handling of requests without a match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Missing {
-    /// There is no plan.
+    /// An error; there is no plan.
     #[default]
     Error,
-    /// It is said, and the plan is without.
+    /// A warning; the plan omits them.
     Warn,
-    /// The plan is without.
+    /// The plan omits them.
     Ignore,
 }
 
-/// How to plan: the same words for `plan` and `pack --plan`.
+/// Options of planning, for `plan` and `pack --plan`.
 #[derive(Clone, Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct How {
-    #[arg(long, help_heading = PLAN, help = "Plan for the devices of this machine, too: the modaliases below /sys/devices")]
+    #[arg(long, help_heading = PLAN, help = "Also plan for the devices of this machine: the modaliases below /sys/devices")]
     pub(crate) hardware: bool,
     #[arg(long, value_name = "DIR", default_value = "/sys", help_heading = PLAN,
-          help = "With --hardware: where sysfs is")]
+          help = "With --hardware: the mount point of sysfs")]
     sysfs: OsString,
-    #[arg(long, help_heading = PLAN, help = "Carry weak dependencies along: there when the kernel asks, not loaded")]
+    #[arg(long, help_heading = PLAN, help = "Carry weak dependencies along, without loading them")]
     weak: bool,
     #[arg(long, value_enum, value_name = "WHAT", default_value_t, hide_possible_values = true, help_heading = PLAN,
-          help = "Where nothing answers to X: error, warn or ignore")]
+          help = "Handling of X without a match: error, warn or ignore")]
     missing: Missing,
-    #[arg(long, help_heading = PLAN, help = "Leave firmware out; modules need not be read then")]
+    #[arg(long, help_heading = PLAN, help = "Omit firmware; modules are then not read")]
     no_firmware: bool,
     #[arg(long, help_heading = PLAN, help = "Read all modules instead of the index files")]
     from_modules: bool,
     #[arg(long, conflicts_with = "from_modules", help_heading = PLAN,
-          help = "Fail if there are no sound index files, instead of reading all modules")]
+          help = "Fail without sound index files, instead of reading all modules")]
     from_index: bool,
 }
 
 const PLAN: &str = "How to plan";
 
-/// The words after `depmod pack` that ask for a plan.
+/// Arguments of `depmod pack` for a plan.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PackPlan {
     #[arg(long = "plan", value_name = "X", num_args = 1.., help_heading = PLAN,
-          help = "Pack only what depmod plan tells for X…, with its firmware")]
+          help = "Pack only the modules of depmod plan X…, with firmware")]
     words: Vec<OsString>,
     #[command(flatten)]
     how: How,
@@ -103,19 +103,19 @@ impl PackPlan {
 pub(super) struct Planned {
     pub(super) target: Target,
     pub(super) schedule: Schedule,
-    /// Bytes of each module's file as it is stored; `None` if it is not there.
+    /// Size of each module file as stored; `None` if it is missing.
     pub(super) sizes: Vec<Option<u64>>,
-    /// Firmware that the modules ask for, in their order; `None` if nobody wants to know.
+    /// Firmware of the modules, in their order; `None` if it was not searched for.
     pub(super) firmware: Option<Vec<Firmware>>,
-    /// Modules that could not be read for it, and why.
+    /// Modules that could not be read for firmware, and the reasons.
     pub(super) unreadable: Vec<(BString, String)>,
-    /// What nothing answers to, with what may have been meant.
+    /// Requests without a match, with suggestions.
     pub(super) missing: Vec<(Request, Vec<BString>)>,
-    /// The requests that come from the hardware and that nothing answers to.
+    /// Modaliases of the hardware without a match.
     pub(super) driverless: Vec<Request>,
 }
 
-/// Firmware that some modules ask for by one name.
+/// A name of firmware, its modules and its files.
 #[derive(Debug)]
 pub(super) struct Firmware {
     pub(super) name: BString,
@@ -123,7 +123,7 @@ pub(super) struct Firmware {
     pub(super) files: Vec<FirmwareFile>,
 }
 
-/// Plans. Whatever is missing has been said, as `--missing` wants it.
+/// Plans. Requests without a match are reported here, according to `--missing`.
 pub(super) fn plan(
     words: &[OsString],
     how: &How,
@@ -162,7 +162,7 @@ pub(super) fn plan(
     Ok(if wants_firmware && !how.no_firmware { planned.with_firmware(kernel) } else { planned })
 }
 
-/// Index files as a run would make them now.
+/// Index files of a new run.
 fn from_modules(target: &Target, report: &mut Report) -> Result<IndexFiles, Failure> {
     let options = target.options();
     let (_, indexed) = Run::new(&options)
@@ -171,7 +171,7 @@ fn from_modules(target: &Target, report: &mut Report) -> Result<IndexFiles, Fail
     Ok(indexed.files)
 }
 
-/// A configuration directory that `-C` names may hold lines for `modprobe`, too.
+/// Accepts lines for `modprobe` in configuration directories of `-C`.
 struct ForBoth<'r>(&'r mut Report);
 
 impl Reporter for ForBoth<'_> {
@@ -213,7 +213,7 @@ fn of_lookup(
     Ok(Planned { target, schedule, sizes, firmware: None, unreadable: Vec::new(), missing, driverless })
 }
 
-/// Says what nothing answers to, all of it, before it is an error.
+/// Reports all requests without a match.
 fn say_missing(missing: &[(Request, Vec<BString>)], what: Missing) -> Result<(), Failure> {
     let severity = match what {
         Missing::Error => Severity::Error,
@@ -240,7 +240,7 @@ pub(super) fn path_of(target: &Target, path: &[u8]) -> Vec<u8> {
 }
 
 impl Planned {
-    /// Reads the modules, and looks for the firmware that they ask for.
+    /// Reads the modules, and searches for their firmware.
     fn with_firmware(mut self, kernel: &Kernel) -> Self {
         let modules = &self.schedule.modules;
         let limits = Limits::DEFAULT;
@@ -285,7 +285,7 @@ impl Planned {
         self
     }
 
-    /// The plan as an archive: the modules, index files for them, lists of what to load, and firmware.
+    /// The plan as an archive: modules, their index files, load lists, and firmware.
     pub(super) fn archive(&self) -> Result<Vec<u8>, Failure> {
         let limits = Limits::DEFAULT;
         let version = String::from_utf8_lossy(&self.target.version).trim_end_matches('/').to_owned();

@@ -1,4 +1,4 @@
-//! `--strict`: what keeps modules from loading, told by a classic run or asked about single files.
+//! `--strict`: checks of whether modules will load, as part of a classic run or for single files.
 //!
 //! ```text
 //! 6.1.0-50-amd64: 2 causes, 219 findings in 218 of 4,230 modules
@@ -8,7 +8,6 @@
 //! ```
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
 use std::thread;
 
@@ -24,9 +23,9 @@ use depmod_core::parts::run::{self, Load};
 use depmod_core::{Options, Reporter, Selection, Stopped};
 use serde_json::{Map, Value, json};
 
+use super::style::Style;
 use super::{Format, Out, json};
 use crate::codecs::HostDecoder;
-use crate::command::args::Color;
 use crate::command::exit::index;
 use crate::command::report::Report;
 use crate::command::settings::{Mode, Settings};
@@ -35,16 +34,16 @@ use crate::run::{Progress, Run};
 use crate::source::DiskSource;
 use crate::threads::Threads;
 
-/// The checks that `--strict=LIST` names.
+/// The checks of `--strict=LIST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::command) struct Checks {
     checks: Vec<Check>,
-    /// Somebody wants to know just these.
+    /// The list is not empty.
     named: bool,
 }
 
 impl Checks {
-    /// Reads a list; an empty one is all of them.
+    /// Parses a list; an empty one means all checks.
     pub(in crate::command) fn parse(list: &str) -> Result<Self, String> {
         if list.is_empty() {
             return Ok(Self { checks: Check::ALL.to_vec(), named: false });
@@ -61,10 +60,10 @@ impl Checks {
     }
 }
 
-/// `--strict`, and what belongs to it.
+/// `--strict` and its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::command) struct Strict {
-    /// What is looked at.
+    /// The checks to make.
     pub(in crate::command) checks: Checks,
     /// `--no-write`
     pub(in crate::command) no_write: bool,
@@ -75,10 +74,10 @@ pub(in crate::command) struct Strict {
 }
 
 impl Strict {
-    /// Does the run, or answers the question about the files that were named; gives the exit status.
+    /// Executes the run, or checks the named files; returns the exit status.
     ///
     /// # Errors
-    /// When the run failed. What was found is then told all the same.
+    /// When the run failed. Findings are shown nevertheless.
     pub(in crate::command) fn run(
         &self,
         settings: &Settings,
@@ -121,7 +120,7 @@ impl Strict {
         })
     }
 
-    /// Would these files load on that kernel?
+    /// Checks whether files will load on a kernel.
     fn ask(
         &self,
         settings: &Settings,
@@ -154,7 +153,7 @@ impl Strict {
         let options = options.clone().kernel_symbols(None);
         let (all, all_loads) =
             load(&options.clone().selection(Selection::All), &mut |diagnostic| report.report(diagnostic))?;
-        // What is odd in the module directory has been said.
+        // Messages about the module directory have been reported.
         let (named, named_loads) = match load(&options.selection(files), &mut |_| ()) {
             Ok(loaded) => loaded,
             Err(stopped) => return Err(report.stop(stopped.diagnostic().clone())),
@@ -163,7 +162,7 @@ impl Strict {
         let mut files = named.modules().to_vec();
         let mut loads = named_loads;
         for (file, load) in all.modules().iter().zip(all_loads) {
-            // A file takes the place of the module of its name.
+            // A named file replaces the module of its name.
             if !named.modules().iter().any(|named| named.name() == file.name()) {
                 files.push(file.clone());
                 loads.push(load);
@@ -180,16 +179,19 @@ impl Strict {
         Answer { verdict, kernel }
     }
 
-    /// Shows the answer; gives the exit status.
+    /// Shows the answer; returns the exit status.
     fn tell(&self, settings: &Settings, answer: &Answer) -> u8 {
         let mut out = Out::new();
         let version = &settings.target.version;
         match self.format {
             Format::Json => out.line(Value::Object(self.json(version, answer)).to_string()),
             Format::Text => {
-                let paint = Paint::new(settings.color, settings.show);
+                let paint = match settings.show {
+                    true => Style::new(settings.color, &std::io::stderr()),
+                    false => Style::new(settings.color, &std::io::stdout()),
+                };
                 let text = self.text(version, answer, paint);
-                // Standard output belongs to the text files then.
+                // Standard output is for the text files.
                 if settings.show {
                     eprint!("{}", String::from_utf8_lossy(&text));
                 } else {
@@ -203,7 +205,7 @@ impl Strict {
         }
         match answer {
             Answer { verdict, .. } if !verdict.causes.is_empty() => FINDINGS,
-            // Whoever asks for a check is not told that all is well because it could not be made.
+            // An omitted check that was asked for is not a success.
             Answer { verdict, .. }
                 if self.checks.named && verdict.not_checked.iter().any(|gap| !gap.why.is_partial()) =>
             {
@@ -214,12 +216,12 @@ impl Strict {
         }
     }
 
-    fn text(&self, version: &[u8], answer: &Answer, paint: Paint) -> Vec<u8> {
+    fn text(&self, version: &[u8], answer: &Answer, paint: Style) -> Vec<u8> {
         let Answer { verdict, kernel } = answer;
         let mut lines = vec![format!("{}: {}", Harmless(version), summary(verdict))];
         for cause in &verdict.causes {
             let check = cause.explanation.check().name();
-            lines.push(format!("  {}  {cause}", paint.red(&format!("{check:10}"))));
+            lines.push(format!("  {}  {cause}", paint.bad(&format!("{check:10}"))));
             if self.long {
                 for finding in &cause.findings {
                     lines.push(format!("                {}: {}", Harmless(&finding.file), finding.fault));
@@ -228,7 +230,8 @@ impl Strict {
         }
         for NotChecked { check, why } in &verdict.not_checked {
             let gap = NotChecked { check: *check, why: *why };
-            lines.push(format!("  {}  not checked: {gap}", paint.yellow(&format!("{:10}", check.name()))));
+            lines
+                .push(format!("  {}  not checked: {gap}", paint.incomplete(&format!("{:10}", check.name()))));
         }
         for (file, why) in &kernel.refused {
             lines.push(format!("no kernel symbols from {}: {why}", Harmless(file.path())));
@@ -278,7 +281,7 @@ impl Strict {
     }
 }
 
-/// What is to be told.
+/// The result of the checks.
 struct Answer {
     verdict: Verdict,
     kernel: FoundExports,
@@ -291,12 +294,12 @@ fn kernel_exports(settings: &Settings, options: &Options) -> FoundExports {
     find_kernel_exports(&DiskSource, place, options.kernel_symbols.as_ref(), &mut decoder, &options.limits)
 }
 
-/// Files with the name of one in the list, though no line of the configuration prefers one of the two.
+/// Files with the name of one in the list, without a preference in the configuration.
 fn shadowed(options: &Options, list: &[ModuleFile], found: &[ModuleFile]) -> Vec<ModuleFile> {
     if found.len() <= list.len() {
         return Vec::new();
     }
-    // A fault of the machine has ended the run by now.
+    // A fault of the machine has already ended the run.
     let Ok(config) =
         Config::load(&DiskSource, &options.config_paths, &options.version, &options.limits, &mut ())
     else {
@@ -395,7 +398,7 @@ impl Reporter for Forward<'_> {
     }
 }
 
-/// Bytes that nothing happens by when they reach a terminal.
+/// Bytes that are harmless on a terminal.
 struct Harmless<'t>(&'t [u8]);
 
 impl core::fmt::Display for Harmless<'_> {
@@ -404,35 +407,6 @@ impl core::fmt::Display for Harmless<'_> {
 
         let text = String::from_utf8_lossy(self.0);
         text.chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
-    }
-}
-
-/// Colours, if there are any.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn new(color: Color, on_error: bool) -> Self {
-        let terminal =
-            if on_error { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(match color {
-            Color::Auto => terminal && !plain,
-            Color::Always => true,
-            Color::Never => false,
-        })
-    }
-
-    fn red(self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn yellow(self, text: &str) -> String {
-        self.with("33", text)
-    }
-
-    fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::io::IsTerminal;
 
+use crate::command::args::Color;
+use crate::command::terminal::use_color;
+
 /// Colours, where standard output takes them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
@@ -11,9 +14,12 @@ pub(super) struct Style {
 impl Style {
     /// Colours on a terminal, unless `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Self {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { colored: std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb }
+        Self::new(Color::Auto, &std::io::stdout())
+    }
+
+    /// Colours on this stream.
+    pub(super) fn new(color: Color, stream: &impl IsTerminal) -> Self {
+        Self { colored: use_color(color, stream) }
     }
 
     /// A good result.
@@ -24,6 +30,11 @@ impl Style {
     /// A bad result.
     pub(super) fn bad(self, text: &str) -> String {
         self.paint("1;31", text)
+    }
+
+    /// An incomplete result.
+    pub(super) fn incomplete(self, text: &str) -> String {
+        self.paint("1;33", text)
     }
 
     /// A heading.

@@ -1,4 +1,4 @@
-//! `depmod verify`: are the index files what these modules would give?
+//! `depmod verify`: comparison of the index files with those of a new run.
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,14 +25,14 @@ use crate::command::status::{DONE, FAILED, FINDINGS};
 use crate::run::Run;
 use crate::source::{Directories, DiskFile, DiskSource};
 
-/// The words after `depmod verify`.
+/// The arguments of `depmod verify`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "depmod verify",
     no_binary_name = true,
-    about = "Tell whether the index files are what these modules would give.",
+    about = "Check whether the index files are those that depmod would write for these modules.",
     after_help = "\
-Content counts, not bytes: index files of kmod 28 and later are right whatever their layout.
+Entries are compared, not bytes: index files of kmod 28 and later are right in either layout.
 
 Examples:
   depmod verify                                the running kernel's
@@ -40,18 +40,18 @@ Examples:
   depmod verify --quick || depmod verify --fix
   depmod verify --format json | jq -r '.findings[] | [.file, .kind, .message] | @tsv'
 
-Exit status: 0 right (or, with --fix, made right), 3 something is wrong, 1 it cannot be told."
+Exit status: 0 no findings, or repaired with --fix; 3 findings; 1 the check failed."
 )]
 pub(super) struct Verify {
     #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]")]
     version: Option<OsString>,
     #[command(flatten)]
     place: Place,
-    #[arg(long, help = "Look at form, agreement and times alone; read no module")]
+    #[arg(long, help = "Check only form, agreement and times, without reading modules")]
     quick: bool,
-    #[arg(long, help = "Make the files anew if anything is wrong")]
+    #[arg(long, help = "Write new files if there are findings")]
     fix: bool,
-    #[arg(long, help = "Tell every entry that is wrong")]
+    #[arg(long, help = "Show every wrong entry")]
     long: bool,
     #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
     format: Format,
@@ -65,7 +65,7 @@ impl Command for Verify {
         let looked = if self.quick { quick(&options, &mut said) } else { full(&options, &mut said) };
         let mut report = Report::new(Color::Auto);
         let denied = said.iter().find(|diagnostic| is_denied(diagnostic)).map(ToString::to_string);
-        // With --fix, the run says them once more.
+        // With --fix, the run reports them again.
         if !self.fix || looked.is_none() {
             said.into_iter().for_each(|diagnostic| report.report(diagnostic));
         }
@@ -93,7 +93,7 @@ impl Command for Verify {
     }
 }
 
-/// Compares with a run over the modules. `None` if that could not be finished.
+/// Compares with a new run. `None` if the run failed.
 fn full(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
     let stored = StoredFiles::read(options, &DiskSource);
     let (listed, indexed) = Run::new(options).make(said).ok()?;
@@ -103,12 +103,12 @@ fn full(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usiz
     };
     let verified = verify(&stored, &indexed.files, exists);
     let modules = listed.list.modules().len();
-    // The process ends soon: giving back so many pieces of memory one by one is left out.
+    // The process ends soon; freeing many small pieces of memory would take time.
     core::mem::forget((listed, indexed));
     Some((verified, modules))
 }
 
-/// Looks without reading a module.
+/// Verifies without reading modules.
 fn quick(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
     let watch = Watch::new(options);
     let stored = StoredFiles::read(options, &DiskSource);
@@ -129,13 +129,13 @@ fn quick(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usi
     Some((verify_quick(&stored, options, &listed, &times), modules))
 }
 
-/// When something was last modified, in nanoseconds since 1970.
+/// Time of modification, in nanoseconds since 1970.
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ by architecture")]
 fn modified(stat: &rustix::fs::Stat) -> i128 {
     (stat.st_mtime as i128).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i128)
 }
 
-/// The file system for one walk, which notes what in it changed last.
+/// The file system for one walk; it records the last changed path.
 struct Watch<'o> {
     options: &'o Options,
     directories: Directories,
@@ -161,7 +161,7 @@ impl Source for Watch<'_> {
 
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         let entries = self.directories.list(dir)?;
-        // The index files themselves stand in the module directory; who wrote them changed it.
+        // Writing the index files changes the module directory itself.
         let configuration = self.options.config_paths.iter().any(|path| *path == dir);
         if dir != self.options.directory && !configuration {
             self.note(dir);
@@ -178,7 +178,7 @@ impl Source for Watch<'_> {
     }
 }
 
-/// Notes the times of modules while their directory is open; loads none.
+/// Records the times of modules while their directory is open; loads none.
 struct ListOnly<'w, 'o>(&'w Watch<'o>);
 
 impl Hooks for ListOnly<'_, '_> {
@@ -191,7 +191,7 @@ impl Hooks for ListOnly<'_, '_> {
     }
 }
 
-/// Whether it says that something may not be read: what a run by root would make cannot be told then.
+/// Whether a diagnostic reports missing permission: the files of a run by root are then unknown.
 fn is_denied(diagnostic: &Diagnostic) -> bool {
     const EPERM: i32 = 1;
     const EACCES: i32 = 13;
@@ -204,7 +204,7 @@ fn is_denied(diagnostic: &Diagnostic) -> bool {
     }
 }
 
-/// What is to be shown.
+/// The result to show.
 struct Answer<'a> {
     command: &'a Verify,
     options: &'a Options,
@@ -255,7 +255,7 @@ impl Answer<'_> {
         }
     }
 
-    /// What is wrong with one file; many entries in one line, unless all are asked for.
+    /// The findings of one file; many entries in one line, except with `--long`.
     fn lines(&self, file: Output) -> Vec<String> {
         const SHOWN: usize = 3;
         let findings = || self.verified.findings.iter().filter(move |finding| finding.file == file);
@@ -318,7 +318,7 @@ impl Answer<'_> {
     }
 }
 
-/// Every entry that a finding is about.
+/// All entries of a finding.
 fn entries(fault: &FileFault) -> Vec<String> {
     match fault {
         FileFault::Differs { lacks, extra, .. } if lacks.len() + extra.len() > 1 => {
