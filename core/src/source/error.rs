@@ -41,13 +41,13 @@ pub enum IoErrorKind {
 const NOT_FOUND: i32 = 2;
 /// `EISDIR` on Linux.
 const IS_DIRECTORY: i32 = 21;
-/// `EIO`, `ENOMEM`, `ENFILE`, `EMFILE`, `ETIMEDOUT`, `ESTALE` on Linux.
-const FAULTS: [i32; 6] = [5, NO_MEMORY, 23, 24, 110, 116];
+/// `EINTR`, `EIO`, `ENOMEM`, `ENFILE`, `EMFILE`, `ETIMEDOUT`, `ESTALE` on Linux.
+const FAULTS: [i32; 7] = [4, 5, NO_MEMORY, 23, 24, 110, 116];
 const NO_MEMORY: i32 = 12;
 
 const fn is_fault(errno: i32) -> bool {
-    let [a, b, c, d, e, f] = FAULTS;
-    errno == a || errno == b || errno == c || errno == d || errno == e || errno == f
+    let [a, b, c, d, e, f, g] = FAULTS;
+    errno == a || errno == b || errno == c || errno == d || errno == e || errno == f || errno == g
 }
 
 impl IoError {

@@ -69,7 +69,12 @@ impl Source for DiskSource {
 
 fn open_directory(at: impl AsFd, dir: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(at, path(dir), flags, Mode::empty())
+    open_at(&at, dir, flags)
+}
+
+/// Opens a path; a signal does not interrupt it.
+fn open_at(at: impl AsFd, file: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::io::retry_on_intr(|| rustix::fs::openat(&at, path(file), flags, Mode::empty()))
 }
 
 /// All entries of an open directory, from its current offset.
@@ -139,7 +144,7 @@ impl ReadAt for DiskFile {
 /// Without `NONBLOCK`, opening a FIFO waits for a writer.
 fn open(file: &[u8], more: OFlags) -> Result<DiskFile, IoError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | more;
-    let fd = rustix::fs::openat(CWD, path(file), flags, Mode::empty()).map_err(io_error)?;
+    let fd = open_at(CWD, file, flags).map_err(io_error)?;
     let stamp = Stamp::new(&rustix::fs::fstat(&fd).map_err(io_error)?);
     Ok(DiskFile { fd, stamp })
 }
