@@ -185,6 +185,9 @@ fn attempt(world: &World, scenario: &Scenario, injection: &Injection) -> Result<
         }
     }
     let code = output.status.code();
+    if killed && code == Some(0) {
+        bail!("{injection} did not kill the run");
+    }
     Ok(Attempt {
         state,
         status: code,

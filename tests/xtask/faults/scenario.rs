@@ -37,11 +37,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "cache", args: &["--cache=CACHE", "--jobs", "1"], repeats: true, ..CLASSIC },
     Scenario { name: "cache, 2 jobs", args: &["--cache=CACHE", "--jobs", "2"], repeats: true, ..CLASSIC },
     Scenario { name: "-A", args: &["-A", "--no-cache", "--jobs", "1"], ..CLASSIC },
-    Scenario {
-        name: "verify --fix",
-        args: &["verify", "--fix", "--no-cache", "--jobs", "1"],
-        ..CLASSIC
-    },
+    Scenario { name: "verify --fix", args: &["verify", "--fix"], ..CLASSIC },
     Scenario {
         name: "pack",
         args: &["pack"],
