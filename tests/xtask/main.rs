@@ -41,7 +41,11 @@ const TASKS: &[Task] = &[
         "TARGET… [S]  search for inputs that crash a parser (without a target: list; --all)",
         fuzz::main,
     ),
-    ("faults", "[SCENARIO…] fail each system call of a run (--list names the scenarios, --sample)", faults::main),
+    (
+        "faults",
+        "[SCENARIO…] fail each system call of a run (--list names the scenarios, --sample)",
+        faults::main,
+    ),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
 ];
 

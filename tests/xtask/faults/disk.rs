@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::Tally;
 use super::scenario::{CLASSIC, KMOD};
 use super::world::{State, World, leftovers_in};
-use super::Tally;
 
 /// Size of a block of tmpfs.
 const BLOCK: u64 = 4096;
@@ -29,8 +29,8 @@ pub(super) fn fill(sample: usize) -> Result<Vec<(&'static str, bool, Tally)>> {
         // One block for each directory entry list, and a spare one.
         let (least, most) = (blocks(&old) + 2, blocks(&old) + blocks(&new) + 16);
         let by_size = (least..=most).map(|blocks| format!("size={}", blocks * BLOCK));
-        let by_inodes =
-            (old.len() + DIRECTORIES..=old.len() + DIRECTORIES + 16).map(|inodes| format!("nr_inodes={inodes}"));
+        let by_inodes = (old.len() + DIRECTORIES..=old.len() + DIRECTORIES + 16)
+            .map(|inodes| format!("nr_inodes={inodes}"));
         let mut tally = Tally::default();
         for option in by_size.step_by(sample.min(8)).chain(by_inodes) {
             attempt(&world, &scenario.args.join(" "), &option, scenario.ours, &mut tally)

@@ -68,8 +68,8 @@ fn errors(call: &str) -> &'static [&'static str] {
         "fsync" | "fdatasync" | "syncfs" => &["EIO", "ENOSPC", "EDQUOT"],
         "rename" | "renameat" | "renameat2" | "link" | "linkat" | "symlink" | "unlink" | "unlinkat"
         | "mkdir" | "mkdirat" | "rmdir" => &["EIO", "ENOSPC", "EDQUOT", "EROFS", "ENOMEM"],
-        "fchmod" | "fchmodat" | "chmod" | "fchown" | "utimensat" | "ftruncate" | "fallocate" | "fadvise64"
-        | "fsetxattr" | "fgetxattr" => &["EIO", "EPERM", "EROFS", "EOPNOTSUPP"],
+        "fchmod" | "fchmodat" | "chmod" | "fchown" | "utimensat" | "ftruncate" | "fallocate"
+        | "fadvise64" | "fsetxattr" | "fgetxattr" => &["EIO", "EPERM", "EROFS", "EOPNOTSUPP"],
         "lseek" | "fcntl" | "ioctl" | "dup" | "dup2" | "dup3" | "pipe2" | "close" | "chdir" | "getcwd"
         | "sendfile" | "copy_file_range" => &["EIO", "ENOMEM"],
         "flock" => &["EIO", "ENOLCK", "EINTR", "EWOULDBLOCK"],

@@ -173,15 +173,14 @@ fn attempt(world: &World, scenario: &Scenario, injection: &Injection) -> Result<
             }
         }
     }
-    if let Some(repair) = world.repair(scenario) {
-        if killed || world.leftovers()? > 0 || scenario.repeats {
-            let status = status(repair)?;
-            let after = world.state()?;
-            if after != State::New {
-                harm = Some(format!("the next run exits {status:?} and leaves {after:?}"));
-            } else if world.leftovers()? > 0 {
-                harm = Some("temporary files stay after the next run".into());
-            }
+    let looked_at = killed || world.leftovers()? > 0 || scenario.repeats;
+    if let Some(repair) = world.repair(scenario).filter(|_| looked_at) {
+        let status = status(repair)?;
+        let after = world.state()?;
+        if after != State::New {
+            harm = Some(format!("the next run exits {status:?} and leaves {after:?}"));
+        } else if world.leftovers()? > 0 {
+            harm = Some("temporary files stay after the next run".into());
         }
     }
     let code = output.status.code();

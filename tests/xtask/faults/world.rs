@@ -87,8 +87,10 @@ impl World {
         let fewer: Vec<&str> = builtin.lines().skip(20).collect();
         fs::write(modules.modules().join("modules.builtin"), fewer.join("\n") + "\n")?;
         let modinfo = fs::read(modules.modules().join("modules.builtin.modinfo"))?;
-        let kept: Vec<&[u8]> =
-            modinfo.split_inclusive(|&b| b == 0).filter(|line| !line.windows(11).any(|w| w == b"alias=acpi*")).collect();
+        let kept: Vec<&[u8]> = modinfo
+            .split_inclusive(|&b| b == 0)
+            .filter(|line| !line.windows(11).any(|w| w == b"alias=acpi*"))
+            .collect();
         let kept = kept.concat();
         fs::write(modules.modules().join("modules.builtin.modinfo"), &kept[..kept.len() / 2])?;
         command::output(&mut self.command_at(scenario, modules.root())).context("the old index")?;
