@@ -1,5 +1,6 @@
 //! The classic run: the core's stages on an operating system.
 
+use core::cell::Cell;
 use core::num::NonZero;
 use std::thread;
 
@@ -7,11 +8,13 @@ use std::thread;
 use depmod_core::parts::parse::module::Detail;
 use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
-    run::{self, Hooks, Indexed, Listed, Load},
+    run::{self, Hooks, Indexed, Listed, Load, Next},
 };
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
-use crate::cache::{self, Cache};
+pub use depmod_core::parts::run::Outcome;
+
+use crate::cache::{self, Cache, FileSystem};
 use crate::publish::{PATIENCE, Publisher};
 use crate::source::DiskSource;
 use crate::threads::{Threads, build_beside};
@@ -50,16 +53,6 @@ pub struct Run<'r> {
     links: &'r dyn Fn(&[u8]) -> Result<(), Diagnostic>,
     #[cfg(feature = "answers")]
     inspect: Option<&'r Inspect<'r>>,
-}
-
-/// Result of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The modules and other inputs.
-    pub listed: Listed,
-    /// The indexed modules and their files. `None` if the directory already held the right files according to
-    /// the cache: no module was read.
-    pub indexed: Option<Indexed>,
 }
 
 impl<'r> Run<'r> {
@@ -117,7 +110,8 @@ impl<'r> Run<'r> {
         Self { links, ..self }
     }
 
-    /// Builds all files, and puts them in place together.
+    /// Builds all files, and puts them in place together. [`Outcome::indexed`] is `None` if the directory
+    /// already held the right files according to the cache: no module was read.
     ///
     /// # Errors
     /// When a file cannot be built or written; the output directory is then unchanged, unless the reason is
@@ -125,40 +119,26 @@ impl<'r> Run<'r> {
     pub fn publish(&self, reporter: &mut dyn Reporter) -> Result<Outcome, Stopped> {
         // Input that is read under the lock cannot be older than the output of an earlier run. Errors of
         // opening the directory are reported later, where kmod reports them.
-        let mut lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
-        run::with_one_retry(
-            reporter,
-            |mut reporter| self.list(&mut reporter),
-            |(listed, hooks), reporter| self.index(listed, hooks, &mut lock, reporter),
-        )
-    }
-
-    /// Builds all files of a list, and puts them in place; consumes the lock.
-    fn index(
-        &self,
-        listed: Listed,
-        mut hooks: OnDisk<'_>,
-        lock: &mut Option<Publisher>,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Outcome, Stopped> {
-        if self.is_current(&listed, &hooks, lock.as_ref()) {
-            return Ok(Outcome { listed, indexed: None });
-        }
-        let mut watched = Watched { reporter, reported: false };
-        let indexed = run::index(self.options, &listed, &mut hooks, &mut watched)?;
-        let publisher = match lock.take() {
+        let lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
+        let reported = Cell::new(false);
+        let mut hooks = OnDisk { lock: lock.as_ref(), reported: Some(&reported), ..self.hooks(reporter)? };
+        let mut watched = Watched { reporter: &mut *reporter, reported: &reported };
+        let Outcome { listed, indexed } = run::run_with(self.options, &DiskSource, &mut hooks, &mut watched)?;
+        let Some(indexed) = indexed else { return Ok(Outcome { listed, indexed }) };
+        let (cache, linked) = (hooks.cache, hooks.linked);
+        let publisher = match lock {
             Some(publisher) => publisher,
-            None => Publisher::create(self.output, PATIENCE, watched.reporter)
+            None => Publisher::create(self.output, PATIENCE, &mut watched)
                 .map_err(|diagnostic| watched.stop(diagnostic))?,
         };
-        let quiet = !watched.reported && !hooks.linked;
+        let quiet = !reported.get() && !linked;
         let result = quiet.then_some(&indexed.files);
         let mut said = Vec::new();
         let mut store = |cache: Cache| cache.store(self.options, &listed, &indexed, result, &mut said);
         // Publishing mostly waits for the disk.
         let published = thread::scope(|scope| {
             // Without a thread for it, the cache stays as it is, and the next run reads the modules again.
-            let store = || hooks.cache.map(&mut store);
+            let store = || cache.map(&mut store);
             let _ = thread::Builder::new().spawn_scoped(scope, store);
             publisher.publish(&named(&indexed.files))
         });
@@ -172,21 +152,17 @@ impl<'r> Run<'r> {
     /// # Errors
     /// When a file cannot be built.
     pub fn make(&self, reporter: &mut dyn Reporter) -> Result<(Listed, Indexed), Stopped> {
-        run::with_one_retry(
-            reporter,
-            |mut reporter| self.list(&mut reporter),
-            |(listed, mut hooks), reporter| {
-                let indexed = run::index(self.options, &listed, &mut hooks, reporter)?;
-                if let Some(cache) = hooks.cache {
-                    cache.store(self.options, &listed, &indexed, None, reporter);
-                }
-                Ok((listed, indexed))
-            },
-        )
+        let mut hooks = self.hooks(reporter)?;
+        let outcome = run::run_with(self.options, &DiskSource, &mut hooks, reporter)?;
+        let (listed, indexed) = outcome.complete(reporter)?;
+        if let Some(cache) = hooks.cache {
+            cache.store(self.options, &listed, &indexed, None, reporter);
+        }
+        Ok((listed, indexed))
     }
 
-    /// Finds the modules, and opens their cache.
-    fn list(&self, reporter: &mut dyn Reporter) -> Result<(Listed, OnDisk<'r>), Stopped> {
+    /// The hooks of a run without a lock.
+    fn hooks(&self, reporter: &mut dyn Reporter) -> Result<OnDisk<'r>, Stopped> {
         let admitted = match self.cache {
             None => None,
             Some(dir) => {
@@ -194,26 +170,7 @@ impl<'r> Run<'r> {
                 cache::admit(dir, directories, reporter)?.map(|filesystem| (dir, filesystem))
             }
         };
-        let mut hooks = OnDisk::new(self, admitted.is_none());
-        let listed = run::list(self.options, &DiskSource, &mut hooks, reporter)?;
-        hooks.cache = admitted.and_then(|(dir, filesystem)| {
-            Cache::open(dir, &self.options.directory, filesystem, &listed.list, self.jobs, reporter)
-        });
-        self.progress.begin(listed.list.modules().len());
-        Ok((listed, hooks))
-    }
-
-    /// Whether the output directory already holds the output of this run.
-    fn is_current(&self, listed: &Listed, hooks: &OnDisk<'_>, lock: Option<&Publisher>) -> bool {
-        let known = hooks.cache.as_ref().and_then(|cache| cache.result(self.options, listed));
-        let (Some(digests), Some(publisher)) = (known, lock) else { return false };
-        let names = Output::ALL.into_iter().map(Output::file_name);
-        let current = publisher.holds(&names.zip(digests.iter().copied()).collect::<Vec<_>>());
-        if current {
-            listed.list.modules().iter().for_each(|_| self.progress.step());
-            self.progress.end();
-        }
-        current
+        Ok(OnDisk::new(self, admitted))
     }
 }
 
@@ -226,8 +183,12 @@ struct OnDisk<'r> {
     run: Run<'r>,
     threads: Threads<'r, DiskSource>,
     /// With a cache, few modules need reading, so loading waits for the list.
-    early: bool,
+    admitted: Option<(&'r [u8], FileSystem)>,
     cache: Option<Cache>,
+    /// Held on the output directory.
+    lock: Option<&'r Publisher>,
+    /// Whether a diagnostic was reported; those of a listing appear again in every run, and do not count.
+    reported: Option<&'r Cell<bool>>,
     /// Links were reported.
     linked: bool,
     /// All found files, for [`Run::inspect`].
@@ -236,30 +197,58 @@ struct OnDisk<'r> {
 }
 
 impl<'r> OnDisk<'r> {
-    fn new(run: &Run<'r>, early: bool) -> Self {
+    fn new(run: &Run<'r>, admitted: Option<(&'r [u8], FileSystem)>) -> Self {
         let threads = Threads::new(&DiskSource, &run.options.limits, run.jobs);
         #[cfg(feature = "answers")]
         let threads = if run.inspect.is_some() { threads.detail(Detail::Full) } else { threads };
         Self {
             run: *run,
             threads,
-            early,
+            admitted,
             cache: None,
+            lock: None,
+            reported: None,
             linked: false,
             #[cfg(feature = "answers")]
             found: Vec::new(),
         }
     }
+
+    /// Whether the locked output directory already holds the output of this run.
+    fn is_current(&self, listed: &Listed) -> bool {
+        let known = self.cache.as_ref().and_then(|cache| cache.result(self.run.options, listed));
+        let (Some(digests), Some(publisher)) = (known, self.lock) else { return false };
+        let names = Output::ALL.into_iter().map(Output::file_name);
+        publisher.holds(&names.zip(digests.iter().copied()).collect::<Vec<_>>())
+    }
 }
 
 impl Hooks for OnDisk<'_> {
     fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
-        let found: Vec<ModuleFile> = if self.early { self.threads.find(walk) } else { walk.collect() };
+        let found: Vec<ModuleFile> =
+            if self.admitted.is_none() { self.threads.find(walk) } else { walk.collect() };
         #[cfg(feature = "answers")]
         if self.run.inspect.is_some() {
             self.found.clone_from(&found);
         }
         found
+    }
+
+    fn listed(&mut self, listed: &Listed, reporter: &mut dyn Reporter) -> Next {
+        let Run { options, progress, jobs, .. } = self.run;
+        self.cache = self.admitted.and_then(|(dir, filesystem)| {
+            Cache::open(dir, &options.directory, filesystem, &listed.list, jobs, reporter)
+        });
+        progress.begin(listed.list.modules().len());
+        if self.is_current(listed) {
+            listed.list.modules().iter().for_each(|_| progress.step());
+            progress.end();
+            return Next::Finish;
+        }
+        if let Some(reported) = self.reported {
+            reported.set(false);
+        }
+        Next::Continue
     }
 
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
@@ -295,12 +284,12 @@ impl Hooks for OnDisk<'_> {
 /// Notes whether any diagnostic was reported.
 struct Watched<'a> {
     reporter: &'a mut dyn Reporter,
-    reported: bool,
+    reported: &'a Cell<bool>,
 }
 
 impl Reporter for Watched<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.reported = true;
+        self.reported.set(true);
         self.reporter.report(diagnostic);
     }
 }

@@ -42,9 +42,8 @@ const MAX_THREADS: usize = 256;
 /// let options = Options::new(directory, "6.1");
 /// let mut hooks = Threads::new(&DiskSource, &options.limits, NonZero::new(4).unwrap());
 /// let mut messages = Vec::new();
-/// let listed = run::list(&options, &DiskSource, &mut hooks, &mut messages)?;
-/// let indexed = run::index(&options, &listed, &mut hooks, &mut messages)?;
-/// assert_eq!(indexed.files.get(Output::Dep), b"");
+/// let outcome = run::run_with(&options, &DiskSource, &mut hooks, &mut messages)?;
+/// assert_eq!(outcome.indexed.unwrap().files.get(Output::Dep), b"");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Threads<'t, S, D = HostDecoder> {

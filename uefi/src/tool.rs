@@ -7,7 +7,7 @@ use depmod_core::parts::decompress::PureDecoder;
 use depmod_core::parts::list::{MODULE_DIRECTORY, ModuleList};
 use depmod_core::parts::run::{self, Hooks, InTurn, Load};
 use depmod_core::parts::source::AnySource;
-use depmod_core::{Diagnostic, IndexFiles, Limits, Reporter, Source};
+use depmod_core::{Diagnostic, IndexFiles, Limits, Source};
 
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
@@ -66,15 +66,8 @@ fn index(
     let options = location.options().trace_links(command.verbose).text_only(command.dry_run);
     let mut decoder = PureDecoder::default();
     let mut hooks = PrintLinks(InTurn::new(source, &mut decoder, &options.limits));
-    let listed = run::list(&options, source, &mut hooks, console)?;
-    let indexed = run::index(&options, &listed, &mut hooks, console).inspect_err(|stopped| {
-        // The one reason that the core leaves to its caller, for a second attempt. Firmware has no other
-        // programs that change files meanwhile.
-        if let reason @ Diagnostic::ModuleVanished { .. } = stopped.diagnostic() {
-            console.report(reason.clone());
-        }
-    });
-    Ok(indexed?.files)
+    let outcome = run::run_with(&options, source, &mut hooks, console)?;
+    Ok(outcome.complete(console)?.1.files)
 }
 
 /// Loads one module after the other, and prints the links.

@@ -4,9 +4,8 @@
 //! [`open_archive`] and parsed by [`Archive`](super::Archive). [`locate`](super::locate()) finds the
 //! directory, [`ModuleDirectory`] lists its modules and provides index files for them:
 //!
-//! * the shipped index files, if they are [valid](ModuleDirectory::shipped): checking five indexes takes
-//!   milliseconds;
-//! * otherwise [computed](ModuleDirectory::computed) index files, which requires reading every module.
+//! * the shipped index files, if they are valid: checking five indexes takes milliseconds;
+//! * otherwise computed index files, which requires reading every module.
 //!
 //! The load order is the same in both cases, because planning reads only the index files.
 //!
@@ -21,7 +20,7 @@
 //! assert_eq!(location.version, "6.1");
 //!
 //! let mut messages = Vec::new();
-//! let directory = ModuleDirectory::open(&source, &location, &Limits::DEFAULT, &mut messages)?;
+//! let directory = ModuleDirectory::new(&source, &location, &Limits::DEFAULT);
 //! let (files, provenance) = directory.index_files(&mut PureDecoder::default(), &mut messages)?;
 //! assert_eq!(provenance, Provenance::Computed(Stale::Missing(Output::Dep)));
 //! assert_eq!(files.get(Output::Dep), b"");
@@ -30,7 +29,7 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use super::{DirectoryError, Location, folded, indexed_facts::IndexedFacts};
 use crate::{
@@ -41,7 +40,7 @@ use crate::{
     list::{ModuleFile, ModuleList, Order},
     options::{Options, Selection},
     output::{IndexFiles, Output},
-    run::{self, Hooks, InTurn, Listed, Load},
+    run::{self, Hooks, InTurn, Listed, Load, Next, Outcome},
     source::{IoError, Source},
 };
 
@@ -54,35 +53,19 @@ pub enum Provenance {
     Computed(Stale),
 }
 
-/// The modules of one kernel version.
+/// The modules of one kernel version. Of several modules with the same name, the one that kmod prefers without
+/// configuration counts.
 #[derive(Debug)]
 pub struct ModuleDirectory<'s, S> {
     source: &'s S,
     options: Options,
-    listed: Listed,
 }
 
 impl<'s, S: Source> ModuleDirectory<'s, S> {
-    /// Lists the modules. Of several modules with the same name, the one that kmod prefers without
-    /// configuration counts.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn open(
-        source: &'s S,
-        location: &Location,
-        limits: &Limits,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Self, DirectoryError> {
-        let options = location.options().limits(limits.clone());
-        let listed = report_on_success(reporter, |said| run::list(&options, source, &mut ListOnly, said))?;
-        Ok(Self { source, options, listed })
-    }
-
-    /// The modules, in order.
+    /// The module directory at this location. Nothing is read yet.
     #[must_use]
-    pub fn list(&self) -> &ModuleList {
-        &self.listed.list
+    pub fn new(source: &'s S, location: &Location, limits: &Limits) -> Self {
+        Self { source, options: location.options().limits(limits.clone()) }
     }
 
     /// The path of the directory.
@@ -97,104 +80,83 @@ impl<'s, S: Source> ModuleDirectory<'s, S> {
         self.source
     }
 
-    /// The limits it was opened with.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.options.limits
-    }
-
-    /// The shipped index files if they are valid, otherwise computed ones.
+    /// The shipped index files if they are valid: all eleven, each structurally valid, and listing exactly the
+    /// present modules; a module replaced at the same path is not detected. Otherwise index files computed from
+    /// all modules. Missing modules of `modules.order` are reported; case-insensitive file systems lose modules.
     ///
     /// # Errors
-    /// As for [`Self::computed`].
+    /// When the directory cannot be read. When files have to be computed, also if a module is unreadable or
+    /// there are dependency cycles: a load order without these modules could lack dependencies of others.
     pub fn index_files(
         &self,
         decoder: &mut dyn Decoder,
         reporter: &mut dyn Reporter,
     ) -> Result<(IndexFiles, Provenance), DirectoryError> {
-        match self.shipped() {
+        let mut shipped = Err(Stale::Missing(Output::Dep));
+        let mut listed = |listed: &Listed, reporter: &mut dyn Reporter| {
+            self.report_missing(&listed.list, reporter);
+            shipped = self.shipped(listed, None);
+            if shipped.is_ok() { Next::Finish } else { Next::Continue }
+        };
+        let in_turn = InTurn::new(self.source, decoder, &self.options.limits);
+        let mut hooks = EveryModule { in_turn, existing: InitrdModules::default(), listed: &mut listed };
+        let outcome = drive(&self.options, self.source, &mut hooks, reporter)?;
+        match shipped {
             Ok(files) => Ok((files, Provenance::Shipped)),
-            Err(stale) => Ok((self.computed(decoder, reporter)?, Provenance::Computed(stale))),
+            Err(stale) => Ok((outcome.complete(&mut ())?.1.files, Provenance::Computed(stale))),
         }
     }
 
-    /// The shipped index files: all eleven, each structurally valid, and listing exactly the present modules.
-    /// A module replaced at the same path is not detected.
+    /// The modules' paths as in the outputs, and facts from shipped index files. Older releases of kmod do not
+    /// write `modules.weakdep`.
     ///
     /// # Errors
-    /// The reason for rejecting them.
-    pub fn shipped(&self) -> Result<IndexFiles, Stale> {
-        self.shipped_but_for(None)
+    /// When the directory cannot be read.
+    pub(crate) fn shipped_facts(&self) -> Result<(Vec<BString>, Option<IndexedFacts>), Stopped> {
+        let listed = run::list(&self.options, self.source, &mut ())?;
+        let paths = listed.list.modules().iter().map(|module| module.printed_path().into()).collect();
+        let files = self.shipped(&listed, Some(Output::Weakdep)).ok();
+        Ok((paths, files.and_then(|files| IndexedFacts::of(&files))))
     }
 
-    /// Facts from shipped index files. Older releases of kmod do not write `modules.weakdep`.
-    pub(crate) fn indexed_facts(&self) -> Option<IndexedFacts> {
-        IndexedFacts::of(&self.shipped_but_for(Some(Output::Weakdep)).ok()?)
-    }
-
-    fn shipped_but_for(&self, missing: Option<Output>) -> Result<IndexFiles, Stale> {
+    fn shipped(&self, listed: &Listed, optional: Option<Output>) -> Result<IndexFiles, Stale> {
         let mut files = Vec::new();
         for output in Output::ALL {
             let path = self.options.path_of(output.file_name());
             let bytes = match self.source.read(&path, self.options.limits.text_size) {
                 Ok(bytes) => bytes,
-                Err(_) if missing == Some(output) => b"\n".to_vec(),
+                Err(_) if optional == Some(output) => b"\n".to_vec(),
                 Err(_) => return Err(Stale::Missing(output)),
             };
             files.push((output, bytes));
         }
         let files = IndexFiles::new(files);
-        ensure_fit(&files, &self.listed.list, self.listed.builtin.as_deref().ok())?;
+        ensure_fit(&files, &listed.list, listed.builtin.as_deref().ok())?;
         Ok(files)
     }
 
-    /// Index files computed from all modules.
+    /// Index files for exactly the files of a source with these absolute paths, as `depmod` would generate them
+    /// for a directory without others.
     ///
     /// # Errors
-    /// When a module is unreadable, or there are dependency cycles: a load order without these modules could
-    /// lack dependencies of others.
-    pub fn computed(
-        &self,
-        decoder: &mut dyn Decoder,
-        reporter: &mut dyn Reporter,
-    ) -> Result<IndexFiles, DirectoryError> {
-        compute(&self.options, self.source, &self.listed, InitrdModules::default(), decoder, reporter)
-    }
-
-    /// Index files for exactly these modules, as `depmod` would generate them for a directory without others.
-    /// Paths are relative to the directory or absolute.
-    ///
-    /// # Errors
-    /// As for [`Self::computed`].
-    pub fn computed_for<'p>(
-        &self,
-        paths: impl Iterator<Item = &'p [u8]>,
-        decoder: &mut dyn Decoder,
-        reporter: &mut dyn Reporter,
-    ) -> Result<IndexFiles, DirectoryError> {
-        let files = paths.map(|path| self.absolute(path)).collect();
-        self.computed_from(self.source, files, InitrdModules::default(), decoder, reporter)
-    }
-
-    /// The same for files of another source with these absolute paths.
+    /// As for computed index files of [`Self::index_files`].
     pub(crate) fn computed_from<T: Source>(
         &self,
         source: &T,
         files: Vec<BString>,
         existing: InitrdModules<'_>,
         decoder: &mut dyn Decoder,
-        reporter: &mut dyn Reporter,
     ) -> Result<IndexFiles, DirectoryError> {
         let options = self.options.clone().selection(Selection::Files(files));
-        let listed = run::list(&options, source, &mut ListOnly, &mut ())?;
-        compute(&options, source, &listed, existing, decoder, reporter)
+        let in_turn = InTurn::new(source, decoder, &options.limits);
+        let mut hooks = EveryModule { in_turn, existing, listed: &mut |_, _| Next::Continue };
+        Ok(drive(&options, source, &mut hooks, &mut ())?.complete(&mut ())?.1.files)
     }
 
-    /// Reports every missing module of `modules.order`; case-insensitive file systems lose modules.
-    pub fn report_missing(&self, reporter: &mut dyn Reporter) {
+    fn report_missing(&self, list: &ModuleList, reporter: &mut dyn Reporter) {
         let path = self.options.path_of(Order::FILE_NAME);
         if let Ok(order) = self.source.read(&path, self.options.limits.text_size) {
-            folded::report(&order, &self.listed.list, reporter);
+            folded::report(&order, list, reporter);
         }
     }
 
@@ -226,7 +188,7 @@ pub fn open_archive(
     Ok(plain)
 }
 
-/// Modules of existing initrds: absolute paths, and facts from the index files there.
+/// The modules that come from existing initrds: their absolute paths, and facts from the index files there.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct InitrdModules<'k> {
     pub(crate) paths: Option<&'k BTreeSet<BString>>,
@@ -235,28 +197,19 @@ pub(crate) struct InitrdModules<'k> {
 
 impl InitrdModules<'_> {
     fn has(&self, file: &ModuleFile) -> bool {
-        self.paths.is_some_and(|paths| paths.contains(bstr::BStr::new(file.path())))
+        self.paths.is_some_and(|paths| paths.contains(BStr::new(file.path())))
     }
 }
 
-/// Loads nothing; only for listing.
-struct ListOnly;
-
-impl Hooks for ListOnly {
-    fn load(&mut self, _: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
-        Ok(Vec::new())
-    }
-}
-
-/// Loads modules; an unreadable one is an error, unless it belongs to an existing initrd. A module with facts
-/// there is not read.
-struct Strict<'h, S> {
+/// Loads every module; an unreadable one ends the run, unless it comes from an existing initrd. Modules with
+/// facts from there are not read.
+struct EveryModule<'h, S> {
     in_turn: InTurn<'h, S>,
     existing: InitrdModules<'h>,
-    broken: Option<DirectoryError>,
+    listed: &'h mut dyn FnMut(&Listed, &mut dyn Reporter) -> Next,
 }
 
-impl<S: Source> Strict<'_, S> {
+impl<S: Source> EveryModule<'_, S> {
     fn load_one(&mut self, file: &ModuleFile) -> Load {
         let facts = self.existing.facts.filter(|_| self.existing.has(file));
         match facts.and_then(|facts| facts.get(file.name())) {
@@ -266,7 +219,11 @@ impl<S: Source> Strict<'_, S> {
     }
 }
 
-impl<S: Source> Hooks for Strict<'_, S> {
+impl<S: Source> Hooks for EveryModule<'_, S> {
+    fn listed(&mut self, listed: &Listed, reporter: &mut dyn Reporter) -> Next {
+        (self.listed)(listed, reporter)
+    }
+
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
         let mut loads = Vec::with_capacity(list.modules().len());
         for file in list.modules() {
@@ -276,9 +233,7 @@ impl<S: Source> Hooks for Strict<'_, S> {
                 Err(error) => Some(error.cause()),
             };
             if let Some(cause) = cause.filter(|_| !self.existing.has(file)) {
-                let path = BString::from(file.path());
-                self.broken = Some(DirectoryError::Module { path: path.clone(), cause: cause.clone() });
-                return Err(Diagnostic::LoadModule { path, cause });
+                return Err(Diagnostic::LoadModule { path: file.path().into(), cause });
             }
             loads.push(load);
         }
@@ -286,35 +241,19 @@ impl<S: Source> Hooks for Strict<'_, S> {
     }
 }
 
-/// Runs the stages from reading on. Messages are reported only on success; otherwise the error contains the
-/// cause.
-fn compute<S: Source>(
+/// Runs the stages. The reason for ending early is in the error alone; earlier messages are reported.
+fn drive<S: Source>(
     options: &Options,
     source: &S,
-    listed: &Listed,
-    existing: InitrdModules<'_>,
-    decoder: &mut dyn Decoder,
+    hooks: &mut impl Hooks,
     reporter: &mut dyn Reporter,
-) -> Result<IndexFiles, DirectoryError> {
-    let in_turn = InTurn::new(source, decoder, &options.limits);
-    let mut hooks = Strict { in_turn, existing, broken: None };
-    let indexed = report_on_success(reporter, |said| run::index(options, listed, &mut hooks, said));
-    match (indexed, hooks.broken) {
-        (Ok(indexed), _) => Ok(indexed.files),
-        (Err(_), Some(broken)) => Err(broken),
-        (Err(stopped), None) => Err(stopped.into()),
-    }
-}
-
-/// Forwards messages on success.
-fn report_on_success<T>(
-    reporter: &mut dyn Reporter,
-    stage: impl FnOnce(&mut Vec<Diagnostic>) -> Result<T, Stopped>,
-) -> Result<T, Stopped> {
+) -> Result<Outcome, Stopped> {
     let mut said = Vec::new();
-    let done = stage(&mut said)?;
-    said.into_iter().for_each(|message| reporter.report(message));
-    Ok(done)
+    let outcome = run::run_with(options, source, hooks, &mut said);
+    let reason = outcome.as_ref().err().map(Stopped::diagnostic);
+    let before = said.into_iter().take_while(|message| Some(message) != reason);
+    before.for_each(|message| reporter.report(message));
+    outcome
 }
 
 #[cfg(test)]
@@ -345,8 +284,8 @@ mod tests {
 
     fn index_files<S: Source>(source: &S) -> (Files, Vec<Diagnostic>) {
         let (mut decoder, mut said) = (PureDecoder::default(), Vec::new());
-        let directory = ModuleDirectory::open(source, &location(), &Limits::DEFAULT, &mut said);
-        let files = directory.and_then(|directory| directory.index_files(&mut decoder, &mut said));
+        let directory = ModuleDirectory::new(source, &location(), &Limits::DEFAULT);
+        let files = directory.index_files(&mut decoder, &mut said);
         (files, said)
     }
 

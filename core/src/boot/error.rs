@@ -5,7 +5,7 @@ use core::fmt;
 
 use bstr::BString;
 
-use crate::diagnostic::Stopped;
+use crate::diagnostic::{Diagnostic, Stopped};
 use crate::source::IoError;
 
 /// The reason for an unusable module directory.
@@ -37,7 +37,12 @@ pub enum DirectoryError {
 
 impl From<Stopped> for DirectoryError {
     fn from(stopped: Stopped) -> Self {
-        Self::Stopped(stopped)
+        match stopped.diagnostic() {
+            Diagnostic::LoadModule { path, cause } => {
+                Self::Module { path: path.clone(), cause: cause.clone() }
+            }
+            _ => Self::Stopped(stopped),
+        }
     }
 }
 

@@ -39,8 +39,7 @@ pub(super) fn report(order: &[u8], list: &ModuleList, reporter: &mut dyn Reporte
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Location, ModuleDirectory};
-    use crate::{limits::Limits, source::MemorySource};
+    use crate::{options::Options, run, source::MemorySource};
     use alloc::{string::ToString, vec::Vec};
 
     #[test]
@@ -51,10 +50,9 @@ mod tests {
         }
         let order = *b"kernel/xt_DSCP.ko\nkernel/xt_dscp.ko\nkernel/a.ko\nkernel/b.ko\nkernel/b.ko\n";
         source.insert(b"/m/6.1/modules.order", order);
-        let location = Location { directory: "/m/6.1".into(), version: "6.1".into() };
         let mut said = Vec::new();
-        let directory = ModuleDirectory::open(&source, &location, &Limits::DEFAULT, &mut said).unwrap();
-        directory.report_missing(&mut said);
+        let listed = run::list(&Options::new("/m/6.1", "6.1"), &source, &mut said).unwrap();
+        super::report(&order, &listed.list, &mut said);
         let texts: Vec<_> = said.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,

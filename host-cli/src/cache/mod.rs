@@ -45,7 +45,7 @@ use crate::codecs::{self, HostDecoder};
 use crate::digest::Digest;
 use crate::source::{DiskSource, Stamp, strerror};
 use crate::threads::on_threads;
-use filesystem::FileSystem;
+pub(crate) use filesystem::FileSystem;
 use format::{CachedModule, Head, LastResult, encode};
 use place::{Place, Stored};
 use record::Field;

@@ -3,7 +3,6 @@
 //! The core computes every byte; this module handles the command line.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -65,13 +64,14 @@ pub(super) struct PackArgs {
     plan: super::answers::PackPlan,
 }
 
-/// Why there is no archive; errors about modules have been reported before.
+/// Why there is no archive.
 #[derive(Debug)]
 enum Failure {
+    /// A run ended early, and its reporter has received the reason.
     Reported,
     Pack(PackError),
     #[cfg(feature = "answers")]
-    Plan(String),
+    Plan(super::answers::Failure),
     NoEncoder,
     Terminal,
     Write(PathBuf, io::Error),
@@ -83,17 +83,19 @@ impl From<Stopped> for Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reported => f.write_str("no archive made"),
-            Self::Pack(error) => write!(f, "{}", Chain(error)),
+impl Failure {
+    /// Shows the reason, unless it was reported before.
+    fn show(&self) {
+        let why = match self {
+            Self::Reported => return,
+            Self::Pack(error) => Chain(error).to_string(),
             #[cfg(feature = "answers")]
-            Self::Plan(why) => f.write_str(why),
-            Self::NoEncoder => f.write_str("this program was built without a zstd encoder"),
-            Self::Terminal => f.write_str("an archive is not for a terminal: give -o FILE"),
-            Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
-        }
+            Self::Plan(failure) => return failure.show(),
+            Self::NoEncoder => "this program was built without a zstd encoder".into(),
+            Self::Terminal => "an archive is not for a terminal: give -o FILE".into(),
+            Self::Write(path, error) => format!("cannot write {}: {error}", path.display()),
+        };
+        eprintln!("depmod: {}: {why}", Severity::Fatal.word());
     }
 }
 
@@ -103,7 +105,7 @@ pub(super) fn main(words: &[OsString]) -> u8 {
         Ok(args) => match run(&args) {
             Ok(()) => DONE,
             Err(failure) => {
-                eprintln!("depmod: {}: {failure}", Severity::Fatal.word());
+                failure.show();
                 FAILED
             }
         },

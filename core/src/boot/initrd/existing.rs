@@ -104,14 +104,8 @@ impl<'p> ExistingInitrds<'p> {
         let location = Location { directory, version: version.into() };
         // Warnings about these modules were reported when the initrd was built.
         let files = self.source();
-        let opened = ModuleDirectory::open(&files, &location, limits, &mut ());
-        let (paths, facts) = opened.map_or_else(
-            |_| (Vec::new(), None),
-            |opened| {
-                let modules = opened.list().modules().iter();
-                (modules.map(|module| module.printed_path().into()).collect(), opened.indexed_facts())
-            },
-        );
+        let found = ModuleDirectory::new(&files, &location, limits).shipped_facts();
+        let (paths, facts) = found.unwrap_or_default();
         ExistingModules { paths, facts, directory: location.directory }
     }
 }

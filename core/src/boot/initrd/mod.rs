@@ -164,8 +164,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         reporter: &mut dyn Reporter,
     ) -> Result<ModuleInitrd, InitrdError> {
         let source = AnySource::new(self.source);
-        let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;
-        directory.report_missing(reporter);
+        let directory = ModuleDirectory::new(&source, self.location, self.limits);
         let (order, provenance) = {
             let (files, provenance) = directory.index_files(decoder, reporter)?;
             let lookup = files.lookup()?.steps(self.limits.steps).blacklist(wanted.blacklist.iter().cloned());
@@ -187,10 +186,9 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         order: &LoadOrder,
         further: impl IntoIterator<Item = (BString, Vec<u8>)>,
         decoder: &mut dyn Decoder,
-        reporter: &mut dyn Reporter,
     ) -> Result<Vec<u8>, InitrdError> {
         let source = AnySource::new(self.source);
-        let directory = ModuleDirectory::open(&source, self.location, self.limits, reporter)?;
+        let directory = ModuleDirectory::new(&source, self.location, self.limits);
         let report = order.report(&self.location.version);
         let (mut builder, _) = self.collect(&directory, order, &report, decoder)?;
         further.into_iter().for_each(|(path, bytes)| builder.file(&path, bytes));
@@ -228,7 +226,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         // Warnings have already been reported for the whole directory.
         let initrd_modules =
             InitrdModules { paths: Some(overlay.existing_paths()), facts: present.facts.as_ref() };
-        directory.computed_from(&AnySource::new(&overlay), files, initrd_modules, decoder, &mut ())
+        directory.computed_from(&AnySource::new(&overlay), files, initrd_modules, decoder)
     }
 
     /// What goes into the archive, and how many modules the existing initrds have.

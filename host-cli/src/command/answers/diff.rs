@@ -97,9 +97,7 @@ impl Diff {
             return Ok(Loaded { name, options, files, read: None });
         }
         let mut report = Report::new(Color::Auto);
-        let run = Run::new(&options).make(&mut report);
-        let (listed, indexed) =
-            run.map_err(|_| format!("nothing to compare with in {}", options.directory))?;
+        let (listed, indexed) = Run::new(&options).make(&mut report)?;
         let files = indexed.files.clone();
         Ok(Loaded { name, options, files, read: Some((listed, indexed)) })
     }

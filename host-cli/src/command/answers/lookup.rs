@@ -172,7 +172,7 @@ impl Answers<'_, '_> {
             }
             let read = input.read_until(end, &mut query);
             let read = read.map_err(|error| {
-                Trouble::Input(Failure(format!(
+                Trouble::Input(Failure::Because(format!(
                     "cannot read standard input: {}",
                     crate::source::from_io(&error)
                 )))
@@ -200,7 +200,7 @@ pub(super) fn no_index(error: &IndexFileError, target: &Target) -> Failure {
         let version = String::from_utf8_lossy(&target.version);
         text += &format!("; \"depmod {version}\" makes the index files");
     }
-    Failure(text)
+    Failure::Because(text)
 }
 
 /// One line about a word that nothing answers to.

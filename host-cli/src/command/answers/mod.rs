@@ -24,10 +24,9 @@ mod style;
 mod verify;
 
 use std::ffi::OsString;
-use std::fmt;
 
 use clap::{Parser, ValueEnum};
-use depmod_core::Severity;
+use depmod_core::{Diagnostic, IndexError, Severity, Stopped};
 
 use super::status::{DONE, FAILED, Named};
 pub(super) use out::Out;
@@ -61,13 +60,39 @@ trait Command: Parser {
 
 /// The reason for a missing answer.
 #[derive(Debug)]
-struct Failure(String);
+pub(super) enum Failure {
+    /// A run ended early, and its reporter has received the reason.
+    Reported,
+    /// Any other reason, to be shown.
+    Because(String),
+}
 
-impl<T: fmt::Display> From<T> for Failure {
-    fn from(why: T) -> Self {
-        Self(why.to_string())
+impl Failure {
+    /// Shows the reason, unless it was reported before.
+    pub(super) fn show(&self) {
+        if let Self::Because(why) = self {
+            eprintln!("depmod: {}: {why}", Severity::Fatal.word());
+        }
     }
 }
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Self::Reported
+    }
+}
+
+macro_rules! because {
+    ($($error:ty),+) => { $(
+        impl From<$error> for Failure {
+            fn from(why: $error) -> Self {
+                Self::Because(why.to_string())
+            }
+        }
+    )+ };
+}
+
+because!(String, &str, Diagnostic, IndexError);
 
 /// Parses the arguments, writes the answer, and reports a failure.
 fn main_of<C: Command>(words: &[OsString]) -> u8 {
@@ -81,8 +106,8 @@ fn main_of<C: Command>(words: &[OsString]) -> u8 {
     };
     let mut out = Out::new();
     let answered = command.answer(&mut out).and_then(|status| Ok(out.finish().map(|()| status)?));
-    answered.unwrap_or_else(|Failure(why)| {
-        eprintln!("depmod: {}: {why}", Severity::Fatal.word());
+    answered.unwrap_or_else(|failure| {
+        failure.show();
         FAILED
     })
 }

@@ -88,13 +88,13 @@ impl PackPlan {
         &self,
         version: &Option<OsString>,
         place: &Place,
-    ) -> Option<Result<Vec<u8>, String>> {
+    ) -> Option<Result<Vec<u8>, Failure>> {
         if self.words.is_empty() && !self.how.hardware {
             return None;
         }
         let kernel = Kernel::new(version.clone(), place.clone());
         let planned = plan(&self.words, &self.how, &kernel, true);
-        Some(planned.and_then(|planned| planned.archive()).map_err(|Failure(why)| why))
+        Some(planned.and_then(|planned| planned.archive()))
     }
 }
 
@@ -165,9 +165,7 @@ pub(super) fn plan(
 /// Index files of a new run.
 fn from_modules(target: &Target, report: &mut Report) -> Result<IndexFiles, Failure> {
     let options = target.options();
-    let (_, indexed) = Run::new(&options)
-        .make(&mut ForBoth(report))
-        .map_err(|_| "no plan, because the modules cannot be indexed".to_owned())?;
+    let (_, indexed) = Run::new(&options).make(&mut ForBoth(report))?;
     Ok(indexed.files)
 }
 
@@ -301,7 +299,7 @@ impl Planned {
         let existing = ExistingInitrds::default();
         let builder = InitrdBuilder::new(&DiskSource, &location, &existing, &limits);
         let order = self.schedule.load_order();
-        let archive = builder.pack(&order, further, &mut HostDecoder::default(), &mut ());
+        let archive = builder.pack(&order, further, &mut HostDecoder::default());
         archive.map_err(|error| Chain(&error).to_string().into())
     }
 }

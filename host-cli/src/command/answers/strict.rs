@@ -19,8 +19,8 @@ use depmod_core::parts::answer::{
 use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList};
 use depmod_core::parts::parse::module::Detail;
-use depmod_core::parts::run::{self, Load};
-use depmod_core::{Options, Reporter, Selection, Stopped};
+use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
+use depmod_core::{Diagnostic, Options, Reporter, Selection, Stopped};
 use serde_json::{Map, Value, json};
 
 use super::style::Style;
@@ -130,15 +130,9 @@ impl Strict {
     ) -> Result<Answer, Stopped> {
         let load = |options: &Options, report: &mut dyn FnMut(_)| -> Result<_, Stopped> {
             let threads = Threads::new(&DiskSource, &options.limits, settings.jobs);
-            let hooks = RefCell::new(threads.detail(Detail::Full));
-            run::with_one_retry(
-                &mut Forward(report),
-                |mut reporter| run::list(options, &DiskSource, &mut *hooks.borrow_mut(), &mut reporter),
-                |listed, reporter| {
-                    let loads = run::load(&listed, &mut *hooks.borrow_mut(), reporter)?;
-                    Ok((listed.list, loads))
-                },
-            )
+            let mut hooks = LoadOnly { threads: threads.detail(Detail::Full), loads: Vec::new() };
+            let outcome = run::run_with(options, &DiskSource, &mut hooks, &mut Forward(report))?;
+            Ok((outcome.listed.list, hooks.loads))
         };
         let absolute = |path: &Vec<u8>| -> BString {
             match std::env::current_dir() {
@@ -281,6 +275,27 @@ impl Strict {
     }
 }
 
+/// Loads modules only.
+struct LoadOnly<'t> {
+    threads: Threads<'t, DiskSource>,
+    loads: Vec<Load>,
+}
+
+impl Hooks for LoadOnly<'_> {
+    fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
+        self.threads.find(walk)
+    }
+
+    fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        self.threads.load(list)
+    }
+
+    fn loaded(&mut self, _: &Listed, loads: &mut Vec<Load>, _: &mut dyn Reporter) -> Next {
+        self.loads = std::mem::take(loads);
+        Next::Finish
+    }
+}
+
 /// The result of the checks.
 struct Answer {
     verdict: Verdict,
@@ -390,10 +405,10 @@ fn of_finding(cause: usize, finding: &LoadFinding) -> Value {
 }
 
 /// A reporter behind a closure.
-struct Forward<'f>(&'f mut dyn FnMut(depmod_core::Diagnostic));
+struct Forward<'f>(&'f mut dyn FnMut(Diagnostic));
 
 impl Reporter for Forward<'_> {
-    fn report(&mut self, diagnostic: depmod_core::Diagnostic) {
+    fn report(&mut self, diagnostic: Diagnostic) {
         (self.0)(diagnostic);
     }
 }

@@ -12,8 +12,8 @@ use depmod_core::parts::answer::{
 use depmod_core::parts::index::Layout;
 use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList, Order};
-use depmod_core::parts::run::{self, Hooks, Load};
-use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat};
+use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
+use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat, Stopped};
 use serde_json::{Map, Value, json};
 
 use super::style::{Style, some_names};
@@ -61,21 +61,20 @@ impl Command for Verify {
     fn answer(self, out: &mut Out) -> Result<u8, Failure> {
         let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
         let options = target.options();
-        let mut said: Vec<Diagnostic> = Vec::new();
+        let mut said = Said::default();
         let looked = if self.quick { quick(&options, &mut said) } else { full(&options, &mut said) };
         let mut report = Report::new(Color::Auto);
-        let denied = said.iter().find(|diagnostic| is_denied(diagnostic)).map(ToString::to_string);
         // With --fix, the run reports them again.
-        if !self.fix || looked.is_none() {
-            said.into_iter().for_each(|diagnostic| report.report(diagnostic));
+        if !self.fix || looked.is_err() || said.denied.is_some() {
+            said.diagnostics.into_iter().for_each(|diagnostic| report.report(diagnostic));
         }
-        let Some((verified, modules)) = looked else { return Ok(FAILED) };
-        if let Some(denied) = denied {
+        let (verified, modules) = looked?;
+        if let Some(denied) = said.denied {
             return Err(format!("cannot tell what is right: {denied}").into());
         }
         let fixed = self.fix && !verified.findings.is_empty();
-        if fixed && Run::new(&options).publish(&mut report).is_err() {
-            return Ok(FAILED);
+        if fixed {
+            Run::new(&options).publish(&mut report)?;
         }
         let configuration = Config::files(&DiskSource, &options.config_paths);
         let answer = Answer { command: &self, options: &options, verified, modules, configuration, fixed };
@@ -93,10 +92,28 @@ impl Command for Verify {
     }
 }
 
-/// Compares with a new run. `None` if the run failed.
-fn full(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
+/// What a run reported.
+#[derive(Default)]
+struct Said {
+    diagnostics: Vec<Diagnostic>,
+    /// The first that reports missing permission: the files of a run by root are then unknown.
+    denied: Option<Diagnostic>,
+}
+
+impl Reporter for Said {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.denied.is_none() && is_denied(&diagnostic) {
+            self.denied = Some(diagnostic);
+        } else {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// Compares with a new run.
+fn full(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stopped> {
     let stored = StoredFiles::read(options, &DiskSource);
-    let (listed, indexed) = Run::new(options).make(said).ok()?;
+    let (listed, indexed) = Run::new(options).make(said)?;
     let exists = |path: &[u8]| {
         let below = [&options.directory, &b"/"[..], path].concat();
         DiskSource.stat(if path.starts_with(b"/") { path } else { &below }).is_ok()
@@ -105,14 +122,14 @@ fn full(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usiz
     let modules = listed.list.modules().len();
     // The process ends soon; freeing many small pieces of memory would take time.
     core::mem::forget((listed, indexed));
-    Some((verified, modules))
+    Ok((verified, modules))
 }
 
 /// Verifies without reading modules.
-fn quick(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usize)> {
+fn quick(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stopped> {
     let watch = Watch::new(options);
     let stored = StoredFiles::read(options, &DiskSource);
-    let listed = run::list(options, &watch, &mut ListOnly(&watch), said).ok()?;
+    let listed = run::run_with(options, &watch, &mut ListOnly(&watch), said)?.listed;
     for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
         watch.note(&options.path_of(name));
     }
@@ -126,7 +143,7 @@ fn quick(options: &Options, said: &mut Vec<Diagnostic>) -> Option<(Verified, usi
             .collect(),
     };
     let modules = listed.list.modules().len();
-    Some((verify_quick(&stored, options, &listed, &times), modules))
+    Ok((verify_quick(&stored, options, &listed, &times), modules))
 }
 
 /// Time of modification, in nanoseconds since 1970.
@@ -186,12 +203,16 @@ impl Hooks for ListOnly<'_, '_> {
         walk.inspect(|file| self.0.note(file.path())).collect()
     }
 
+    fn listed(&mut self, _: &Listed, _: &mut dyn Reporter) -> Next {
+        Next::Finish
+    }
+
     fn load(&mut self, _: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
         Ok(Vec::new())
     }
 }
 
-/// Whether a diagnostic reports missing permission: the files of a run by root are then unknown.
+/// Whether a diagnostic reports missing permission.
 fn is_denied(diagnostic: &Diagnostic) -> bool {
     const EPERM: i32 = 1;
     const EACCES: i32 = 13;
