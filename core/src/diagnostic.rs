@@ -12,12 +12,18 @@
 //! assert_eq!(diagnostic.severity(), Severity::Error);
 //! ```
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
-use core::fmt::{self, Write};
+mod cause;
+mod part;
+
+pub use cause::{CacheFault, NeedsDiscarded, PatternError, WriteFault};
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
 
 use bstr::BString;
 
-use crate::source::IoError;
+use crate::{decompress::DecodeError, limits::Exceeded, source::IoError};
+use part::{Hexadecimal, Joined, Octal, Part};
 
 /// Severity of a diagnostic; kmod's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,114 +135,6 @@ impl FileLine {
     }
 }
 
-/// A part of a message text.
-trait Part {
-    /// Appends its display form.
-    fn push_to(&self, out: &mut Vec<u8>);
-}
-
-impl<const N: usize> Part for [u8; N] {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-impl Part for BString {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-impl Part for str {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
-}
-
-impl<P: Part + ?Sized> Part for &P {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        (**self).push_to(out);
-    }
-}
-
-impl Part for String {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        (**self).push_to(out);
-    }
-}
-
-impl Part for Cow<'static, str> {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        (**self).push_to(out);
-    }
-}
-
-impl Part for IoError {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        self.text().push_to(out);
-    }
-}
-
-impl Part for usize {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        push_formatted(out, format_args!("{self}"));
-    }
-}
-
-impl Part for FileLine {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        self.file.push_to(out);
-        out.push(b':');
-        self.line.push_to(out);
-    }
-}
-
-/// A file type in C's `%o` format.
-struct Octal(u32);
-
-impl Part for Octal {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        push_formatted(out, format_args!("{:o}", self.0));
-    }
-}
-
-/// A byte in C's `%x` format.
-struct Hexadecimal(u8);
-
-impl Part for Hexadecimal {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        push_formatted(out, format_args!("{:x}", self.0));
-    }
-}
-
-/// Names separated by arrows.
-struct Joined<'n>(&'n [BString]);
-
-impl Part for Joined<'_> {
-    fn push_to(&self, out: &mut Vec<u8>) {
-        for (at, name) in self.0.iter().enumerate() {
-            if at > 0 {
-                out.extend_from_slice(b" -> ");
-            }
-            name.push_to(out);
-        }
-    }
-}
-
-fn push_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
-    struct Out<'o>(&'o mut Vec<u8>);
-
-    impl Write for Out<'_> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
-        }
-    }
-
-    // Writing to a vector cannot fail.
-    let _ = Out(out).write_fmt(text);
-}
-
 macro_rules! diagnostics {
     ($( $(#[$doc:meta])* $severity:ident $name:ident { $($field:ident: $type:ty),* } => $($part:expr),+ ; )+) => {
         /// One message, with its subject as typed fields; the text is formatted on display.
@@ -294,14 +192,14 @@ diagnostics! {
     /// An `external` for another kernel.
     Info ExternalNotMatched { place: FileLine, pattern: BString } => place, b": external directory did not match ", pattern;
     /// A version pattern that is not a valid POSIX extended regular expression, or is too expensive.
-    Info ConfigPattern { place: FileLine, pattern: BString, cause: String } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
+    Info ConfigPattern { place: FileLine, pattern: BString, cause: PatternError } => place, b": version pattern ", pattern, b" matches nothing: ", cause;
 
     // Machine faults.
     /// A machine fault during a read: new index files would lose entries of the existing ones.
     Fatal ReadFault { path: BString, cause: IoError } => b"could not read ", path, b": ", cause,
         b"; index files left as they were";
     /// A module that exceeds a limit.
-    Fatal ModuleCeiling { path: BString, cause: Cow<'static, str> } => path, b": ", cause, b"; index files left as they were";
+    Fatal ModuleLimit { path: BString, exceeded: Exceeded } => path, b": ", exceeded, b"; index files left as they were";
     /// A module that vanished between listing and reading.
     Fatal ModuleVanished { path: BString } => path, b" vanished while modules were read; index files left as they were";
 
@@ -372,7 +270,7 @@ diagnostics! {
     /// A line of `modules.builtin` that does not begin with a letter; `line` includes its newline.
     Error InvalidBuiltinLine { line: BString } => b"Invalid modules.builtin line: ", line;
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
-    Warning BuiltinFieldTooLong { partial: BString } => b"Could not flush stream: 28. Partial content: ", partial;
+    Warning BuiltinFieldTooLong { errno: i32, partial: BString } => b"Could not flush stream: ", errno, b". Partial content: ", partial;
 
     // Comparison of a module directory with its `modules.order`.
     /// A case-insensitive file system kept only one of two modules.
@@ -384,16 +282,16 @@ diagnostics! {
 
     // Modules (`depmod_core::reference::modules` §7).
     /// A decoder's message.
-    Error Decoder { format: &'static str, cause: Cow<'static, str> } => format, b": ", cause;
+    Error Decoder { error: DecodeError } => error;
     /// An unreadable module; it stays in the list.
     Error LoadModule { path: BString, cause: IoError } => b"failed to load symbols from ", path, b": ", cause;
     /// A module with an unterminated symbol name, cut at the end of the section.
     Warning NameUnended { path: BString } => path, b" has a symbol whose name does not end in .strtab";
     /// A module that loses all its dependencies because of one invalid entry.
-    Warning NeedsDiscarded { path: BString, cause: &'static str } => path, b" loses all its dependencies: ", cause;
+    Warning NeedsDiscarded { path: BString, cause: NeedsDiscarded } => path, b" loses all its dependencies: ", cause;
 
     /// There is no usable cache for this run; the run is slower, with the same result.
-    Info CacheUnusable { path: BString, cause: Cow<'static, str> } => b"cache ", path, b" not used: ", cause;
+    Info CacheUnusable { path: BString, cause: CacheFault } => b"cache ", path, b" not used: ", cause;
     /// The cache directory is inside the module directory.
     Error CacheInside { path: BString } => b"cache ", path, b" would be inside the module directory";
 
@@ -429,7 +327,7 @@ diagnostics! {
     /// A write to standard output failed.
     Fatal StandardOutput { cause: IoError } => b"could not write to standard output: ", cause;
     /// An output that cannot be generated.
-    Error WriteIndex { name: &'static str, cause: Cow<'static, str> } => b"Could not write index '", name, b"': ", cause;
+    Error WriteIndex { name: &'static str, cause: WriteFault } => b"Could not write index '", name, b"': ", cause;
 
     // Publishing (`depmod_core::reference::outputs` §5).
     /// The output directory cannot be created.
@@ -515,5 +413,41 @@ mod tests {
         let text = "could not open directory /d: No such file or directory";
         assert_eq!(Chain(&error).to_string(), text);
         assert_eq!(Chain(&IoError::invalid()).to_string(), "Invalid argument");
+    }
+
+    #[test]
+    fn causes_are_values_until_they_are_shown() {
+        let shown = |diagnostic: Diagnostic| diagnostic.to_string();
+        let path = || BString::from("/m/a.ko");
+        let exceeded = Exceeded::Size { size: 9, limit: 5 };
+        assert_eq!(
+            shown(Diagnostic::ModuleLimit { path: path(), exceeded }),
+            "/m/a.ko: 9 bytes exceed the limit of 5; index files left as they were"
+        );
+        let partial = "x".into();
+        assert_eq!(
+            shown(Diagnostic::BuiltinFieldTooLong { errno: crate::source::NO_SPACE, partial }),
+            "Could not flush stream: 28. Partial content: x"
+        );
+        let limits = crate::limits::Limits { decoder_memory: 7, ..crate::limits::Limits::DEFAULT };
+        let error = DecodeError::memory_limit(crate::decompress::Compression::Xz, &limits);
+        assert_eq!(error.exceeded(), Some(Exceeded::DecoderMemory { limit: 7 }));
+        assert_eq!(shown(Diagnostic::Decoder { error }), "xz: more than 7 bytes of memory needed");
+        let cause = NeedsDiscarded::VersionName;
+        assert_eq!(
+            shown(Diagnostic::NeedsDiscarded { path: path(), cause }),
+            "/m/a.ko loses all its dependencies: a name in __versions does not end"
+        );
+        let cause = CacheFault::Times;
+        assert_eq!(
+            shown(Diagnostic::CacheUnusable { path: "/c".into(), cause }),
+            "cache /c not used: the file system of the modules has no reliable times"
+        );
+        let (place, pattern) = (FileLine::new(b"/c/a.conf", 3), "(".into());
+        let cause = PatternError::UnmatchedParenthesis;
+        assert_eq!(
+            shown(Diagnostic::ConfigPattern { place, pattern, cause }),
+            "/c/a.conf:3: version pattern ( matches nothing: Unmatched ( or \\("
+        );
     }
 }

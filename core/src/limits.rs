@@ -3,6 +3,8 @@
 //! Real kernels stay far below all limits; a host with little memory lowers them, a host with unusual input
 //! raises them. Exceeding a limit is an error of the input, never a panic.
 
+use core::fmt;
+
 /// The text of the operating system for a failed allocation.
 #[cfg(feature = "alloc")]
 pub(crate) const NO_MEMORY: &str = "Cannot allocate memory";
@@ -103,6 +105,39 @@ impl Limits {
             cycle_lines as u64,
             steps as u64,
         ]
+    }
+}
+
+/// A limit that input exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exceeded {
+    /// [`Limits::module_size`], by the decompressed form.
+    Decompressed {
+        /// Allowed bytes.
+        limit: u64,
+    },
+    /// [`Limits::decoder_memory`].
+    DecoderMemory {
+        /// Allowed bytes.
+        limit: u64,
+    },
+    /// The limit on a file, or on its needed sections.
+    Size {
+        /// Required bytes.
+        size: u64,
+        /// Allowed bytes.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decompressed { limit } => write!(f, "more than {limit} bytes when decompressed"),
+            Self::DecoderMemory { limit } => write!(f, "more than {limit} bytes of memory needed"),
+            Self::Size { size, limit } => write!(f, "{size} bytes exceed the limit of {limit}"),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::Lookup;
 use crate::{
     index::{Index, IndexError},
     limits::Limits,
-    output::Output,
+    output::{IndexFiles, Output},
     source::{IoError, IoErrorKind, Source},
 };
 
@@ -132,6 +132,23 @@ impl<'s, S: Source> IndexDirectory<'s, S> {
             .map_err(|error| self.corrupt(Output::DepIndex, error))
     }
 
+    /// The binary indexes, and which of those of built-in modules are missing or empty: the built-in modules are
+    /// then not known, which does not mean that there are none.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn indexes(&self) -> Result<(IndexFiles, Vec<Output>), IndexFileError> {
+        let (mut files, mut unknown) = (Vec::new(), Vec::new());
+        for output in Output::ALL.into_iter().filter(|output| output.is_index()) {
+            let bytes = self.file(output)?;
+            if bytes.is_empty() {
+                unknown.push(output);
+            }
+            files.push((output, bytes.to_vec()));
+        }
+        Ok((IndexFiles::new(files), unknown))
+    }
+
     pub(super) fn corrupt(&self, output: Output, error: IndexError) -> IndexFileError {
         IndexFileError { directory: self.directory.clone(), output, fault: IndexFault::Corrupt(error) }
     }
@@ -154,6 +171,24 @@ mod tests {
     use super::*;
     use crate::source::MemorySource;
     use alloc::string::ToString;
+
+    #[test]
+    fn built_in_modules_without_an_index_are_unknown() {
+        let mut source = MemorySource::new();
+        let good = crate::index::IndexBuilder::new().finish(&Limits::DEFAULT).unwrap();
+        let limits = Limits::DEFAULT;
+        for output in [Output::DepIndex, Output::AliasIndex, Output::SymbolsIndex, Output::BuiltinIndex] {
+            let indexes = IndexDirectory::new(&source, "/d", &limits).indexes();
+            assert_eq!(indexes.is_err_and(|error| error.is_missing()), output != Output::BuiltinIndex);
+            source.insert(&[b"/d/", output.file_name().as_bytes()].concat(), good.clone());
+        }
+        let unknown = |source: &MemorySource| IndexDirectory::new(source, "/d", &limits).indexes().unwrap().1;
+        assert_eq!(unknown(&source), [Output::BuiltinAliasIndex]);
+        source.insert(b"/d/modules.builtin.alias.bin", good);
+        assert_eq!(unknown(&source), []);
+        source.insert(b"/d/modules.builtin.bin", *b"");
+        assert_eq!(unknown(&source), [Output::BuiltinIndex]);
+    }
 
     #[test]
     fn what_is_missing_and_what_is_broken() {

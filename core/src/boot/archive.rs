@@ -3,6 +3,8 @@
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use core::fmt;
 
+use bstr::BStr;
+
 use crate::cpio::{CpioError, MODE_TYPE, Member, Members};
 use crate::limits::{Limits, NO_MEMORY};
 use crate::name::PATH_MAX;
@@ -42,9 +44,9 @@ struct Node<'a> {
 
 #[derive(Clone, Debug)]
 enum Kind<'a> {
-    Directory(BTreeMap<&'a [u8], usize>),
+    Directory(BTreeMap<&'a BStr, usize>),
     File(&'a [u8]),
-    Link(&'a [u8]),
+    Link(&'a BStr),
     Other(u32),
 }
 
@@ -203,7 +205,7 @@ impl<'a> Archive<'a> {
 
         let parent = self.walk_or_make(dir, limits)?;
         let Some(Kind::Directory(children)) = self.kind(parent) else { return Err(PathError::NotDirectory) };
-        let existing = children.get(last).copied();
+        let existing = children.get(BStr::new(last)).copied();
         if let (Some(node), true) = (existing, member.is_directory())
             && let Some(Kind::Directory(_)) = self.kind(node)
         {
@@ -212,7 +214,7 @@ impl<'a> Archive<'a> {
         let kind = match member {
             _ if member.is_directory() => Kind::Directory(BTreeMap::new()),
             _ if member.is_file() => Kind::File(member.data),
-            _ if member.is_link() => Kind::Link(member.data),
+            _ if member.is_link() => Kind::Link(BStr::new(member.data)),
             _ => Kind::Other(member.mode & MODE_TYPE),
         };
         if let Some(node) = existing.and_then(|node| self.nodes.get_mut(node)) {
@@ -238,7 +240,7 @@ impl<'a> Archive<'a> {
         }
         self.nodes.try_reserve(1).map_err(|_| PathError::NoMemory)?;
         match self.nodes.get_mut(parent).map(|node| &mut node.kind) {
-            Some(Kind::Directory(children)) => children.insert(name, new),
+            Some(Kind::Directory(children)) => children.insert(BStr::new(name), new),
             _ => return Err(PathError::NotDirectory),
         };
         self.nodes.push(Node { parent, kind });
@@ -315,7 +317,7 @@ impl<'p> Walk<'p> {
             self.at = node.parent;
             return Ok(());
         }
-        let child = *children.get(part).ok_or(PathError::Missing)?;
+        let child = *children.get(BStr::new(part)).ok_or(PathError::Missing)?;
         if let Some(&Kind::Link(target)) = archive.kind(child) {
             self.links = self.links.saturating_add(1);
             if self.links > LINKS_MAX || target.len() > TARGET_MAX {
@@ -344,13 +346,13 @@ impl<'a> Source for Archive<'a> {
         let Some(Kind::Directory(children)) = self.kind(self.find(dir)?) else {
             return Err(PathError::NotDirectory.into());
         };
-        let child = |(name, &node): (&&[u8], &usize)| {
+        let child = |(name, &node): (&&BStr, &usize)| {
             let kind = match self.kind(node)? {
                 Kind::Directory(_) => EntryKind::Directory,
                 Kind::File(_) => EntryKind::File,
                 Kind::Link(_) | Kind::Other(_) => EntryKind::Unresolved,
             };
-            Some(DirEntry { name: (*name).into(), kind })
+            Some(DirEntry { name: (**name).into(), kind })
         };
         Ok(children.iter().filter_map(child).collect())
     }
@@ -401,6 +403,23 @@ mod tests {
     fn listing(archive: &Archive<'_>, dir: &str) -> Vec<String> {
         let entries = archive.list(dir.as_bytes()).unwrap();
         entries.into_iter().map(|e| e.name.to_string()).collect()
+    }
+
+    #[test]
+    fn names_print_as_text() {
+        let mut builder = Builder::new();
+        builder.file(b"lib/a.ko", b"x");
+        assert!(alloc::format!("{builder:?}").contains("lib/a.ko"));
+        let bytes = builder.build().unwrap();
+        let archive = Archive::parse(&bytes, &Limits::DEFAULT).unwrap();
+        assert!(alloc::format!("{archive:?}").contains("\"a.ko\""));
+        let error = crate::cpio::BuildError::Name("../x".into());
+        assert_eq!(alloc::format!("{error:?}"), "Name(\"../x\")");
+        let mut source = crate::source::MemorySource::new();
+        source.insert(b"/m/a.ko", *b"xy");
+        assert_eq!(alloc::format!("{source:?}"), "{\"/m/a.ko\": 2}");
+        let files = crate::output::IndexFiles::new(vec![(crate::output::Output::Dep, b"a.ko:\n".to_vec())]);
+        assert_eq!(alloc::format!("{files:?}"), "{\"modules.dep\": \"a.ko:\\n\"}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 use core::fmt;
 
+use bstr::{BStr, BString};
+
 use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, padding};
 
 /// Collects files, then writes them sorted: inode numbers are sequential, times and owners are zero, modes
@@ -13,7 +15,7 @@ use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, paddin
 #[derive(Clone, Debug, Default)]
 pub struct Builder<'a> {
     /// Directories have no content.
-    members: BTreeMap<Vec<u8>, Option<Cow<'a, [u8]>>>,
+    members: BTreeMap<BString, Option<Cow<'a, [u8]>>>,
 }
 
 /// The reason for an archive that cannot be written.
@@ -22,9 +24,9 @@ pub struct Builder<'a> {
 pub enum BuildError {
     /// An invalid name: empty, too long, with a NUL or `..`, equal to the trailer's, or used both for a file
     /// and for a directory.
-    Name(Vec<u8>),
+    Name(BString),
     /// A file of 4 GiB or more.
-    TooLarge(Vec<u8>),
+    TooLarge(BString),
     /// Not enough memory for this many bytes.
     Memory(usize),
 }
@@ -53,12 +55,12 @@ impl<'a> Builder<'a> {
 
     /// Adds a file, or replaces it; leading slashes and `.` components are ignored.
     pub fn file(&mut self, path: &[u8], content: impl Into<Cow<'a, [u8]>>) {
-        self.members.insert(clean(path), Some(content.into()));
+        self.members.insert(clean(path).into(), Some(content.into()));
     }
 
     /// Adds a directory, which may be empty.
     pub fn directory(&mut self, path: &[u8]) {
-        self.members.entry(clean(path)).or_insert(None);
+        self.members.entry(clean(path).into()).or_insert(None);
     }
 
     /// Writes the archive.
@@ -113,7 +115,7 @@ impl<'a> Builder<'a> {
             let ends = below.iter().enumerate().filter(|&(_, &b)| b == b'/');
             for end in ends.map(|(end, _)| from.saturating_add(end)) {
                 let dir = path.get(..end).unwrap_or_default();
-                if self.members.get(dir).is_some_and(Option::is_some) {
+                if self.members.get(BStr::new(dir)).is_some_and(Option::is_some) {
                     return Err(refused());
                 }
                 open.push(dir);

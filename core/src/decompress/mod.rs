@@ -34,10 +34,13 @@ pub use pure::PureDecoder;
 #[cfg(feature = "xz")]
 pub use xz::xz_decoded_size;
 
-use alloc::{borrow::Cow, format, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::fmt;
 
-use crate::limits::{Limits, NO_MEMORY};
+use crate::limits::{Exceeded, Limits, NO_MEMORY};
 
 /// The first bytes of lz4's legacy format, in which kernels and initrds are compressed.
 pub(crate) const LZ4_MAGIC: &[u8] = b"\x02\x21\x4c\x18";
@@ -110,17 +113,16 @@ pub trait Decoder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     format: Compression,
-    text: Cow<'static, str>,
     kind: Kind,
 }
 
 /// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The file is corrupt.
-    Broken,
+    /// The file is corrupt, in the library's words.
+    Broken(&'static str),
     /// Decoding reached a limit; the file may be valid.
-    Limit,
+    Limit(Exceeded),
     /// Memory is exhausted.
     NoMemory,
     /// This build has no decoder for the format.
@@ -129,48 +131,47 @@ enum Kind {
 
 impl DecodeError {
     /// An error in the library's own words.
-    pub fn new(format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
-        Self::of(Kind::Broken, format, text)
+    pub fn new(format: Compression, text: &'static str) -> Self {
+        Self { format, kind: Kind::Broken(text) }
     }
 
     /// The decoded file exceeds `limits.module_size`.
     #[must_use]
     pub fn too_large(format: Compression, limits: &Limits) -> Self {
-        Self::of(Kind::Limit, format, format!("more than {} bytes when decompressed", limits.module_size))
+        Self { format, kind: Kind::Limit(Exceeded::Decompressed { limit: limits.module_size }) }
     }
 
     /// Decoding needs more than `limits.decoder_memory`.
     #[must_use]
     pub fn memory_limit(format: Compression, limits: &Limits) -> Self {
-        Self::of(Kind::Limit, format, format!("more than {} bytes of memory needed", limits.decoder_memory))
+        Self { format, kind: Kind::Limit(Exceeded::DecoderMemory { limit: limits.decoder_memory }) }
     }
 
     /// An allocation failed.
     #[must_use]
     pub fn no_memory(format: Compression) -> Self {
-        Self::of(Kind::NoMemory, format, NO_MEMORY)
+        Self { format, kind: Kind::NoMemory }
     }
 
     /// This build has no decoder for the format.
     #[must_use]
     pub fn not_supported(format: Compression) -> Self {
-        Self::of(Kind::Unsupported, format, "this program was built without support for it")
-    }
-
-    fn of(kind: Kind, format: Compression, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { format, text: text.into(), kind }
+        Self { format, kind: Kind::Unsupported }
     }
 
     /// Whether decoding was not attempted, or stopped at a limit: the file may be valid.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, Kind::Limit | Kind::Unsupported)
+        matches!(self.kind, Kind::Limit(_) | Kind::Unsupported)
     }
 
-    /// Whether decoding reached a limit.
+    /// The limit that decoding reached.
     #[must_use]
-    pub fn is_ceiling(&self) -> bool {
-        self.kind == Kind::Limit
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match self.kind {
+            Kind::Limit(exceeded) => Some(exceeded),
+            _ => None,
+        }
     }
 
     /// Whether memory was exhausted.
@@ -187,20 +188,25 @@ impl DecodeError {
 
     /// The text after the format's name.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> String {
+        self.kind.to_string()
     }
+}
 
-    /// The text as an owned value.
-    #[must_use]
-    pub(crate) fn cause(&self) -> Cow<'static, str> {
-        self.text.clone()
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(text) => f.write_str(text),
+            Self::Limit(exceeded) => exceeded.fmt(f),
+            Self::NoMemory => f.write_str(NO_MEMORY),
+            Self::Unsupported => f.write_str("this program was built without support for it"),
+        }
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.format.name(), self.text)
+        write!(f, "{}: {}", self.format.name(), self.kind)
     }
 }
 
@@ -235,7 +241,6 @@ pub fn grow(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn content_determines_the_format() {

@@ -1,13 +1,25 @@
 //! The eleven index files, in memory.
 
 use alloc::vec::Vec;
+use core::fmt;
+
+use bstr::BStr;
 
 use super::Output;
 
 /// Index files, read or generated. An absent file counts as empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IndexFiles {
     files: Vec<(Output, Vec<u8>)>,
+}
+
+/// Names and contents; text as text.
+impl fmt::Debug for IndexFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(output, bytes)| (output.file_name(), BStr::new(bytes))))
+            .finish()
+    }
 }
 
 impl IndexFiles {

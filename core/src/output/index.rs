@@ -1,13 +1,13 @@
 //! The five binary indexes ([`reference::outputs`](crate::reference::outputs) §4).
 
-use alloc::{borrow::Cow, format, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     DependencyLines, Output,
     text::{SYMBOL_KEY, name_of},
 };
 use crate::{
-    diagnostic::{Diagnostic, Reporter, Stopped},
+    diagnostic::{Diagnostic, Reporter, Stopped, WriteFault},
     index::{BadCharacter, IndexBuilder},
     limits::Limits,
     list::ModuleList,
@@ -144,7 +144,7 @@ pub(crate) fn builtin_alias_index(
     let bytes = match modinfo {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == IoErrorKind::IsDirectory => {
-            return Err(write_error(Output::BuiltinAliasIndex, "Invalid argument".into(), reporter));
+            return Err(write_error(Output::BuiltinAliasIndex, WriteFault::Io(IoError::invalid()), reporter));
         }
         Err(error) => {
             report_missing("modules.builtin.modinfo", options, error, reporter);
@@ -175,10 +175,10 @@ fn finish(
     limits: &Limits,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
-    builder.finish(limits).map_err(|error| write_error(output, format!("{error}").into(), reporter))
+    builder.finish(limits).map_err(|error| write_error(output, WriteFault::TooLarge(error), reporter))
 }
 
-fn write_error(output: Output, cause: Cow<'static, str>, reporter: &mut dyn Reporter) -> Stopped {
+fn write_error(output: Output, cause: WriteFault, reporter: &mut dyn Reporter) -> Stopped {
     reporter.stop(Diagnostic::WriteIndex { name: output.file_name(), cause })
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Hooks, Listed, parse_kernel_symbols};
 use crate::{
-    diagnostic::{Diagnostic, Reporter, Stopped},
+    diagnostic::{Diagnostic, Reporter, Stopped, WriteFault},
     options::Options,
     output::{self, DependencyLines, IndexFiles, Output},
     parse::module::Facts,
@@ -72,7 +72,7 @@ pub(super) fn emit(
 
 /// Reports hooks that skipped a part of their work.
 pub(super) fn unbuilt<T>(reporter: &mut dyn Reporter) -> Result<T, Stopped> {
-    let (name, cause) = (Output::Dep.file_name(), "not all files were built".into());
+    let (name, cause) = (Output::Dep.file_name(), WriteFault::Unbuilt);
     Err(reporter.stop(Diagnostic::WriteIndex { name, cause }))
 }
 

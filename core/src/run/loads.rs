@@ -1,11 +1,12 @@
 //! Defects of loaded modules.
 
-use alloc::{string::ToString, vec::Vec};
+use alloc::vec::Vec;
 
 use super::Load;
 use crate::{
-    decompress::Compression,
+    decompress::{Compression, DecodeError},
     diagnostic::{Diagnostic, Reporter},
+    limits::Exceeded,
     list::{ModuleFile, ModuleList},
     parse::module::{Facts, LoadError},
     source::{IoError, IoErrorKind},
@@ -26,10 +27,10 @@ fn fault_of(file: &ModuleFile, error: &LoadError) -> Option<Diagnostic> {
         LoadError::Decode(error) if error.is_no_memory() => {
             Diagnostic::ReadFault { path, cause: IoError::no_memory() }
         }
-        LoadError::Decode(error) if error.is_ceiling() => {
-            Diagnostic::ModuleCeiling { path, cause: error.cause() }
+        LoadError::Decode(error) => Diagnostic::ModuleLimit { path, exceeded: error.exceeded()? },
+        &LoadError::TooLarge { size, limit } => {
+            Diagnostic::ModuleLimit { path, exceeded: Exceeded::Size { size, limit } }
         }
-        LoadError::TooLarge { .. } => Diagnostic::ModuleCeiling { path, cause: error.to_string().into() },
         _ => return None,
     })
 }
@@ -44,9 +45,8 @@ pub(super) fn report(list: &ModuleList, loads: Vec<Load>, reporter: &mut dyn Rep
             if facts.name_unended() {
                 reporter.report(Diagnostic::NameUnended { path: file.path().into() });
             }
-            if let Some(discarded) = facts.needs_discarded() {
-                let (path, cause) = (file.path().into(), discarded.cause());
-                reporter.report(Diagnostic::NeedsDiscarded { path, cause });
+            if let Some(cause) = facts.needs_discarded() {
+                reporter.report(Diagnostic::NeedsDiscarded { path: file.path().into(), cause });
             }
             Some(facts)
         }
@@ -68,18 +68,17 @@ fn report_load(reporter: &mut dyn Reporter, path: &[u8], cause: IoError) {
 fn report_load_error(reporter: &mut dyn Reporter, path: &[u8], error: &LoadError) {
     let cause = error.cause();
     let LoadError::Decode(decode) = error else { return report_load(reporter, path, cause) };
-    let format = decode.format();
-    let says = |cause| Diagnostic::Decoder { format: format.name(), cause };
-    let text = decode.cause();
-    reporter.report(says(text.clone()));
+    let says = |error: &DecodeError| Diagnostic::Decoder { error: error.clone() };
+    reporter.report(says(decode));
     report_load(reporter, path, cause);
+    let format = decode.format();
     let again = match format {
         _ if decode.is_refusal() => return,
         Compression::Gzip => return,
         // The second and third time, kmod continues reading at the end of the first attempt.
-        Compression::Xz => "Unexpected end of input".into(),
-        Compression::Zstd => text,
+        Compression::Xz => &DecodeError::new(format, "Unexpected end of input"),
+        Compression::Zstd => decode,
     };
-    reporter.report(says(again.clone()));
+    reporter.report(says(again));
     reporter.report(says(again));
 }

@@ -44,6 +44,8 @@ const IS_DIRECTORY: i32 = 21;
 /// `EINTR`, `EIO`, `ENOMEM`, `ENFILE`, `EMFILE`, `ETIMEDOUT`, `ESTALE` on Linux.
 const FAULTS: [i32; 7] = [4, 5, NO_MEMORY, 23, 24, 110, 116];
 const NO_MEMORY: i32 = 12;
+/// `ENOSPC` on Linux.
+pub(crate) const NO_SPACE: i32 = 28;
 
 const fn is_fault(errno: i32) -> bool {
     let [a, b, c, d, e, f, g] = FAULTS;

@@ -1,6 +1,9 @@
 //! A file system in memory.
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::fmt;
+
+use bstr::BStr;
 
 use super::{DirEntry, EntryKind, FileKind, IoError, ReadAt, Source, Stat};
 
@@ -14,9 +17,16 @@ use super::{DirEntry, EntryKind, FileKind, IoError, ReadAt, Source, Stat};
 /// assert_eq!(source.list(b"/lib/modules").unwrap()[0].name, b"6.1");
 /// assert_eq!(source.read(b"/lib/modules/6.1/kernel/a.ko", 100).unwrap(), b"\x7fELF");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemorySource {
     files: BTreeMap<Vec<u8>, Arc<[u8]>>,
+}
+
+/// Paths and sizes.
+impl fmt::Debug for MemorySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.files().map(|(path, bytes)| (BStr::new(path), bytes.len()))).finish()
+    }
 }
 
 impl MemorySource {

@@ -10,6 +10,7 @@ mod lines;
 mod memory;
 
 pub use any::AnySource;
+pub(crate) use error::NO_SPACE;
 pub use error::{IoError, IoErrorKind};
 pub use faulty::FaultySource;
 pub(crate) use lines::{Lines, PATH_LINE};

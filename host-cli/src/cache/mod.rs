@@ -34,6 +34,7 @@ use std::num::NonZero;
 use std::time::SystemTime;
 
 use depmod_core::parts::{
+    diagnostic::CacheFault,
     list::{ModuleFile, ModuleList},
     parse::module::{Facts, LoadError, Loader},
     run::{Indexed, Listed, Load},
@@ -43,7 +44,7 @@ use rustix::io::Errno;
 
 use crate::codecs::{self, HostDecoder};
 use crate::digest::Digest;
-use crate::source::{DiskSource, Stamp, strerror};
+use crate::source::{DiskSource, Stamp, io_error};
 use crate::threads::on_threads;
 pub(crate) use filesystem::FileSystem;
 use format::{CachedModule, Head, LastResult, encode};
@@ -67,12 +68,12 @@ pub(crate) fn admit(
         if cache != DIRECTORY.as_bytes() {
             return Err(reporter.stop(Diagnostic::CacheInside { path: cache.into() }));
         }
-        "it is inside the module directory".into()
+        CacheFault::Inside
     } else {
         match FileSystem::of(directories[0]) {
             Ok(Some(filesystem)) => return Ok(Some(filesystem)),
-            Ok(None) => "the file system of the modules has no reliable times".into(),
-            Err(error) => strerror(error),
+            Ok(None) => CacheFault::Times,
+            Err(error) => CacheFault::Io(io_error(error)),
         }
     };
     report_unusable(cache, cause, reporter);
@@ -113,7 +114,7 @@ impl Cache {
         let (program, place) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                report_unusable(cache, strerror(error), reporter);
+                report_unusable(cache, CacheFault::Io(io_error(error)), reporter);
                 return None;
             }
         };
@@ -242,11 +243,11 @@ impl Cache {
             Some(CachedModule { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
         });
         if let Err(error) = self.place.replace(&encode(&head, &cached.collect()), count) {
-            report_unusable(&self.path, strerror(error), reporter);
+            report_unusable(&self.path, CacheFault::Io(io_error(error)), reporter);
         }
     }
 
-    /// Checksum of all input of the outputs; `None` if it is not by_path reliably.
+    /// Checksum of all input of the outputs; `None` if it is not known reliably.
     fn input(&self, options: &Options, listed: &Listed) -> Option<u128> {
         let mut bytes = Vec::new();
         self.program.as_slice().write(&mut bytes);
@@ -273,8 +274,8 @@ fn program() -> Result<Vec<u8>, Errno> {
 }
 
 /// Reports at level INFO that this directory has no cache, or no newer one.
-fn report_unusable(cache: &[u8], cause: String, reporter: &mut dyn Reporter) {
-    reporter.report(Diagnostic::CacheUnusable { path: cache.into(), cause: cause.into() });
+fn report_unusable(cache: &[u8], cause: CacheFault, reporter: &mut dyn Reporter) {
+    reporter.report(Diagnostic::CacheUnusable { path: cache.into(), cause });
 }
 
 #[cfg(test)]
@@ -286,7 +287,7 @@ mod tests {
 
     use depmod_core::Output;
     use depmod_core::parts::parse::module::{FactsBuilder, ModinfoKey};
-    use depmod_core::parts::run::{InTurn, list};
+    use depmod_core::parts::run::list;
 
     const JOBS: NonZero<usize> = NonZero::<usize>::MIN;
 
@@ -355,9 +356,7 @@ mod tests {
     }
 
     fn listed(options: &Options) -> Listed {
-        let mut decoder = HostDecoder::default();
-        let mut hooks = InTurn::new(&DiskSource, &mut decoder, &options.limits);
-        list(options, &DiskSource, &mut hooks, &mut Vec::new()).unwrap()
+        list(options, &DiskSource, &mut Vec::new()).unwrap()
     }
 
     fn outputs() -> IndexFiles {

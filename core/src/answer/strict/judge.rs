@@ -185,7 +185,7 @@ impl<'a> Judge<'a> {
             Err(error) => Chain(error).to_string(),
             Ok(facts) if facts.exports_invalid() => "its export table does not end".into(),
             Ok(facts) if facts.name_unended() => "the name of a symbol does not end".into(),
-            Ok(facts) => facts.needs_discarded()?.cause().into(),
+            Ok(facts) => facts.needs_discarded()?.to_string(),
         };
         Some(LoadFault::Corrupt { why })
     }

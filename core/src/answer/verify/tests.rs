@@ -5,7 +5,7 @@ use crate::{
     Limits, MemorySource,
     index::{Index, IndexBuilder},
     parse::module::examples::module,
-    run::{self, InTurn},
+    run::{self, run},
 };
 use alloc::{
     format,
@@ -38,7 +38,7 @@ fn kernel(tag: &str) -> MemorySource {
 }
 
 fn index(source: &MemorySource) -> IndexFiles {
-    run::run(&options(), source, &mut ()).unwrap()
+    run(&options(), source, &mut ()).unwrap()
 }
 
 fn stored(files: &IndexFiles) -> StoredFiles {

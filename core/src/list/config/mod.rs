@@ -30,7 +30,8 @@ pub(crate) mod parse;
 mod priority;
 mod regex;
 
-pub use regex::{PatternError, pattern_occurs};
+pub use crate::diagnostic::PatternError;
+pub use regex::pattern_occurs;
 
 use alloc::{vec, vec::Vec};
 

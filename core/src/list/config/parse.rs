@@ -1,7 +1,7 @@
 //! Lines, words and commands of a configuration file ([`reference::modules`](crate::reference::modules) §3.2,
 //! §3.3).
 
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 
 use super::super::WalkError;
 use super::{Config, Search, files::File, regex::pattern_occurs};
@@ -112,7 +112,7 @@ impl<'a> Parser<'a> {
             self.reporter.report(Diagnostic::ConfigPattern {
                 place: place.clone(),
                 pattern: pattern.into(),
-                cause: format!("{error}"),
+                cause: error,
             });
             false
         })

@@ -14,7 +14,7 @@ use core::fmt;
 
 use bstr::BStr;
 
-use crate::{diagnostic::Diagnostic, name::PATH_MAX};
+use crate::{diagnostic::Diagnostic, name::PATH_MAX, source::NO_SPACE};
 
 /// Maximal length of a field in kmod.
 const FIELD: usize = PATH_MAX - 1;
@@ -141,7 +141,10 @@ impl<'a> Iterator for Aliases<'a> {
                 }
             };
             if let Some(partial) = too_long {
-                return Some(Err(Diagnostic::BuiltinFieldTooLong { partial: partial.into() }));
+                return Some(Err(Diagnostic::BuiltinFieldTooLong {
+                    errno: NO_SPACE,
+                    partial: partial.into(),
+                }));
             }
         }
     }
@@ -166,7 +169,7 @@ mod tests {
         builtin_aliases(bytes)
             .map(|item| match item {
                 Ok(alias) => format!("{}={}", show(alias.module), show(alias.value)),
-                Err(Diagnostic::BuiltinFieldTooLong { partial }) => format!("!{}", show(&partial)),
+                Err(Diagnostic::BuiltinFieldTooLong { partial, .. }) => format!("!{}", show(&partial)),
                 Err(other) => panic!("{other}"),
             })
             .collect()

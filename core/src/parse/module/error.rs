@@ -81,33 +81,3 @@ impl From<DecodeError> for LoadError {
         Self::Decode(error)
     }
 }
-
-/// One invalid entry that makes kmod, and this crate, ignore all needs of the module
-/// ([`reference::known_bugs`](crate::reference::known_bugs) B7, B8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum NeedsDiscarded {
-    /// The name of an undefined symbol is outside of `.strtab`.
-    SymbolName = 1,
-    /// An unused name in `__versions` is unterminated.
-    VersionName = 2,
-}
-
-impl NeedsDiscarded {
-    pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::SymbolName),
-            2 => Some(Self::VersionName),
-            _ => None,
-        }
-    }
-
-    /// The cause in messages.
-    #[must_use]
-    pub fn cause(self) -> &'static str {
-        match self {
-            Self::SymbolName => "the name of an undefined symbol lies outside of .strtab",
-            Self::VersionName => "a name in __versions does not end",
-        }
-    }
-}

@@ -27,7 +27,8 @@ mod modinfo;
 mod needs;
 mod ranges;
 
-pub use error::{LoadError, NeedsDiscarded};
+pub use crate::diagnostic::NeedsDiscarded;
+pub use error::LoadError;
 #[cfg(feature = "answers")]
 pub use facts::{Detail, ExportDetail};
 pub use facts::{Export, Facts, FactsError, ModinfoKey, Need};

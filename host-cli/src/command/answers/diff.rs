@@ -6,9 +6,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use bstr::BString;
 use clap::Parser;
-use depmod_core::parts::answer::{Change, ChangeKind, Count, Side, diff};
+use depmod_core::parts::answer::{Change, ChangeKind, Count, IndexDirectory, Side, diff};
+use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::run::{Indexed, Listed};
-use depmod_core::{IndexFiles, IoErrorKind, Options, Output, Source};
+use depmod_core::{IndexFiles, Options, Output};
 use serde_json::{Map, Value, json};
 
 use super::style::Style;
@@ -58,6 +59,8 @@ struct Loaded {
     name: Vec<u8>,
     options: Options,
     files: IndexFiles,
+    /// Indexes of built-in modules that are missing or empty.
+    unknown: Vec<Output>,
     /// The result of reading modules.
     read: Option<(Listed, Indexed)>,
 }
@@ -80,7 +83,7 @@ impl Command for Diff {
         let versions = a.has_versions() && b.has_versions();
         let changes = diff(&a, &b)?;
         match self.format {
-            Format::Text => self.text(out, [&old.name, &new.name], &changes, versions),
+            Format::Text => self.text(out, [&old, &new], &changes, versions),
             Format::Json => out.line(object([&old, &new], &changes, versions).to_string()),
         }
         Ok(if changes.is_empty() { DONE } else { FINDINGS })
@@ -91,15 +94,21 @@ impl Diff {
     fn load(&self, operand: &OsString) -> Result<Loaded, Failure> {
         let name = operand.as_bytes().to_vec();
         let options = self.options(operand)?;
-        if !self.from_modules
-            && let Some(files) = stored(&options)?
-        {
-            return Ok(Loaded { name, options, files, read: None });
-        }
         let mut report = Report::new(Color::Auto);
+        if !self.from_modules {
+            let stored =
+                IndexDirectory::new(&DiskSource, options.directory.clone(), &options.limits).indexes();
+            match stored {
+                Ok((files, unknown)) => return Ok(Loaded { name, options, files, unknown, read: None }),
+                Err(error) if error.is_missing() => {}
+                Err(error) => return Err(Chain(&error).to_string().into()),
+            }
+        }
         let (listed, indexed) = Run::new(&options).make(&mut report)?;
         let files = indexed.files.clone();
-        Ok(Loaded { name, options, files, read: Some((listed, indexed)) })
+        let unknown = [Output::BuiltinIndex, Output::BuiltinAliasIndex].into_iter();
+        let unknown = unknown.filter(|&output| files.get(output).is_empty()).collect();
+        Ok(Loaded { name, options, files, unknown, read: Some((listed, indexed)) })
     }
 
     /// A version below the base directory, or a directory by its path.
@@ -117,9 +126,9 @@ impl Diff {
         Ok(options.config_paths(config))
     }
 
-    fn text(&self, out: &mut Out, names: [&[u8]; 2], changes: &[Change], versions: bool) {
+    fn text(&self, out: &mut Out, sides: [&Loaded; 2], changes: &[Change], versions: bool) {
         let style = Style::of_stdout();
-        let [old, new] = names.map(|name| name.escape_ascii());
+        let [old, new] = sides.map(|side| side.name.escape_ascii());
         let mut by_kind: BTreeMap<ChangeKind, Vec<&Change>> = BTreeMap::new();
         for change in changes {
             by_kind.entry(change.kind()).or_default().push(change);
@@ -132,6 +141,14 @@ impl Diff {
             (_, lost) => style.bad(&format!("{} devices lose their driver", Count(lost))),
         };
         out.line(format!("{old} -> {new}: {verdict}"));
+        for (side, output) in
+            sides.iter().flat_map(|side| side.unknown.iter().map(move |output| (side, output)))
+        {
+            let (name, file) = (side.name.escape_ascii(), output.file_name());
+            out.line(
+                style.dim(&format!("built-in modules of {name} not compared: {file} is missing or empty")),
+            );
+        }
         if !versions {
             out.line(style.dim("versions of symbols not compared: --from-modules does"));
         }
@@ -191,28 +208,6 @@ fn some(changes: &[&Change]) -> String {
     line
 }
 
-/// The index files of a directory; `None` if a compared one is missing.
-fn stored(options: &Options) -> Result<Option<IndexFiles>, Failure> {
-    let needed = [Output::DepIndex, Output::AliasIndex, Output::SymbolsIndex];
-    let path = |output: Output| options.path_of(output.file_name());
-    for output in needed {
-        match DiskSource.stat(&path(output)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read {}: {error}", path(output)).into()),
-        }
-    }
-    let mut files = Vec::new();
-    for output in Output::ALL.into_iter().filter(|output| output.is_index()) {
-        match DiskSource.read(&path(output), options.limits.text_size) {
-            Ok(bytes) => files.push((output, bytes)),
-            Err(error) if error.kind() == IoErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {}: {error}", path(output)).into()),
-        }
-    }
-    Ok(Some(IndexFiles::new(files)))
-}
-
 fn object(sides: [&Loaded; 2], changes: &[Change], versions: bool) -> Value {
     let mut answer = json::answer("diff", None);
     for (name, side) in ["old", "new"].into_iter().zip(sides) {
@@ -220,6 +215,8 @@ fn object(sides: [&Loaded; 2], changes: &[Change], versions: bool) -> Value {
         json::text(&mut object, "name", &side.name);
         json::text(&mut object, "directory", &side.options.directory);
         object.insert("from_modules".into(), json!(side.read.is_some()));
+        let unknown = side.unknown.iter().map(|output| output.file_name());
+        object.insert("not_compared".into(), unknown.collect());
         answer.insert(name.into(), Value::Object(object));
     }
     answer.insert("versions_compared".into(), json!(versions));

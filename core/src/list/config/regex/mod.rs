@@ -26,8 +26,7 @@ mod bracket;
 mod parse;
 mod spans;
 
-use core::fmt;
-
+use crate::diagnostic::PatternError;
 use parse::Parser;
 use spans::Budget;
 
@@ -46,57 +45,6 @@ use spans::Budget;
 pub fn pattern_occurs(pattern: &[u8], text: &[u8], steps: usize) -> Result<bool, PatternError> {
     Ok(Parser::new(pattern, text, Budget::new(steps)).evaluate()?.any())
 }
-
-/// The error in a version pattern. The texts are the C library's, where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PatternError {
-    /// `*`, `+`, `?` or `{` without a repeatable item before it.
-    NothingToRepeat,
-    /// A `(` without its `)`.
-    UnmatchedParenthesis,
-    /// A `[` without its `]`.
-    UnmatchedBracket,
-    /// A `{` without its `}`.
-    UnmatchedBrace,
-    /// An invalid interval; valid are `{m}`, `{m,}`, `{,n}` and `{m,n}` with m ≤ n.
-    Interval,
-    /// A count above 32,767.
-    TooManyRepetitions,
-    /// A descending range, or one whose ends are not single bytes.
-    Range,
-    /// `[:name:]` with an unknown name.
-    CharacterClass,
-    /// `[.name.]` or `[=name=]` with a name longer than one byte.
-    Collation,
-    /// A `\` at the end.
-    TrailingBackslash,
-    /// `\1` to `\9`: unsupported.
-    BackReference,
-    /// The step limit was exceeded.
-    TooCostly,
-}
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NothingToRepeat => "Invalid preceding regular expression",
-            Self::UnmatchedParenthesis => "Unmatched ( or \\(",
-            Self::UnmatchedBracket => "Unmatched [, [^, [:, [., or [=",
-            Self::UnmatchedBrace => "Unmatched \\{",
-            Self::Interval => "Invalid content of \\{\\}",
-            Self::TooManyRepetitions => "Regular expression too big",
-            Self::Range => "Invalid range end",
-            Self::CharacterClass => "Invalid character class name",
-            Self::Collation => "Invalid collation character",
-            Self::TrailingBackslash => "Trailing backslash",
-            Self::BackReference => "Back-references are not supported",
-            Self::TooCostly => "Too many steps",
-        })
-    }
-}
-
-impl core::error::Error for PatternError {}
 
 #[cfg(test)]
 mod tests;
