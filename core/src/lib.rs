@@ -60,6 +60,7 @@
 //!
 //! [`mod@reference`] describes kmod's behaviour in detail.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // Input is never trusted: no panicking access, no silent truncation.
 #![cfg_attr(

@@ -86,6 +86,7 @@ impl Outcome {
 
 /// The input of a run, apart from the modules' contents.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// The modules, in order.
     pub list: ModuleList,

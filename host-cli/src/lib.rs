@@ -25,6 +25,7 @@
 //! ```
 
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,

@@ -46,7 +46,7 @@ pub(super) fn laid_out(system: &System) -> tempfile::TempDir {
 
 pub(super) fn wanted(queries: &[&str]) -> Wanted {
     let requests = queries.iter().map(|query| Request::new(*query, "test")).collect();
-    Wanted { requests, ..Wanted::default() }
+    Wanted::new(requests)
 }
 
 /// The initrd that firmware makes from an archive.

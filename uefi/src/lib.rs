@@ -55,6 +55,7 @@
 //!
 //! The crate builds on other systems than UEFI, for lints and tests; calls to the firmware panic there.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Memory, files and hardware fail in firmware; none of that may end in a panic.
 #![cfg_attr(
     not(test),

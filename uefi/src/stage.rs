@@ -168,7 +168,7 @@ impl Stage {
         if let Some((first, more)) = entry.problems.split_first() {
             return Err(Error::Problem { first: first.clone(), more: more.len() });
         }
-        let mut wanted = Wanted { requests: Vec::new(), blacklist: entry.blacklist() };
+        let mut wanted = Wanted::default().blacklist(entry.blacklist());
         if entry.hardware == HardwareUse::Auto {
             wanted.requests = self.hardware()?;
         }

@@ -39,7 +39,7 @@ pub fn run(command: &IndexCommand, mut console: Console) -> Result<()> {
         if source.stat(directory.as_bytes()).is_err() {
             return Err(DirectoryError::NoModules { below: base.into(), version: Some(version) }.into());
         }
-        Location { directory: directory.into(), version }
+        Location::new(directory, version)
     };
     let files = index(&source, &location, command, &mut console)?;
     if command.dry_run {

@@ -26,6 +26,7 @@ use crate::{
 
 /// The kernel to search for.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct KernelPlace<'p> {
     /// The base directory, as with `-b`; empty for the root.
     pub base: &'p [u8],
@@ -33,6 +34,14 @@ pub struct KernelPlace<'p> {
     pub directory: &'p [u8],
     /// The version.
     pub version: &'p [u8],
+}
+
+impl<'p> KernelPlace<'p> {
+    /// The kernel of a version with this module directory, below a base directory.
+    #[must_use]
+    pub fn new(base: &'p [u8], directory: &'p [u8], version: &'p [u8]) -> Self {
+        Self { base, directory, version }
+    }
 }
 
 /// A file with exported symbols.

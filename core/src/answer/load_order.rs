@@ -7,6 +7,7 @@ use bstr::BString;
 
 /// A request for modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
     /// A module name, an alias or modalias, or a glob (with `*`, `?` or `[`).
     pub query: BString,

@@ -19,6 +19,7 @@ const MARKERS: [&[u8]; 3] = [b"/modules.order", b"/modules.dep", b"/kernel"];
 
 /// The module directory of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Location {
     /// Its path in the source.
     pub directory: BString,
@@ -27,6 +28,12 @@ pub struct Location {
 }
 
 impl Location {
+    /// The module directory of a version at this path.
+    #[must_use]
+    pub fn new(directory: impl Into<BString>, version: impl Into<String>) -> Self {
+        Self { directory: directory.into(), version: version.into() }
+    }
+
     /// The default options of a run in this directory.
     #[must_use]
     pub fn options(&self) -> Options {

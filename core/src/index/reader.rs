@@ -7,7 +7,7 @@ use core::fmt;
 use scroll::{BE, Pread};
 
 use super::{
-    error::{Flaw, IndexError},
+    error::{Flaw, IndexError, Steps},
     format::{self, BYTE_END, HEADER_LEN, MAGIC, NodeRef, Parts, ROOT_SLOT, VERSION, WORD},
 };
 use crate::limits::Limits;
@@ -235,6 +235,22 @@ impl Values<'_> {
     #[cfg(feature = "answers")]
     pub(super) fn len(&self) -> u32 {
         self.left
+    }
+}
+
+impl<'a> Values<'a> {
+    /// Calls back for all values, as steps of a search.
+    pub(super) fn take_all(
+        self,
+        steps: &mut Steps,
+        found: &mut impl FnMut(Value<'a>),
+    ) -> Result<(), IndexError> {
+        for value in self {
+            let value = value?;
+            steps.spend(value_len(value.bytes))?;
+            found(value);
+        }
+        Ok(())
     }
 }
 

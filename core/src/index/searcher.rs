@@ -21,7 +21,7 @@ use super::{
     error::{IndexError, Steps},
     fnmatch::matches,
     format::NodeRef,
-    reader::{Index, Value, value_len},
+    reader::{Index, Value},
     walk::MAX_KEY,
 };
 use crate::name::{is_normal_alias, normalize_alias};
@@ -172,7 +172,7 @@ impl Searcher {
                     self.patterns(&mut below, child, (Some(edge), 0), at)?;
                 }
             }
-            let Some(&edge) = query.get(at) else { return take(node.values, &mut steps, found) };
+            let Some(&edge) = query.get(at) else { return node.values.take_all(&mut steps, found) };
             next = node.children.get(edge)?;
             at = at.saturating_add(1);
         }
@@ -219,7 +219,7 @@ impl Searcher {
             }
             self.key.truncate(key_len);
             if !node.values.is_empty() && self.is_match(below.query, frozen, below.steps)? {
-                take(node.values, below.steps, below.found)?;
+                node.values.take_all(below.steps, below.found)?;
             }
             self.frames.pop();
             self.drop_places();
@@ -325,19 +325,6 @@ struct Below<'a, 's, F> {
 
 fn bit(at: usize) -> u64 {
     1 << at.wrapping_rem(64)
-}
-
-fn take<'a>(
-    values: super::Values<'a>,
-    steps: &mut Steps,
-    found: &mut impl FnMut(Value<'a>),
-) -> Result<(), IndexError> {
-    for value in values {
-        let value = value?;
-        steps.spend(value_len(value.bytes))?;
-        found(value);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     error::{IndexError, Steps},
     fnmatch::matches,
     format::NodeRef,
-    reader::{Index, Value, value_len},
+    reader::{Index, Value},
     walk::{Event, Key, Scratch, Walk},
 };
 use crate::name::{is_normal_alias, normalize_alias};
@@ -131,28 +131,15 @@ impl<'a, F: FnMut(Value<'a>)> Search<'a, '_, F> {
                 && !node.values.is_empty()
                 && matches(walk.key(), subject, &mut self.steps)?
             {
-                take(node.values, &mut self.steps, &mut self.found)?;
+                node.values.take_all(&mut self.steps, &mut self.found)?;
             }
         }
         Ok(())
     }
 
     fn take(&mut self, values: super::Values<'a>) -> Result<(), IndexError> {
-        take(values, &mut self.steps, &mut self.found)
+        values.take_all(&mut self.steps, &mut self.found)
     }
-}
-
-fn take<'a>(
-    values: super::Values<'a>,
-    steps: &mut Steps,
-    found: &mut impl FnMut(Value<'a>),
-) -> Result<(), IndexError> {
-    for value in values {
-        let value = value?;
-        steps.spend(value_len(value.bytes))?;
-        found(value);
-    }
-    Ok(())
 }
 
 #[cfg(all(test, feature = "alloc"))]

@@ -161,7 +161,7 @@ fn archive(target: &Target, report: &mut Report) -> Result<Vec<u8>, Failure> {
     let options = target.options();
     let (listed, indexed) = Run::new(&options).make(report)?;
     let version = String::from_utf8_lossy(&target.version).trim_end_matches('/').to_owned();
-    let location = Location { directory: options.directory.clone(), version };
+    let location = Location::new(options.directory.clone(), version);
     let modules = listed.list.modules().iter().map(ModuleFile::printed_path);
     let builder = collect(&DiskSource, &location, modules, &indexed.files, &options.limits);
     builder.and_then(|builder| Ok(builder.build()?)).map_err(Failure::Pack)

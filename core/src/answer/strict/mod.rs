@@ -35,6 +35,7 @@ use crate::{list::ModuleFile, run::Load};
 
 /// The input of the checks.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Modules<'a> {
     /// The kernel version.
     pub version: &'a [u8],
@@ -46,6 +47,26 @@ pub struct Modules<'a> {
     pub shadowed: &'a [ModuleFile],
     /// The number of leading files to check; the others only provide symbols.
     pub asked: usize,
+}
+
+impl<'a> Modules<'a> {
+    /// All modules of a kernel, and the result of loading each of them, with details.
+    #[must_use]
+    pub fn new(version: &'a [u8], files: &'a [ModuleFile], loads: &'a [Load]) -> Self {
+        Self { version, files, loads, shadowed: &[], asked: usize::MAX }
+    }
+
+    /// Sets [`Self::shadowed`].
+    #[must_use]
+    pub fn shadowed(self, shadowed: &'a [ModuleFile]) -> Self {
+        Self { shadowed, ..self }
+    }
+
+    /// Sets [`Self::asked`].
+    #[must_use]
+    pub fn asked(self, asked: usize) -> Self {
+        Self { asked, ..self }
+    }
 }
 
 /// The result of the checks.

@@ -18,11 +18,26 @@ pub type FileTime = i128;
 
 /// Times of modification, as far as available.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Times {
     /// The last changed module or directory, and its time.
     pub newest: Option<(BString, FileTime)>,
     /// Time of each index file.
     pub files: Vec<(Output, FileTime)>,
+}
+
+impl Times {
+    /// Times of the index files.
+    #[must_use]
+    pub fn new(files: Vec<(Output, FileTime)>) -> Self {
+        Self { newest: None, files }
+    }
+
+    /// Sets [`Self::newest`].
+    #[must_use]
+    pub fn newest(self, newest: Option<(BString, FileTime)>) -> Self {
+        Self { newest, ..self }
+    }
 }
 
 /// Verifies stored files without reading modules: their form, the set of modules and built-in modules, agreement

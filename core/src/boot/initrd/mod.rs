@@ -56,12 +56,27 @@ use overlay::Overlay;
 
 /// The modules to load.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Wanted {
     /// Names, aliases and globs of modules.
     pub requests: Vec<Request>,
     /// Modules excluded from matches of aliases and globs, from
     /// [`BootEntry::blacklist`](super::BootEntry::blacklist).
     pub blacklist: Vec<BString>,
+}
+
+impl Wanted {
+    /// The modules for these requests.
+    #[must_use]
+    pub fn new(requests: Vec<Request>) -> Self {
+        Self { requests, ..Self::default() }
+    }
+
+    /// Sets [`Self::blacklist`].
+    #[must_use]
+    pub fn blacklist(self, blacklist: Vec<BString>) -> Self {
+        Self { blacklist, ..self }
+    }
 }
 
 /// An initrd, with its load order and report.

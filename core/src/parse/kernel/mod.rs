@@ -47,6 +47,9 @@ use core::fmt;
 
 use bstr::BStr;
 
+/// Usable bytes of kmod's line buffer for symbols, newline included.
+const SYMBOL_LINE: usize = 10_239;
+
 /// An exported symbol of the kernel image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KernelSymbol<'a> {

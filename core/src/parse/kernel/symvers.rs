@@ -8,16 +8,12 @@
 //!
 //! Only lines of `vmlinux` count; modules contain the CRCs of their own exports.
 
-use super::{KernelSymbol, without_prefix};
+use super::{KernelSymbol, SYMBOL_LINE, without_prefix};
 use crate::{
     diagnostic::{Diagnostic, FileLine},
     name::is_space,
-    source::IoError,
-    source::Lines,
+    source::{IoError, Lines},
 };
-
-/// Usable bytes of kmod's line buffer, newline included.
-const LINE: usize = 10_239;
 
 /// The exported symbols of the kernel image according to a `Module.symvers`, in file order, and a diagnostic
 /// for each line with an invalid CRC. `file` is the path in these diagnostics; `prefix` is `-P`'s.
@@ -28,7 +24,7 @@ pub fn symvers<'a>(
     file: &'a [u8],
     prefix: Option<u8>,
 ) -> impl Iterator<Item = Result<KernelSymbol<'a>, Diagnostic>> {
-    Lines::new(bytes, LINE).filter_map(move |line| {
+    Lines::new(bytes, SYMBOL_LINE).filter_map(move |line| {
         let mut fields = line.text.split(|&b| b == b' ' || b == b'\t').filter(|field| !field.is_empty());
         let (crc, name, origin) = (fields.next()?, fields.next()?, fields.next()?);
         if origin != b"vmlinux" {

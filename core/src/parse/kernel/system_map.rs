@@ -8,15 +8,12 @@
 //!
 //! Only the `__ksymtab_` entry marks an exported symbol; address and type are ignored.
 
-use super::{KernelSymbol, without_prefix};
+use super::{KernelSymbol, SYMBOL_LINE, without_prefix};
 use crate::{
     diagnostic::{Diagnostic, FileLine},
     parse::elf::export_table::SYMBOL_PREFIX,
     source::Lines,
 };
-
-/// Usable bytes of kmod's line buffer, newline included.
-const LINE: usize = 10_239;
 
 /// The exported symbols of the kernel image according to a `System.map`, in file order, with CRC 0, and a
 /// diagnostic for each line with fewer than two spaces. `file` is the path in these diagnostics; `prefix` is
@@ -26,7 +23,7 @@ pub fn system_map<'a>(
     file: &'a [u8],
     prefix: Option<u8>,
 ) -> impl Iterator<Item = Result<KernelSymbol<'a>, Diagnostic>> {
-    Lines::new(bytes, LINE).filter_map(move |line| {
+    Lines::new(bytes, SYMBOL_LINE).filter_map(move |line| {
         let Some(name) = line.text.splitn(3, |&b| b == b' ').nth(2) else {
             return Some(Err(Diagnostic::InvalidMapLine {
                 place: FileLine::new(file, line.number),

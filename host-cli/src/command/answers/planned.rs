@@ -287,7 +287,7 @@ impl Planned {
     pub(super) fn archive(&self) -> Result<Vec<u8>, Failure> {
         let limits = Limits::DEFAULT;
         let version = String::from_utf8_lossy(&self.target.version).trim_end_matches('/').to_owned();
-        let location = Location { directory: self.target.dirname.as_slice().into(), version };
+        let location = Location::new(self.target.dirname.as_slice(), version);
         let mut further = Vec::new();
         for file in self.firmware.iter().flatten().flat_map(|firmware| &firmware.files) {
             let bytes = DiskSource.read(&file.path, limits.file_size);

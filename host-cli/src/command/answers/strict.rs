@@ -100,13 +100,7 @@ impl Strict {
             let answer = RefCell::new(None);
             let inspect = |list: &ModuleList, found: &[ModuleFile], loads: &[Load]| {
                 let shadowed = shadowed(&options, list.modules(), found);
-                let modules = Modules {
-                    version: &options.version,
-                    files: list.modules(),
-                    loads,
-                    shadowed: &shadowed,
-                    asked: loads.len(),
-                };
+                let modules = Modules::new(&options.version, list.modules(), loads).shadowed(&shadowed);
                 *answer.borrow_mut() = Some(self.judge(&modules, kernel()));
             };
             let run = Run::new(&options)
@@ -163,7 +157,7 @@ impl Strict {
             }
         }
         let version = &settings.target.version;
-        let modules = Modules { version, files: &files, loads: &loads, shadowed: &[], asked };
+        let modules = Modules::new(version, &files, &loads).asked(asked);
         Ok(self.judge(&modules, kernel()))
     }
 
@@ -304,7 +298,7 @@ struct Answer {
 
 fn kernel_exports(settings: &Settings, options: &Options) -> FoundExports {
     let target = &settings.target;
-    let place = KernelPlace { base: &target.base, directory: &target.dirname, version: &target.version };
+    let place = KernelPlace::new(&target.base, &target.dirname, &target.version);
     let mut decoder = HostDecoder::default();
     find_kernel_exports(&DiskSource, place, options.kernel_symbols.as_ref(), &mut decoder, &options.limits)
 }

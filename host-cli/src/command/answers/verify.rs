@@ -133,15 +133,13 @@ fn quick(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stoppe
     for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
         watch.note(&options.path_of(name));
     }
-    let times = Times {
-        newest: watch.newest.into_inner(),
-        files: Output::ALL
-            .into_iter()
-            .filter_map(|output| {
-                Some((output, modified(&rustix::fs::stat(&*options.path_of(output.file_name())).ok()?)))
-            })
-            .collect(),
-    };
+    let files = Output::ALL
+        .into_iter()
+        .filter_map(|output| {
+            Some((output, modified(&rustix::fs::stat(&*options.path_of(output.file_name())).ok()?)))
+        })
+        .collect();
+    let times = Times::new(files).newest(watch.newest.into_inner());
     let modules = listed.list.modules().len();
     Ok((verify_quick(&stored, options, &listed, &times), modules))
 }
