@@ -144,7 +144,7 @@ impl Package {
         for entry in fs::read_dir(examples)? {
             let path = entry?.path();
             if path.is_dir() {
-                run(Command::new("cp").arg("-r").arg(path).arg(self.root().join("src/bin")))?;
+                run(Command::new("cp").arg("-rL").arg(path).arg(self.root().join("src/bin")))?;
             }
         }
         Ok(())
