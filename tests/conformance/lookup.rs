@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use depmod_core::Output as IndexFile;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::oracle::Oracle;
 use depmod_tests::product;
+use depmod_tests::queries::queries;
 use depmod_tests::system::{System, VERSION};
 use serde_json::Value;
 
@@ -66,62 +66,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Modaliases that patterns fit, names in either spelling, and what is unknown; the same ones every time.
-fn queries(indexed: &Indexed) -> Vec<String> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
-    let aliases = text(&indexed.files[&IndexFile::Alias]);
-    let patterns: Vec<&str> = aliases.lines().filter_map(|line| line.split(' ').nth(1)).collect();
-    let symbols = text(&indexed.files[&IndexFile::Symbols]);
-    let symbols: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').nth(1)).collect();
-    let names = text(&indexed.files[&IndexFile::Dep]);
-    let names: Vec<&str> =
-        names.lines().filter_map(|line| line.split('.').next()?.split('/').next_back()).collect();
-    let mut queries = Vec::new();
-    while queries.len() < 5000 {
-        let query = match queries.len() % 20 {
-            0 => names[random(names.len())].to_owned(),
-            1 => names[random(names.len())].replace('_', "-"),
-            2 => names[random(names.len())].replace('-', "_"),
-            3 => format!("unknown-{}", random(1000)),
-            4 => symbols[random(symbols.len())].to_owned(),
-            kind => {
-                let mut concrete = String::new();
-                let mut inside = false;
-                for c in patterns[random(patterns.len())].chars() {
-                    match c {
-                        '*' => (0..random(9))
-                            .for_each(|_| concrete.push(b"0123456789ABCDEFv"[random(17)].into())),
-                        '?' => concrete.push(b"0123456789abcdef"[random(16)].into()),
-                        '[' => inside = true,
-                        ']' => inside = false,
-                        c if inside
-                            && concrete.ends_with(|last: char| last.is_ascii_alphanumeric())
-                            && random(2) == 0 =>
-                        {
-                            let _ = c;
-                        }
-                        c => concrete.push(c),
-                    }
-                }
-                if kind == 5 { concrete.replace('_', "-") } else { concrete }
-            }
-        };
-        if !query.is_empty() && !query.starts_with('-') {
-            queries.push(query);
-        }
-    }
-    queries
-}
-
 fn as_modprobe(label: &str) {
     let indexed = Indexed::of(label);
-    let queries = queries(&indexed);
+    let queries = queries(&indexed.root.path().join("lib/modules").join(&indexed.version), 5000).unwrap();
     let mut expected = Vec::new();
     for some in queries.chunks(1000) {
         let mut modprobe = Oracle::get().tool("modprobe");

@@ -28,7 +28,7 @@ pub struct Label {
     pub package: &'static str,
 }
 
-/// The kernels of conformance runs: plain and compressed, small and large, three architectures.
+/// The kernels of conformance runs: plain and compressed, small and large, four architectures.
 pub const LABELS: &[Label] = &[
     label("bookworm-amd64", "bookworm", "amd64", "linux-image-amd64"),
     label("bookworm-cloud-amd64", "bookworm", "amd64", "linux-image-cloud-amd64"),
@@ -36,6 +36,7 @@ pub const LABELS: &[Label] = &[
     label("trixie-amd64", "trixie", "amd64", "linux-image-amd64"),
     label("trixie-cloud-amd64", "trixie", "amd64", "linux-image-cloud-amd64"),
     label("trixie-arm64", "trixie", "arm64", "linux-image-arm64"),
+    label("trixie-riscv64", "trixie", "riscv64", "linux-image-riscv64"),
     label("sid-amd64", "sid", "amd64", "linux-image-amd64"),
 ];
 
@@ -115,6 +116,25 @@ pub fn kmod() -> Result<PathBuf> {
         archive.unpack(&KMOD, dir)
     })
     .context("kmod 34.2 could not be fetched")
+}
+
+/// kmod 30 of Debian 12 for this machine's architecture, with its libraries: it writes the indexes in their older
+/// layout, and no list of weak dependencies.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub fn kmod_30() -> Result<PathBuf> {
+    cached("kmod-30", |dir| {
+        let native = command::text(Command::new("dpkg").arg("--print-architecture"))?;
+        let archive = Archive::open("bookworm", &native)?;
+        let version = archive.field("kmod", "Version")?;
+        if !version.starts_with("30+") {
+            bail!("the archive has kmod {version}, but kmod 30 is wanted");
+        }
+        let packages = ["kmod", "libkmod2", "libc6", "libssl3", "liblzma5", "libzstd1", "libgcc-s1"];
+        archive.unpack(&packages, dir)
+    })
+    .context("kmod 30 could not be fetched")
 }
 
 /// Static busybox, and kmod with its libraries, of Debian 13 for any architecture, for initrds.

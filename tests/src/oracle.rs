@@ -1,4 +1,4 @@
-//! The real kmod 34.2, the reference for all outputs.
+//! The real kmod: 34.2, the reference for all outputs, and 30, whose index files are still found on disks.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -32,10 +32,19 @@ impl Oracle {
         })
     }
 
+    /// kmod 30; fetched at the first use on a machine.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub fn kmod_30() -> Result<Self> {
+        Self::at(&debian::kmod_30()?)
+    }
+
     fn at(root: &Path) -> Result<Self> {
         let mut directories = Vec::new();
         let mut loader = None;
-        let mut pending = vec![root.join("usr")];
+        let mut pending: Vec<PathBuf> =
+            ["usr", "lib"].map(|top| root.join(top)).into_iter().filter(|top| top.is_dir()).collect();
         while let Some(dir) = pending.pop() {
             for entry in fs::read_dir(&dir)? {
                 let entry = entry?;

@@ -32,6 +32,7 @@ pub struct Machine {
     settings: QemuSettings,
     volumes: Vec<Volume>,
     options: Vec<String>,
+    direct: Option<Direct>,
     tpm: bool,
     /// Firmware variables, if not the initial ones.
     variables: Option<Vec<u8>>,
@@ -39,6 +40,15 @@ pub struct Machine {
     pub memory: u32,
     /// Time limit of each attempt.
     pub timeout: Duration,
+}
+
+/// A kernel that the emulator starts itself, instead of firmware.
+#[derive(Clone, Debug)]
+struct Direct {
+    kernel: PathBuf,
+    initrd: Vec<u8>,
+    /// The kernel's command line.
+    options: String,
 }
 
 /// A disk with one FAT file system.
@@ -122,6 +132,7 @@ impl Machine {
             settings,
             volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 }],
             options: Vec::new(),
+            direct: None,
             tpm: false,
             variables: None,
             memory: 1024,
@@ -213,6 +224,13 @@ impl Machine {
         self
     }
 
+    /// Starts a kernel with an initrd, without firmware and volumes.
+    pub fn direct(mut self, kernel: &Path, initrd: Vec<u8>) -> Self {
+        let options = format!("console={} panic=-1 loglevel=4", self.settings.console);
+        self.direct = Some(Direct { kernel: kernel.into(), initrd, options });
+        self
+    }
+
     /// Runs until QEMU ends by itself; a line that begins with `end` must have been printed.
     ///
     /// # Errors
@@ -228,6 +246,25 @@ impl Machine {
         Ok(outcome)
     }
 
+    /// Adds the firmware, and the volumes that it boots from.
+    fn boot_from_volumes(&self, qemu: &mut Command, dir: &Path) -> Result<()> {
+        qemu.arg("-drive")
+            .arg(join("if=pflash,format=raw,unit=0,readonly=on,file=", &self.settings.code))
+            .arg("-drive")
+            .arg(join("if=pflash,format=raw,unit=1,file=", &dir.join("variables.fd")));
+        for (number, volume) in self.volumes.iter().enumerate() {
+            let path = dir.join(format!("volume{number}.img"));
+            // A boot index would change the boot order in given variables.
+            let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
+            fs::write(&path, fat::image(&volume.files, volume.room)?)?;
+            qemu.arg("-drive")
+                .arg(join(&format!("if=none,id=volume{number},format=raw,file="), &path))
+                .arg("-device")
+                .arg(format!("{},drive=volume{number}{order}", volume.device));
+        }
+        Ok(())
+    }
+
     fn attempt(&self, end: &str) -> Result<(Fate, Outcome)> {
         let dir = tempfile::tempdir()?;
         let at = |name: &str| dir.path().join(name);
@@ -239,21 +276,14 @@ impl Machine {
         qemu.args(&self.settings.machine)
             .args(["-smp", "2", "-m", &self.memory.to_string()])
             .args(["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-serial", "stdio"])
-            .arg("-drive")
-            .arg(join("if=pflash,format=raw,unit=0,readonly=on,file=", &self.settings.code))
-            .arg("-drive")
-            .arg(join("if=pflash,format=raw,unit=1,file=", &at("variables.fd")))
             // First, so that volumes can use these devices.
             .args(&self.options);
-        for (number, volume) in self.volumes.iter().enumerate() {
-            let path = at(&format!("volume{number}.img"));
-            // A boot index would change the boot order in given variables.
-            let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
-            fs::write(&path, fat::image(&volume.files, volume.room)?)?;
-            qemu.arg("-drive")
-                .arg(join(&format!("if=none,id=volume{number},format=raw,file="), &path))
-                .arg("-device")
-                .arg(format!("{},drive=volume{number}{order}", volume.device));
+        match &self.direct {
+            Some(Direct { kernel, initrd, options }) => {
+                fs::write(at("initrd"), initrd)?;
+                qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(at("initrd")).args(["-append", options]);
+            }
+            None => self.boot_from_volumes(&mut qemu, dir.path())?,
         }
         // Lives as long as the run.
         let tpm = if self.tpm { Some(Tpm::start(dir.path())?) } else { None };
@@ -273,9 +303,13 @@ impl Machine {
         if !ended {
             println!("no end within {} s", self.timeout.as_secs());
         }
-        let fate = Fate::of(ended, &lines, end);
+        let fate = match Fate::of(ended, &lines, end) {
+            // Without firmware, nothing runs but the kernel.
+            Fate::Failed if ended && self.direct.is_some() => Fate::Died,
+            fate => fate,
+        };
         // A failed run may leave a damaged volume.
-        let (files, variables) = if fate == Fate::Good {
+        let (files, variables) = if fate == Fate::Good && self.direct.is_none() {
             (fat::files(&mut fs::read(at("volume0.img"))?)?, fs::read(at("variables.fd"))?)
         } else {
             (Files::new(), Vec::new())

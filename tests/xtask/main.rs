@@ -16,6 +16,7 @@ mod instructions;
 mod kernels;
 mod library;
 mod size;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -33,6 +34,11 @@ const TASKS: &[Task] = &[
         instructions::main,
     ),
     ("size", "            check the sizes of static builds", size::main),
+    (
+        "soak",
+        "[CHECK…]     what takes longer than tests may: whole kernels, all modules (--list)",
+        soak::main,
+    ),
     ("boot", "[CASE…]      test the firmware program in QEMU (--list names the cases)", boot::main),
     ("conformance", "[LABEL…]  compare our output with kmod's on real kernels", conformance::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),

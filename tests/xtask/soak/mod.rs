@@ -1,0 +1,168 @@
+//! `cargo xtask soak`: what takes too long for every run of the tests. Whole kernels, all of their modules, all
+//! labels; with figures.
+
+mod lookup;
+mod plan;
+mod strict;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use depmod_tests::debian::{self, Kernel};
+use depmod_tests::oracle::Oracle;
+use depmod_tests::subset::Subset;
+use depmod_tests::{apt, command, product};
+
+/// A check: its name, its property, its body; the body says what it counted.
+type Check = (&'static str, &'static str, fn() -> Result<String>);
+
+/// The kernel with the most modules.
+const LARGE: &str = "trixie-amd64";
+
+const CHECKS: &[Check] = &[
+    (
+        "plan",
+        "each module's plan is modprobe's load order; no module shares a wave with one it needs",
+        || plan::every_module(&Indexed::new(LARGE)?),
+    ),
+    ("plan-sources", "plans from index files and from modules are equal to the byte", || {
+        plan::both_sources(&Indexed::new(LARGE)?)
+    }),
+    ("plan-machines", "plans for thirty machines are the union of what modprobe loads and resolves", || {
+        plan::machines(&Indexed::new(LARGE)?)
+    }),
+    ("plan-firmware", "firmware of i915 and amdgpu is what modinfo says", || {
+        plan::firmware(&Indexed::new(LARGE)?)
+    }),
+    (
+        "plan-boot",
+        "the modules of thirty machines load in the plan's order without an unknown symbol",
+        || crate::boot::plan::load_order_of(1),
+    ),
+    ("lookup", "answers from operands, lines and NULs, as text and JSON, are modprobe's", || {
+        lookup::as_modprobe(&Indexed::new(LARGE)?, 40_000)
+    }),
+    (
+        "verify-clean",
+        "index files of kmod 30, kmod 34.2 and our own are right, on every kernel",
+        verify::clean,
+    ),
+    ("verify-damage", "eleven files spoilt in seven ways: found, and mended to the byte", verify::damage),
+    ("strict-clean", "nothing is found in any kernel as it is", strict::clean),
+    (
+        "strict-damage",
+        "each damage is found once among all modules, with and without the image",
+        strict::damage,
+    ),
+];
+
+/// Runs the checks named in `args`, or all.
+///
+/// # Errors
+/// When a check is unknown or fails.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    if args.iter().any(|arg| arg == "--list") {
+        for (name, about, _) in CHECKS {
+            println!("{name:16} {about}");
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = args.iter().find(|arg| CHECKS.iter().all(|(name, _, _)| name != arg)) {
+        bail!("no check `{unknown}`; `cargo xtask soak --list` names them");
+    }
+    apt::install(&["cpio", "gzip", "qemu-system-x86", "ovmf", "xz-utils", "zstd"])?;
+    println!("building the command");
+    product::release()?;
+    let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
+    let mut failed = Vec::new();
+    for (name, about, check) in CHECKS.iter().filter(|(name, _, _)| chosen(name)) {
+        println!("\n=== {name}: {about}");
+        let start = Instant::now();
+        match check() {
+            Ok(figures) => {
+                println!("=== {name}: {figures}; passed in {:.1} s", start.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                failed.push(*name);
+                println!("=== {name}: FAILED: {error:#}");
+            }
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(" ")) }
+}
+
+/// The release build.
+fn ours() -> Result<Command> {
+    let mut command = Command::new(product::release()?);
+    command.env("LC_ALL", "C");
+    Ok(command)
+}
+
+/// All modules of a kernel, with index files of kmod 34.2.
+pub(crate) struct Indexed {
+    subset: Subset,
+    kernel: Kernel,
+}
+
+impl Indexed {
+    /// A copy of the kernel of this label.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or indexed.
+    pub(crate) fn new(label: &str) -> Result<Self> {
+        let kernel = debian::kernel(label)?;
+        let indexed = Self { subset: Subset::whole(&kernel)?, kernel };
+        indexed.index(Oracle::get().tool("depmod"))?;
+        Ok(indexed)
+    }
+
+    fn index(&self, mut program: Command) -> Result<()> {
+        command::run(program.args(["-C", "/dev/null", "-b"]).arg(self.root()).arg(self.version()))
+    }
+
+    fn root(&self) -> &Path {
+        self.subset.root()
+    }
+
+    fn version(&self) -> &str {
+        &self.kernel.version
+    }
+
+    fn modules(&self) -> PathBuf {
+        self.subset.modules()
+    }
+
+    /// `depmod COMMAND` on this kernel, without the machine's configuration.
+    fn ask(&self, command: &str, words: &[&str]) -> Result<Command> {
+        let mut ours = ours()?;
+        ours.args([command, "-C", "/dev/null", "-k", self.version(), "-b"]).arg(self.root()).args(words);
+        Ok(ours)
+    }
+
+    /// `modprobe` on this kernel, without the machine's configuration.
+    fn modprobe(&self, words: &[&str]) -> Command {
+        let mut modprobe = Oracle::get().tool("modprobe");
+        modprobe.args(["-S", self.version(), "-C", "/dev/null", "-d"]).arg(self.root()).args(words);
+        modprobe
+    }
+}
+
+/// Maps items on all processors, in order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], body: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let threads = std::thread::available_parallelism()?.get();
+    let share = items.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(share)
+            .map(|some| scope.spawn(|| some.iter().map(&body).collect::<Result<Vec<R>>>()))
+            .collect();
+        let mut all = Vec::new();
+        for worker in workers {
+            all.extend(worker.join().unwrap_or_else(|_| bail!("a check panicked"))?);
+        }
+        Ok(all)
+    })
+}
