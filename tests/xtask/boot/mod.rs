@@ -6,6 +6,7 @@ mod failures;
 mod figures;
 mod hardware;
 mod page;
+pub(crate) mod plan;
 mod shell;
 mod stage;
 mod starters;
@@ -98,15 +99,26 @@ const CASES: &[Case] = &[
         "modules of an existing initrd and ours are found; its lists and modes are kept",
         archives::own_modules,
     ),
+    (
+        "plan-root",
+        "initrds from depmod plan mount a root disk over NVMe, virtio, AHCI and USB",
+        plan::root_disks,
+    ),
+    (
+        "plan-order",
+        "the modules of ten machines load in the plan's order without an unknown symbol",
+        plan::load_order,
+    ),
 ];
 
 /// Runs only by name: it measures and checks nothing.
 const FIGURES: &str = "figures";
 
 /// Packages for all cases.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 13] = [
     "bzip2",
     "cpio",
+    "e2fsprogs",
     "lz4",
     "qemu-system-x86",
     "ovmf",
