@@ -63,7 +63,7 @@ pub use lookup::{Found, Lookup};
 #[cfg(feature = "answers")]
 pub use modprobe_config::ModprobeConfig;
 #[cfg(feature = "answers")]
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_word};
 pub use plan::plan;
 #[cfg(feature = "answers")]
 pub use resolver::Resolver;

@@ -48,6 +48,16 @@ pub fn nearest<'i>(
     Ok(close.into_iter().take(most).map(|(_, _, name)| name).collect())
 }
 
+/// The word that is closest to another one, of those that are close.
+pub fn nearest_word<'n>(word: &[u8], words: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let word: Vec<u8> = word.iter().map(normal).collect();
+    if word.is_empty() || word.len() > LONGEST {
+        return None;
+    }
+    let close = words.into_iter().filter_map(|name| Some((distance(&word, name.as_bytes())?, name)));
+    close.min().map(|(_, name)| name)
+}
+
 fn normal(byte: &u8) -> u8 {
     match byte {
         b'-' => b'_',
@@ -112,6 +122,21 @@ mod tests {
             ("e1000", "nvme", None),
         ] {
             assert_eq!(distance(query.as_bytes(), name.as_bytes()), expected, "{query} {name}");
+        }
+    }
+
+    #[test]
+    fn the_closest_word() {
+        let words = ["verify", "plan", "from-index", "from-modules"];
+        for (word, expected) in [
+            ("verfy", Some("verify")),
+            ("Plan", Some("plan")),
+            ("from-modul", Some("from-modules")),
+            ("from-indes", Some("from-index")),
+            ("explain", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_word(word.as_bytes(), words), expected, "{word}");
         }
     }
 

@@ -24,6 +24,7 @@ use depmod_core::Diagnostic;
 
 #[cfg(feature = "answers")]
 use super::answers::{Checks, Format};
+use super::commands;
 use super::getopt::{explain_ambiguous, invalid_argument, with_abbreviations, with_doubled_equals};
 
 /// When to use colours.
@@ -63,8 +64,9 @@ pub(super) struct Place {
     disable_help_flag = true,
     disable_version_flag = true,
     args_override_self = true,
-    override_usage = "depmod [OPTIONS] [VERSION [FILE]...]",
+    override_usage = "depmod [OPTIONS] [VERSION [FILE]...]\n       depmod COMMAND [OPTIONS] [WORD]...",
     about = "Index the modules of a kernel version for modprobe and related tools.",
+    help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}",
     after_help = AFTER_HELP
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -215,7 +217,7 @@ Examples:
   depmod -n -b /mnt 6.1.0-50-amd64    show what would be written
   depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
                                       report symbols without a provider
-  depmod pack --help                  make one archive of a kernel's modules
+  depmod help plan                    the help of a command
   depmod --strict --no-write          would all modules of the running kernel load?
   depmod --strict -k 6.1.0-50-amd64 /tmp/zfs.ko
                                       would this module load there?
@@ -252,6 +254,7 @@ impl Args {
     pub(super) fn parse_words(words: &[OsString], posixly_correct: bool) -> Result<Self, Stop> {
         let mut command = with_abbreviations(Self::command())
             .version(version_text())
+            .before_help(commands::list())
             .no_binary_name(true)
             .color(color_of(words));
         if posixly_correct {

@@ -11,27 +11,18 @@ use super::args::{Args, Color, Stop};
 use super::progress::Progress;
 use super::report::Report;
 use super::settings::{Environment, Mode, Settings};
-use super::status::{DONE, FAILED, Named};
+use super::status::{DONE, FAILED};
 use super::uptodate::is_up_to_date;
-use super::{hints, pack};
+use super::{commands, hints};
 use crate::run::Run;
 use crate::source::{DiskSource, from_io};
-
-/// Commands besides the classic run, by name. kmod's first operand is a version or a path, so names are
-/// unambiguous.
-const COMMANDS: &[&[Named]] = &[
-    &[("pack", pack::main)],
-    #[cfg(feature = "answers")]
-    super::answers::COMMANDS,
-];
 
 /// Executes the command line; returns the exit status.
 pub fn main(words: &[OsString]) -> u8 {
     if let Some((first, rest)) = words.split_first()
-        && let Some((_, command)) =
-            COMMANDS.iter().flat_map(|part| part.iter()).find(|(name, _)| first == name)
+        && let Some(command) = commands::find(first)
     {
-        return command(rest);
+        return (command.main)(rest);
     }
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     match Args::parse_words(words, posixly_correct) {
@@ -73,7 +64,12 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
     let settings = match Settings::new(args.clone(), &Environment::current()) {
         Ok(settings) => settings,
         Err(diagnostic) => {
+            let hint = match &diagnostic {
+                Diagnostic::BadVersion { word } => commands::hint(word),
+                _ => None,
+            };
             report.report(diagnostic);
+            hint.iter().for_each(|hint| report.hint(hint.as_bytes()));
             return FAILED;
         }
     };

@@ -9,6 +9,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::usage::with_nearest;
+
 /// The long options of kmod ([`reference::cli`](depmod_core::reference::cli) §2).
 const KMOD: &[&str] = &[
     "all",
@@ -125,8 +127,7 @@ pub(super) fn explain_ambiguous(
     let Some(short) = invalid_argument(&error).and_then(|arg| arg.strip_prefix("--")) else {
         return error;
     };
-    let full = long_names(full);
-    let could_be: Vec<String> = full
+    let could_be: Vec<String> = long_names(full)
         .iter()
         .filter(|(name, _)| !short.is_empty() && name.starts_with(short))
         .map(|(name, _)| format!("--{name}"))
@@ -135,9 +136,9 @@ pub(super) fn explain_ambiguous(
         let note = format!("it could be {}", could_be.join(", "));
         error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(note)]));
-        error = error.with_cmd(command);
+        return error.with_cmd(command);
     }
-    error
+    with_nearest(error, command, full)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod all_kernels;
 #[cfg(feature = "answers")]
 mod answers;
 mod args;
+mod commands;
 mod exit;
 mod getopt;
 mod hints;
@@ -15,6 +16,7 @@ mod settings;
 mod status;
 mod terminal;
 mod uptodate;
+mod usage;
 
 pub use exit::main;
 pub use status::{DONE, FAILED};

@@ -6,16 +6,17 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use depmod_core::parts::boot::{Location, PackError, collect};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::list::ModuleFile;
 use depmod_core::{Reporter, Severity, Stopped};
 
 use super::args::{Color, Place};
-use super::report::Report;
+use super::report::{Report, say};
 use super::settings::{Environment, Target};
 use super::status::{DONE, FAILED};
+use super::usage;
 use crate::codecs;
 use crate::publish::replace_file;
 use crate::run::Run;
@@ -28,14 +29,14 @@ use crate::source::DiskSource;
     no_binary_name = true,
     about = "Make one cpio archive of a kernel's modules, with index files inside.",
     after_help = "\
-The archive is newc cpio, sorted; equal modules give equal bytes. depmod.efi reads it, as does the kernel
-as an initrd.
+The archive is newc cpio, sorted; equal modules give equal bytes. depmod.efi reads it, as does the
+kernel as an initrd.
 
 Examples:
-  depmod pack -o /boot/modules.cpio                  the running kernel's modules
-  depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst  another kernel's, compressed
+  depmod pack -o /boot/modules.cpio                    the running kernel's modules
+  depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst   another kernel's, compressed
   depmod pack -b /mnt -k 6.1.0-50-amd64 | xz > m.cpio.xz
-  depmod pack --plan nvme ext4 -o nvme.cpio          only the modules of \"depmod plan nvme ext4\"
+  depmod pack --plan nvme ext4 -o nvme.cpio            only the modules of \"depmod plan nvme ext4\"
 
 Exit status: 0 done, 1 failed; then FILE is as it was."
 )]
@@ -95,24 +96,27 @@ impl Failure {
             Self::Terminal => "an archive is not for a terminal: give -o FILE".into(),
             Self::Write(path, error) => format!("cannot write {}: {error}", path.display()),
         };
-        eprintln!("depmod: {}: {why}", Severity::Fatal.word());
+        say(Severity::Fatal, &why);
     }
 }
 
 /// Executes the arguments after `pack`; returns the exit status.
 pub(super) fn main(words: &[OsString]) -> u8 {
-    match PackArgs::try_parse_from(words) {
-        Ok(args) => match run(&args) {
-            Ok(()) => DONE,
-            Err(failure) => {
-                failure.show();
-                FAILED
-            }
-        },
-        Err(error) => {
-            // An error of this output cannot be reported.
-            let _ = error.print();
-            if error.use_stderr() { FAILED } else { DONE }
+    let mut command = PackArgs::command();
+    #[cfg(feature = "answers")]
+    {
+        command = super::answers::PackPlan::needs_a_plan(command);
+    }
+    let matches = command.try_get_matches_from_mut(words);
+    let args = match matches.and_then(|matches| PackArgs::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) => return usage::print(error, &command),
+    };
+    match run(&args) {
+        Ok(()) => DONE,
+        Err(failure) => {
+            failure.show();
+            FAILED
         }
     }
 }
@@ -141,6 +145,11 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
         None => {
             let mut out = io::stdout().lock();
             let written = out.write_all(&archive).and_then(|()| out.flush());
+            // A closed pipe is not an error.
+            let written = match written {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written,
+            };
             written.map_err(|error| Failure::Write("standard output".into(), error))
         }
     }
@@ -173,7 +182,6 @@ mod tests {
 
     #[test]
     fn clap_accepts_the_definition() {
-        use clap::CommandFactory;
         PackArgs::command().debug_assert();
     }
 }

@@ -132,6 +132,12 @@ impl Report {
     }
 }
 
+/// One message on standard error, in one line whatever is in it.
+pub(super) fn say(severity: Severity, text: &str) {
+    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    Report::new(Color::Auto).line(severity, text.as_bytes());
+}
+
 impl core::fmt::Debug for Report {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Report").field("verbosity", &self.verbosity).finish_non_exhaustive()

@@ -1,9 +1,4 @@
-//! Names of commands, and kmod's exit statuses.
-
-use std::ffi::OsString;
-
-/// A command's name, and the function that executes its arguments and returns the exit status.
-pub(super) type Named = (&'static str, fn(&[OsString]) -> u8);
+//! Exit statuses: kmod's, and those of answers.
 
 /// Success.
 pub const DONE: u8 = 0;

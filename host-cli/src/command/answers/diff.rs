@@ -230,13 +230,13 @@ fn change(change: &Change) -> Value {
     json::text(&mut object, "subsystem", &change.subsystem());
     json::text(&mut object, "module", change.module());
     json::text(&mut object, "path", change.path());
-    let list = |names: &[BString]| -> Value {
-        names.iter().map(|name| json!(String::from_utf8_lossy(name))).collect()
+    let list = |object: &mut Map<String, Value>, name: &str, names: &[BString]| {
+        json::texts(object, name, &mut names.iter().map(|name| name.as_slice()));
     };
     match change {
         Change::Alias { pattern, modules, .. } => {
             json::text(&mut object, "pattern", pattern);
-            object.insert("modules".into(), list(modules));
+            list(&mut object, "modules", modules);
         }
         Change::Moved { from, to, .. } => {
             json::text(&mut object, "from", from);
@@ -250,8 +250,8 @@ fn change(change: &Change) -> Value {
             }
         }
         Change::Dependencies { added, removed, .. } => {
-            object.insert("added".into(), list(added));
-            object.insert("removed".into(), list(removed));
+            list(&mut object, "added", added);
+            list(&mut object, "removed", removed);
         }
         _ => {}
     }

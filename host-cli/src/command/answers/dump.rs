@@ -4,10 +4,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::Parser;
-use depmod_core::{Index, Limits, Scratch, Source};
-use serde_json::{Map, Value, json};
+use depmod_core::parts::index::Value;
+use depmod_core::{Index, IndexError, Limits, Scratch, Source};
+use serde_json::{Map, json};
 
 use super::{Command, Failure, Format, Out, json};
+use crate::command::report::say;
 use crate::command::status::{DONE, FAILED};
 use crate::source::DiskSource;
 
@@ -40,7 +42,7 @@ impl Command for Dump {
         let bytes = DiskSource
             .read_named(path, Limits::DEFAULT.text_size)
             .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
-        let broken = |error| format!("{} is broken: {error}", self.file.display());
+        let broken = |error: &IndexError| format!("{} is broken: {error}", self.file.display());
         let is_index =
             bytes.starts_with(&depmod_core::parts::index::MAGIC.to_be_bytes()) || path.ends_with(b".bin");
         // Without a list of built-in modules, kmod writes an empty index.
@@ -51,62 +53,61 @@ impl Command for Dump {
             }
             return Ok(DONE);
         }
-        let mut scratch = Box::new(Scratch::new());
         let mut valid = Vec::new();
-        let mut dumped = Ok(());
-        let index = Index::parse(&bytes).map_err(broken)?;
-        let mut entries = index.entries(&mut scratch);
-        loop {
-            match entries.next_entry() {
-                Ok(None) => break,
-                Ok(Some((key, value))) if self.format == Format::Text => {
-                    out.line([key, b" ", value.bytes].concat());
-                }
-                Ok(Some((key, value))) => {
-                    let mut entry = Map::new();
-                    json::text(&mut entry, "key", key);
-                    json::text(&mut entry, "value", value.bytes);
-                    entry.insert("priority".into(), json!(value.priority));
-                    valid.push(Value::Object(entry));
-                }
-                Err(error) => {
-                    dumped = Err(error);
-                    break;
-                }
+        let mut entry = |key: &[u8], value: Value<'_>| match self.format {
+            Format::Text => out.line([key, b" ", value.bytes].concat()),
+            Format::Json => {
+                let mut entry = Map::new();
+                json::text(&mut entry, "key", key);
+                json::text(&mut entry, "value", value.bytes);
+                entry.insert("priority".into(), json!(value.priority));
+                valid.push(entry.into());
             }
-        }
+        };
+        let dumped = dump(&bytes, &mut entry);
         if self.format == Format::Json {
             let mut object = json::answer("dump", None);
             json::text(&mut object, "file", path);
-            object.insert("entries".into(), Value::Array(valid));
+            object.insert("entries".into(), serde_json::Value::Array(valid));
             if let Err(error) = &dumped {
                 object.insert("error".into(), json!(error.to_string()));
             }
-            out.line(Value::Object(object).to_string());
+            out.line(serde_json::Value::Object(object).to_string());
         }
         match dumped {
             Ok(()) => Ok(DONE),
             Err(error) => {
                 out.flush();
-                eprintln!("depmod: {}: {}", depmod_core::Severity::Error.word(), broken(error));
+                say(depmod_core::Severity::Error, &broken(&error));
                 Ok(FAILED)
             }
         }
     }
 }
 
+/// Shows the entries of an index, up to the first part that is broken.
+fn dump(bytes: &[u8], show: &mut dyn FnMut(&[u8], Value<'_>)) -> Result<(), IndexError> {
+    let mut scratch = Box::new(Scratch::new());
+    let index = Index::parse(bytes)?;
+    let mut entries = index.entries(&mut scratch);
+    while let Some((key, value)) = entries.next_entry()? {
+        show(key, value);
+    }
+    Ok(())
+}
+
 /// The lines of a text file.
-fn lines(path: &[u8], bytes: &[u8]) -> Value {
+fn lines(path: &[u8], bytes: &[u8]) -> serde_json::Value {
     let mut object = json::answer("dump", None);
     json::text(&mut object, "file", path);
     let line = |line: &[u8]| {
         let mut object = Map::new();
         json::text(&mut object, "line", line);
-        Value::Object(object)
+        serde_json::Value::Object(object)
     };
     let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect();
-    object.insert("lines".into(), Value::Array(lines));
-    Value::Object(object)
+    object.insert("lines".into(), serde_json::Value::Array(lines));
+    serde_json::Value::Object(object)
 }
 
 #[cfg(test)]

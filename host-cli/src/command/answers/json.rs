@@ -8,7 +8,10 @@
 //! ```
 //!
 //! Texts of the kernel are bytes. Invalid UTF-8 has a second field, named like the first with the suffix
-//! `_bytes`, with the bytes in hexadecimal; the first field then has U+FFFD in place of invalid bytes.
+//! `_bytes`, with the bytes in hexadecimal; the first field then has U+FFFD in place of invalid bytes. A list of
+//! texts has a second list.
+//!
+//! `host-cli/schema` has the schema; `JSON.md` is its documentation.
 
 use serde_json::{Map, Value, json};
 
@@ -30,9 +33,23 @@ pub(super) fn answer(command: &str, kernel: Option<&[u8]>) -> Map<String, Value>
 pub(super) fn text(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     object.insert(name.into(), json!(String::from_utf8_lossy(bytes)));
     if str::from_utf8(bytes).is_err() {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        object.insert(format!("{name}_bytes"), json!(digits));
+        object.insert(format!("{name}_bytes"), json!(digits(bytes)));
     }
+}
+
+/// Adds a list of such fields. If one of them is not UTF-8, the second field has them all.
+pub(super) fn texts(object: &mut Map<String, Value>, name: &str, list: &mut dyn Iterator<Item = &[u8]>) {
+    let list: Vec<&[u8]> = list.collect();
+    let texts = list.iter().map(|bytes| json!(String::from_utf8_lossy(bytes))).collect();
+    object.insert(name.into(), texts);
+    if list.iter().any(|bytes| str::from_utf8(bytes).is_err()) {
+        let digits = list.iter().map(|bytes| json!(digits(bytes))).collect();
+        object.insert(format!("{name}_bytes"), digits);
+    }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -46,5 +63,11 @@ mod tests {
         let text = Value::Object(object).to_string();
         let expected = r#"{"schema":1,"command":"dump","kernel":"6.1","key":"a\ufffd","key_bytes":"61ff"}"#;
         assert_eq!(text, expected.replace("\\ufffd", "\u{fffd}"));
+
+        let mut object = Map::new();
+        texts(&mut object, "good", &mut [&b"a"[..], b""].into_iter());
+        texts(&mut object, "odd", &mut [&b"a"[..], b"\xff"].into_iter());
+        let expected = r#"{"good":["a",""],"odd":["a","\ufffd"],"odd_bytes":["61","ff"]}"#;
+        assert_eq!(Value::Object(object).to_string(), expected.replace("\\ufffd", "\u{fffd}"));
     }
 }

@@ -12,6 +12,13 @@ use crate::command::args::Place;
 use crate::command::settings::{Environment, Target};
 use crate::source::DiskSource;
 
+/// What `-C` names where only `modprobe.d` is read.
+pub(super) const MODPROBE_D: &str = "Read this modprobe.d file or directory; may be repeated, the first one wins \
+    [default: modprobe.d in /etc, /run, /usr/local/lib, /usr/lib and /lib]";
+/// What `-C` names where both configurations are read.
+pub(super) const BOTH: &str = "Read this file or directory, in place of modprobe.d and, where modules are indexed, of \
+    depmod.d; may be repeated, the first one wins [default: both in /etc, /run, /usr/local/lib, /usr/lib and /lib]";
+
 /// Arguments for the kernel.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Kernel {

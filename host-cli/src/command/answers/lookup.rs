@@ -8,12 +8,12 @@ use clap::Parser;
 use depmod_core::parts::answer::{IndexDirectory, IndexFileError, ModprobeConfig, Resolver, nearest};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::{Limits, Output, Severity};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::kernel::Kernel;
 use super::{Command, Failure, Format, Out, json};
 use crate::command::args::Color;
-use crate::command::report::Report;
+use crate::command::report::{Report, say};
 use crate::command::settings::Target;
 use crate::command::status::{DONE, FAILED};
 use crate::source::DiskSource;
@@ -28,6 +28,7 @@ const PROPOSED: usize = 3;
 #[command(
     name = "depmod lookup",
     no_binary_name = true,
+    mut_arg("config", |arg| arg.help(super::kernel::MODPROBE_D)),
     about = "Resolve names and modaliases to modules, as modprobe --resolve-alias does.",
     after_help = "\
 The modules of each QUERY in turn, one name a line, in modprobe's order and with its repeats. Aliases
@@ -45,7 +46,7 @@ Exit status: 0 modules found, 1 none found, or the index files cannot be read."
 pub(super) struct Lookup {
     #[arg(
         value_name = "QUERY",
-        help = "Name, alias or modalias; - stands for standard input [default: standard input, one a line]"
+        help = "Name, alias or modalias [default, and for -: standard input, one a line]"
     )]
     queries: Vec<OsString>,
     #[command(flatten)]
@@ -90,7 +91,7 @@ impl Command for Lookup {
         }
         if unknown.len() > NAMED {
             let more = unknown.len().saturating_sub(NAMED);
-            eprintln!("depmod: {}: and {more} more", Severity::Warning.word());
+            say(Severity::Warning, &format!("and {more} more"));
         }
         Ok(if found || asked == 0 { DONE } else { FAILED })
     }
@@ -146,11 +147,10 @@ impl Answers<'_, '_> {
             Format::Text => self.resolver.resolve(query, |name| out.line(name))?,
             Format::Json => {
                 let mut names = Vec::new();
-                let count =
-                    self.resolver.resolve(query, |name| names.push(json!(String::from_utf8_lossy(name))))?;
+                let count = self.resolver.resolve(query, |name| names.push(name.to_vec()))?;
                 let mut object = json::answer("lookup", Some(self.version));
                 json::text(&mut object, "query", query);
-                object.insert("modules".into(), Value::Array(names));
+                json::texts(&mut object, "modules", &mut names.iter().map(|name| &**name));
                 out.line(Value::Object(object).to_string());
                 count
             }
@@ -216,12 +216,8 @@ fn say_unknown(
     }
     let names = nearest(query, indexes, PROPOSED).unwrap_or_default();
     let query = OsString::from_vec(query.to_vec());
-    eprintln!(
-        "depmod: {}: nothing answers to {}{}",
-        Severity::Warning.word(),
-        query.display(),
-        did_you_mean(&names)
-    );
+    let text = format!("nothing answers to {}{}", query.display(), did_you_mean(&names));
+    say(Severity::Warning, &text);
     Ok(())
 }
 

@@ -28,18 +28,33 @@ use std::ffi::OsString;
 use clap::{Parser, ValueEnum};
 use depmod_core::{Diagnostic, IndexError, Severity, Stopped};
 
-use super::status::{DONE, FAILED, Named};
+use super::commands::Named;
+use super::report::say;
+use super::status::FAILED;
+use super::usage;
 pub(super) use out::Out;
 pub(super) use planned::PackPlan;
 pub(super) use strict::{Checks, Strict};
 
-/// The commands by name.
+/// The commands, in the order of the help.
 pub(super) const COMMANDS: &[Named] = &[
-    ("diff", main_of::<diff::Diff>),
-    ("dump", main_of::<dump::Dump>),
-    ("lookup", main_of::<lookup::Lookup>),
-    ("plan", main_of::<plan::Plan>),
-    ("verify", main_of::<verify::Verify>),
+    Named {
+        name: "verify",
+        about: "are the index files right, and what breaks if not?",
+        main: main_of::<verify::Verify>,
+    },
+    Named {
+        name: "plan",
+        about: "what to load for modules and devices, in which order",
+        main: main_of::<plan::Plan>,
+    },
+    Named {
+        name: "lookup",
+        about: "the modules that names and modaliases stand for",
+        main: main_of::<lookup::Lookup>,
+    },
+    Named { name: "diff", about: "what changed between two kernels", main: main_of::<diff::Diff> },
+    Named { name: "dump", about: "the content of an index file", main: main_of::<dump::Dump> },
 ];
 
 /// The format of an answer.
@@ -71,7 +86,7 @@ impl Failure {
     /// Shows the reason, unless it was reported before.
     pub(super) fn show(&self) {
         if let Self::Because(why) = self {
-            eprintln!("depmod: {}: {why}", Severity::Fatal.word());
+            say(Severity::Fatal, &why);
         }
     }
 }
@@ -98,11 +113,7 @@ because!(String, &str, Diagnostic, IndexError);
 fn main_of<C: Command>(words: &[OsString]) -> u8 {
     let command = match C::try_parse_from(words) {
         Ok(command) => command,
-        Err(error) => {
-            // An error of this output cannot be reported.
-            let _ = error.print();
-            return if error.use_stderr() { FAILED } else { DONE };
-        }
+        Err(error) => return usage::print(error, &C::command()),
     };
     let mut out = Out::new();
     let answered = command.answer(&mut out).and_then(|status| Ok(out.finish().map(|()| status)?));

@@ -15,6 +15,7 @@ use crate::command::status::DONE;
 #[command(
     name = "depmod plan",
     no_binary_name = true,
+    mut_arg("config", |arg| arg.help(super::kernel::BOTH)),
     about = "Show the load order for modules, modaliases, aliases and globs, with reasons.",
     after_help = "\
 X is a module, an alias, a modalias, a glob ('snd_*', 'usb:v*ic08*'), a module's file, or @FILE

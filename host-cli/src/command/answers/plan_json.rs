@@ -14,7 +14,7 @@
 //! Paths of modules are as in `modules.dep`: below the module directory, or absolute. `size` is the file's, or
 //! `null` if it is missing. `firmware` is `null` with `--no-firmware`; a glob has one object for each file.
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use depmod_core::Reason;
 use depmod_core::parts::answer::{ScheduledModule, Unplanned};
 use serde_json::{Map, Value, json};
@@ -59,9 +59,10 @@ fn builtin(unplanned: &[Unplanned]) -> Value {
         }
     }
     let entry = |(names, reasons): (&[BString], Vec<&Reason>)| {
-        let names: Value = names.iter().map(text).collect();
-        let reasons: Value = reasons.into_iter().map(reason).collect();
-        json!({ "names": names, "reasons": reasons })
+        let mut object = Map::new();
+        list(&mut object, "names", names);
+        object.insert("reasons".into(), reasons.into_iter().map(reason).collect());
+        Value::Object(object)
     };
     all.into_iter().map(entry).collect()
 }
@@ -89,7 +90,6 @@ fn reason(reason: &Reason) -> Value {
 }
 
 fn firmware(firmware: &Firmware) -> Vec<Value> {
-    let modules: Value = firmware.modules.iter().map(text).collect();
     let entry = |path: Option<(&BString, u64)>| {
         let mut object = Map::new();
         json::text(&mut object, "name", &firmware.name);
@@ -99,7 +99,7 @@ fn firmware(firmware: &Firmware) -> Vec<Value> {
             None => drop(object.insert("path".into(), Value::Null)),
         }
         object.insert("size".into(), json!(path.map(|(_, size)| size)));
-        object.insert("modules".into(), modules.clone());
+        list(&mut object, "modules", &firmware.modules);
         Value::Object(object)
     };
     match &*firmware.files {
@@ -110,39 +110,34 @@ fn firmware(firmware: &Firmware) -> Vec<Value> {
 
 fn findings(planned: &Planned) -> Vec<Value> {
     let mut findings = Vec::new();
-    let mut push = |kind: &str, fields: &[(&str, &[u8])], more: Option<(&str, Value)>, message: String| {
+    let mut push = |kind: &str, fields: &[(&str, &[u8])], more: Map<String, Value>, message: String| {
         let mut object = Map::new();
         object.insert("kind".into(), json!(kind));
         fields.iter().for_each(|(name, bytes)| json::text(&mut object, name, bytes));
-        if let Some((name, value)) = more {
-            object.insert(name.into(), value);
-        }
+        object.extend(more);
         object.insert("message".into(), json!(message));
         findings.push(Value::Object(object));
     };
+    let reasons = |why: &Reason| Map::from_iter([("reasons".to_owned(), json!([reason(why)]))]);
     for (request, nearest) in &planned.missing {
-        let nearest = nearest.iter().map(text).collect();
+        let mut more = Map::new();
+        list(&mut more, "nearest", nearest);
         let message = format!("nothing answers to {request}");
-        push("no-module", &[("query", &request.query)], Some(("nearest", nearest)), message);
+        push("no-module", &[("query", &request.query)], more, message);
     }
     for request in &planned.driverless {
         let fields: [(&str, &[u8]); 2] = [("query", &request.query), ("origin", request.origin.as_bytes())];
-        push("no-driver", &fields, None, format!("no driver for {request}"));
+        push("no-driver", &fields, Map::new(), format!("no driver for {request}"));
     }
     for unplanned in &planned.schedule.unplanned {
         match unplanned {
             Unplanned::Blacklisted { reason: why, name } => {
                 let message = format!("{name} is blacklisted: {why}");
-                push("blacklisted", &[("module", name)], Some(("reasons", json!([reason(why)]))), message);
+                push("blacklisted", &[("module", name)], reasons(why), message);
             }
             Unplanned::Missing { reason: why, query } if !matches!(why, Reason::Requested(_)) => {
                 let message = format!("nothing answers to {query}: {why}");
-                push(
-                    "no-soft-dependency",
-                    &[("query", query)],
-                    Some(("reasons", json!([reason(why)]))),
-                    message,
-                );
+                push("no-soft-dependency", &[("query", query)], reasons(why), message);
             }
             _ => {}
         }
@@ -150,15 +145,15 @@ fn findings(planned: &Planned) -> Vec<Value> {
     for command in &planned.schedule.commands {
         let fields: [(&str, &[u8]); 2] = [("module", &command.module), ("command", &command.command)];
         let message = format!("modprobe runs a command for {}: {}", command.module, command.command);
-        push("install-command", &fields, None, message);
+        push("install-command", &fields, Map::new(), message);
     }
     for (module, _) in planned.schedule.modules.iter().zip(&planned.sizes).filter(|(_, size)| size.is_none())
     {
         let fields: [(&str, &[u8]); 2] = [("file", &module.path), ("module", &module.name)];
-        push("no-file", &fields, None, format!("{} is not there", module.path));
+        push("no-file", &fields, Map::new(), format!("{} is not there", module.path));
     }
     for (path, why) in &planned.unreadable {
-        push("unreadable", &[("file", path)], None, format!("{path} cannot be read: {why}"));
+        push("unreadable", &[("file", path)], Map::new(), format!("{path} cannot be read: {why}"));
     }
     findings
 }
@@ -179,6 +174,6 @@ fn totals(planned: &Planned) -> Value {
     })
 }
 
-fn text(bytes: &BString) -> Value {
-    json!(bytes.to_str_lossy())
+fn list(object: &mut Map<String, Value>, name: &str, list: &[BString]) {
+    json::texts(object, name, &mut list.iter().map(|one| one.as_slice()));
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread;
 
 use bstr::BString;
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use depmod_core::parts::answer::{
     FirmwareDirectories, FirmwareFile, IndexDirectory, IndexFileError, Lookup, ModprobeConfig, Schedule,
     Unplanned, proposals, schedule,
@@ -26,7 +26,7 @@ use super::lookup::{did_you_mean, no_index};
 use super::requests;
 use crate::codecs::HostDecoder;
 use crate::command::args::{Color, Place};
-use crate::command::report::Report;
+use crate::command::report::{Report, say};
 use crate::command::settings::Target;
 use crate::run::Run;
 use crate::source::DiskSource;
@@ -83,6 +83,15 @@ pub(crate) struct PackPlan {
 }
 
 impl PackPlan {
+    /// Without a plan, the words that say how to plan are an error.
+    pub(crate) fn needs_a_plan(command: clap::Command) -> clap::Command {
+        let plan = ArgGroup::new("planned").args(["words", "hardware"]).multiple(true);
+        let how = ["sysfs", "weak", "missing", "no_firmware", "from_modules", "from_index"];
+        let command = command.mut_arg("config", |arg| arg.help(super::kernel::BOTH));
+        how.into_iter()
+            .fold(command.group(plan), |command, id| command.mut_arg(id, |arg| arg.requires("planned")))
+    }
+
     /// The archive of the plan; `None` if none is asked for.
     pub(crate) fn archive(
         &self,
@@ -151,8 +160,8 @@ pub(super) fn plan(
             if let Some(Err(error)) =
                 other.filter(|other| !other.as_ref().is_err_and(IndexFileError::is_missing))
             {
-                let warning = Severity::Warning.word();
-                eprintln!("depmod: {warning}: {}; all modules are read instead", Chain(&error));
+                let text = format!("{}; all modules are read instead", Chain(&error));
+                say(Severity::Warning, &text);
             }
             computed = from_modules(&target, &mut report)?;
             computed.lookup().map_err(|error| Chain(&error).to_string())?
@@ -219,7 +228,7 @@ fn say_missing(missing: &[(Request, Vec<BString>)], what: Missing) -> Result<(),
         Missing::Ignore => return Ok(()),
     };
     for (request, names) in missing {
-        eprintln!("depmod: {}: nothing answers to {request}{}", severity.word(), did_you_mean(names));
+        say(severity, &format!("nothing answers to {request}{}", did_you_mean(names)));
     }
     match missing.len() {
         0 => Ok(()),

@@ -8,6 +8,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::thread;
 
@@ -27,7 +28,7 @@ use super::style::Style;
 use super::{Format, Out, json};
 use crate::codecs::HostDecoder;
 use crate::command::exit::index;
-use crate::command::report::Report;
+use crate::command::report::{Report, say};
 use crate::command::settings::{Mode, Settings};
 use crate::command::status::{DONE, FAILED, FINDINGS};
 use crate::run::{Progress, Run};
@@ -181,14 +182,15 @@ impl Strict {
                 let text = self.text(version, answer, paint);
                 // Standard output is for the text files.
                 if settings.show {
-                    eprint!("{}", String::from_utf8_lossy(&text));
+                    // A closed pipe is not an error.
+                    let _ = std::io::stderr().write_all(&text);
                 } else {
                     out.bytes(&text);
                 }
             }
         }
         if let Err(why) = out.finish() {
-            eprintln!("depmod: {}: {why}", depmod_core::Severity::Error.word());
+            say(depmod_core::Severity::Error, &why);
             return FAILED;
         }
         match answer {
@@ -389,8 +391,7 @@ fn of_finding(cause: usize, finding: &LoadFinding) -> Value {
         LoadFault::Namespace { namespace, .. } => json::text(&mut object, "namespace", namespace),
         LoadFault::DuplicateFile { other } => json::text(&mut object, "other", other),
         LoadFault::Cycle { modules } => {
-            let names = modules.iter().map(|name| String::from_utf8_lossy(name).into_owned());
-            object.insert("modules".into(), names.collect());
+            json::texts(&mut object, "modules", &mut modules.iter().map(|name| name.as_slice()));
         }
         _ => {}
     }

@@ -314,9 +314,8 @@ impl Answer<'_> {
         let mut answer = json::answer("verify", Some(&self.options.version));
         json::text(&mut answer, "directory", &self.options.directory);
         answer.insert("quick".into(), json!(self.command.quick));
-        let configuration =
-            self.configuration.iter().map(|path| json!(String::from_utf8_lossy(path))).collect();
-        answer.insert("configuration".into(), Value::Array(configuration));
+        let mut configuration = self.configuration.iter().map(|path| path.as_slice());
+        json::texts(&mut answer, "configuration", &mut configuration);
         answer.insert("modules".into(), json!(self.modules));
         answer.insert("right".into(), json!(self.verified.findings.is_empty()));
         answer.insert("fixed".into(), json!(self.fixed));
@@ -394,11 +393,9 @@ fn finding(finding: &FileFinding) -> Value {
     }
     match &finding.fault {
         FileFault::Differs { lacks, extra, .. } => {
-            let list = |entries: &[BString]| -> Value {
-                entries.iter().map(|entry| json!(String::from_utf8_lossy(entry))).collect()
-            };
-            object.insert("lacks".into(), list(lacks));
-            object.insert("extra".into(), list(extra));
+            for (name, entries) in [("lacks", lacks), ("extra", extra)] {
+                json::texts(&mut object, name, &mut entries.iter().map(|entry| entry.as_slice()));
+            }
         }
         FileFault::NoFile { path } => json::text(&mut object, "path", path),
         FileFault::Cut { offset } | FileFault::BadLine { offset } | FileFault::Trailing { offset, .. } => {
@@ -415,13 +412,13 @@ fn finding(finding: &FileFinding) -> Value {
 }
 
 fn damage(damage: &Damage) -> Value {
-    json!({
-        "file": damage.file.file_name(),
-        "entries": damage.entries,
-        "devices": damage.devices,
-        "modules": damage.modules.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>(),
-        "message": damage.to_string(),
-    })
+    let mut object = Map::new();
+    object.insert("file".into(), json!(damage.file.file_name()));
+    object.insert("entries".into(), json!(damage.entries));
+    object.insert("devices".into(), json!(damage.devices));
+    json::texts(&mut object, "modules", &mut damage.modules.iter().map(|name| name.as_slice()));
+    object.insert("message".into(), json!(damage.to_string()));
+    Value::Object(object)
 }
 
 #[cfg(test)]
