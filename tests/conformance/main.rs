@@ -28,6 +28,15 @@ mod all_kernels;
 // The command line.
 mod cli;
 
+// `depmod help`, misspelt words.
+mod help;
+
+// Standard output that nobody reads.
+mod pipes;
+
+// Answers as JSON, and their schema.
+mod json;
+
 // Compressed modules.
 mod codecs;
 
@@ -54,3 +63,7 @@ mod existing_initrds;
 
 // Index files, whole and spoilt, under `depmod verify`.
 mod verify;
+
+// Index files as text, and changes between kernels.
+mod diff;
+mod dump;

@@ -59,6 +59,20 @@ fn each_damage_is_found_once() {
     assert!(copy.is_indexed(), "files are written all the same");
     let (status, lines) = copy.strict(&["--strict=gpl,cycle", "--no-write"]);
     assert_eq!((status, causes(&lines).len()), (3, 1));
+
+    // As JSON: every field of the schema is somewhere.
+    let json = |words: &[&str]| {
+        copy.run(&[&["--strict", "--no-write", "--format", "json"], words, &[copy.version()]].concat()).stdout
+    };
+    let placeholder = copy.root().join("map");
+    fs::write(&placeholder, "ffffffffffffffff B The real System.map is in the dbg package\n").unwrap();
+    let mut answers = [json(&[]), json(&["-F", placeholder.to_str().unwrap()])].concat();
+    copy.cycle(&copy.vermagic("zram"));
+    copy.extra("loop.ko", &fs::read(copy.module("loop")).unwrap());
+    answers.extend(json(&[]));
+    let _ = fs::remove_file(copy.root().join(format!("boot/vmlinuz-{}", copy.version())));
+    answers.extend(json(&[]));
+    assert_eq!(crate::json::validate(&answers), [""; 0], "fields that no answer has");
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         bail!("no step `{unknown}`; `cargo xtask test --list` names them");
     }
     // Programs that the tests call besides the base system.
-    apt::install(&["cpio", "g++", "gzip", "lz4", "xz-utils", "zstd"])?;
+    apt::install(&["cpio", "g++", "gzip", "jq", "lz4", "python3", "python3-jsonschema", "xz-utils", "zstd"])?;
     let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut failed = Vec::new();
     let mut passed = 0;
