@@ -86,7 +86,7 @@ impl Failure {
     /// Shows the reason, unless it was reported before.
     pub(super) fn show(&self) {
         if let Self::Because(why) = self {
-            say(Severity::Fatal, &why);
+            say(Severity::Fatal, why);
         }
     }
 }

@@ -21,9 +21,10 @@ pub(super) fn show(planned: &Planned, long: bool, out: &mut Out) {
     let modules: Vec<_> = schedule.modules.iter().zip(&planned.sizes).collect();
     let width =
         modules.iter().map(|(module, _)| plain(&module.name).chars().count()).max().unwrap_or(0).max(6);
-    let mut heading = format!("\nwave  {:<width$}       size  why", "module");
+    let mut heading = format!("wave  {:<width$}       size  why", "module");
     for (module, size) in modules.iter().filter(|(module, _)| module.wave.is_some()) {
         if !heading.is_empty() {
+            out.line("");
             out.line(paint.dim(&core::mem::take(&mut heading)));
         }
         let wave = module.wave.unwrap_or(0);

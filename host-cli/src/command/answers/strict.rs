@@ -14,8 +14,8 @@ use std::thread;
 
 use bstr::BString;
 use depmod_core::parts::answer::{
-    Cause, Check, ExportedBy, ExportsFile, FoundExports, KernelPlace, LoadFinding, Modules, NotChecked,
-    Verdict, find_kernel_exports, strict,
+    Cause, Check, Count, ExportedBy, ExportsFile, FoundExports, KernelPlace, LoadFinding, Modules,
+    NotChecked, Verdict, find_kernel_exports, strict,
 };
 use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList};
@@ -208,7 +208,12 @@ impl Strict {
 
     fn text(&self, version: &[u8], answer: &Answer, paint: Style) -> Vec<u8> {
         let Answer { verdict, kernel } = answer;
-        let mut lines = vec![format!("{}: {}", Harmless(version), summary(verdict))];
+        let painted = match summary(verdict) {
+            summary if !verdict.causes.is_empty() => paint.bad(&summary),
+            summary if !verdict.not_checked.is_empty() => paint.incomplete(&summary),
+            summary => paint.good(&summary),
+        };
+        let mut lines = vec![format!("{}: {}", Harmless(version), painted)];
         for cause in &verdict.causes {
             let check = cause.explanation.check().name();
             lines.push(format!("  {}  {cause}", paint.bad(&format!("{check:10}"))));
@@ -343,7 +348,7 @@ fn summary(verdict: &Verdict) -> String {
 }
 
 fn plural(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+    format!("{} {word}{}", Count(count), if count == 1 { "" } else { "s" })
 }
 
 fn of_file(file: &ExportsFile) -> Map<String, Value> {
