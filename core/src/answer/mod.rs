@@ -75,6 +75,6 @@ pub use strict::{
 };
 #[cfg(feature = "answers")]
 pub use verify::{
-    Count, Damage, FileFault, FileFinding, FileTime, StoredFiles, Times, Verified, VerifiedFile, verify,
-    verify_quick,
+    Count, Damage, FileFault, FileFinding, FileTime, QuickLook, StoredFiles, Times, Verified, VerifiedFile,
+    verify, verify_quick,
 };

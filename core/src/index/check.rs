@@ -97,10 +97,16 @@ fn is_plain(word: u32) -> bool {
     NodeRef::unpack(word).map_or(word == 0, |reference| !reference.has_unused_bit())
 }
 
+/// Whether all bytes can be in a key or value.
+fn is_text(bytes: &[u8]) -> bool {
+    const { assert!(BYTE_END == 0x80) };
+    bytes.is_ascii()
+}
+
 fn check_parts(node: &Node<'_>, is_root: bool) -> Result<(), IndexError> {
     let parts = node.rest.parts();
     let has_prefix = node.rest.offset() != node.start;
-    if node.prefix.iter().any(|&b| b >= BYTE_END) {
+    if !is_text(node.prefix) {
         return Err(corrupt(node.start, Flaw::Character));
     }
     let words = || node.children.words();
@@ -137,7 +143,7 @@ fn check_values<'a>(
         if value.priority < lowest {
             return Err(corrupt(at, Flaw::Priority));
         }
-        if value.bytes.iter().any(|&b| b >= BYTE_END) {
+        if !is_text(value.bytes) {
             return Err(corrupt(at, Flaw::Character));
         }
         lowest = value.priority;

@@ -118,38 +118,41 @@ fn read_index(bytes: &[u8], scratch: &mut Scratch) -> Result<Content, IndexError
 fn read_text(output: Output, bytes: &[u8], faults: &mut Vec<FileFault>) -> Content {
     let mut content = Content { text: bytes.to_vec(), ..Content::default() };
     let mut start: usize = 0;
-    for line in bytes.split_inclusive(|&b| b == b'\n') {
-        let next = start.saturating_add(line.len());
-        let slot = Slot { start, end: next.saturating_sub(1), priority: 0 };
-        match line.strip_suffix(b"\n") {
-            None => content.unended = Some(start),
-            Some(line) if line.starts_with(b"#") => content.comments.push(slot),
-            Some(line) if is_line(output, line) => content.entries.push(slot),
-            Some(_) => faults.push(FileFault::BadLine { offset: start }),
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.get(start..end).unwrap_or_default();
+        let slot = Slot { start, end, priority: 0 };
+        match line {
+            [b'#', ..] => content.comments.push(slot),
+            line if is_line(output, line) => content.entries.push(slot),
+            _ => faults.push(FileFault::BadLine { offset: start }),
         }
-        start = next;
+        start = end.saturating_add(1);
     }
+    content.unended = (start < bytes.len()).then_some(start);
     content
 }
 
 /// Whether a line has the form of this file's lines.
 fn is_line(output: Output, line: &[u8]) -> bool {
-    let words = || line.split(|&b| b == b' ');
-    let first = words().next().unwrap_or_default();
+    let spaces = || memchr::memchr_iter(b' ', line);
+    let has_three_words = || spaces().nth(1).is_some();
     match output {
-        Output::Dep => first.strip_suffix(b":").is_some_and(|path| !path.is_empty()),
-        Output::Alias => first == b"alias" && words().count() >= 3,
-        Output::Symbols => line.starts_with(SYMBOL_LINE) && words().count() >= 3,
-        Output::Softdep => first == b"softdep" && words().count() >= 3,
-        Output::Weakdep => first == b"weakdep" && words().count() >= 3,
-        Output::Devname => words().count() == 3,
+        Output::Dep => {
+            let first = line.get(..spaces().next().unwrap_or(line.len())).unwrap_or_default();
+            first.strip_suffix(b":").is_some_and(|path| !path.is_empty())
+        }
+        Output::Alias => line.starts_with(b"alias ") && has_three_words(),
+        Output::Symbols => line.starts_with(SYMBOL_LINE) && has_three_words(),
+        Output::Softdep => line.starts_with(b"softdep ") && has_three_words(),
+        Output::Weakdep => line.starts_with(b"weakdep ") && has_three_words(),
+        Output::Devname => spaces().count() == 2,
         _ => false,
     }
 }
 
 /// Key and module of an entry. In files with one line for each module, its name is the key.
 pub(super) fn parts(output: Output, entry: &[u8]) -> (Cow<'_, [u8]>, Cow<'_, [u8]>) {
-    let first = |text: &'_ [u8]| text.split(|&b| b == b' ').next().unwrap_or_default().len();
+    let first = |text: &'_ [u8]| memchr::memchr(b' ', text).unwrap_or(text.len());
     let (entry, module_last) = match output {
         Output::Dep => {
             let path = entry.get(..first(entry)).unwrap_or_default();

@@ -33,7 +33,7 @@ mod finding;
 mod quick;
 
 pub use finding::{Count, Damage, FileFault, FileFinding};
-pub use quick::{FileTime, Times, verify_quick};
+pub use quick::{FileTime, QuickLook, Times, verify_quick};
 
 use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
@@ -306,6 +306,7 @@ impl<'f> Examination<'f> {
 
     fn finish(mut self) -> Verified {
         self.verified.findings.sort_by_key(|finding| finding.file);
+        self.verified.files.sort_by_key(|file| file.file);
         self.verified
     }
 }

@@ -40,34 +40,65 @@ impl Times {
     }
 }
 
-/// Verifies stored files without reading modules: their form, the set of modules and built-in modules, agreement
-/// between the files, and times.
-///
-/// It cannot detect the replacement of a module by one with the same path and time.
-pub fn verify_quick(stored: &StoredFiles, options: &Options, listed: &Listed, times: &Times) -> Verified {
-    let mut examination = Examination::new(stored);
-    let builtin = output::builtin_index(options, &listed.builtin, &mut ()).unwrap_or_default();
-    let aliases = output::builtin_alias_index(options, &listed.builtin_modinfo, &mut ()).unwrap_or_default();
-    let modules = listed.list.modules();
-    for output in Output::ALL {
-        let nothing = |_: &[u8]| true;
-        match output {
-            Output::BuiltinIndex => examination.one(output, &builtin, true, &nothing),
-            Output::BuiltinAliasIndex => examination.one(output, &aliases, true, &nothing),
-            _ => {
-                let empty = match output {
-                    Output::Dep => modules.is_empty(),
-                    Output::Devname => !has_device_nodes(stored),
-                    _ => false,
-                };
-                examination.one(output, if empty { b"" } else { b"\n" }, false, &nothing);
+/// The first part of a quick verification: the form of the stored files, and agreement between them. It needs no
+/// module list, so a host may do it while it walks through the module directory.
+pub struct QuickLook<'f> {
+    examination: Examination<'f>,
+    /// Pairs of text and index with different content.
+    disagree: Vec<(Output, Output)>,
+}
+
+impl<'f> QuickLook<'f> {
+    /// Examines the files.
+    #[must_use]
+    pub fn new(stored: &'f StoredFiles) -> Self {
+        let mut examination = Examination::new(stored);
+        for output in Output::ALL {
+            if !Self::needs_list(stored, output) {
+                examination.one(output, b"\n", false, &|_: &[u8]| true);
             }
         }
+        let disagree = TWINS.into_iter().filter(|twins| !agree(&examination, *twins)).collect();
+        Self { examination, disagree }
     }
-    names(&mut examination, modules);
-    twins(&mut examination, times);
-    stale(&mut examination, times);
-    examination.finish()
+
+    /// Whether the examination of a file needs the module list: the file is empty, or it lists built-in modules.
+    fn needs_list(stored: &StoredFiles, output: Output) -> bool {
+        matches!(output, Output::BuiltinIndex | Output::BuiltinAliasIndex)
+            || stored.get(output).is_none_or(<[u8]>::is_empty)
+    }
+
+    /// The second part: the set of modules and built-in modules, and times.
+    ///
+    /// It cannot detect the replacement of a module by one with the same path and time.
+    #[must_use]
+    pub fn finish(self, options: &Options, listed: &Listed, times: &Times) -> Verified {
+        let Self { mut examination, disagree } = self;
+        let stored = examination.stored;
+        let modules = listed.list.modules();
+        let nothing = |_: &[u8]| true;
+        for output in Output::ALL.into_iter().filter(|output| Self::needs_list(stored, *output)) {
+            let (expected, whole) = match output {
+                Output::BuiltinIndex => (output::builtin_index(options, &listed.builtin, &mut ()), true),
+                Output::BuiltinAliasIndex => {
+                    (output::builtin_alias_index(options, &listed.builtin_modinfo, &mut ()), true)
+                }
+                Output::Dep if modules.is_empty() => (Ok(Vec::new()), false),
+                Output::Devname if !has_device_nodes(stored) => (Ok(Vec::new()), false),
+                _ => (Ok(b"\n".to_vec()), false),
+            };
+            examination.one(output, &expected.unwrap_or_default(), whole, &nothing);
+        }
+        names(&mut examination, modules);
+        generations(&mut examination, &disagree, times);
+        stale(&mut examination, times);
+        examination.finish()
+    }
+}
+
+/// Verifies stored files without reading modules: both parts of a [`QuickLook`].
+pub fn verify_quick(stored: &StoredFiles, options: &Options, listed: &Listed, times: &Times) -> Verified {
+    QuickLook::new(stored).finish(options, listed, times)
 }
 
 /// Whether any alias asks for a device node.
@@ -116,22 +147,21 @@ fn names(examination: &mut Examination<'_>, modules: &[ModuleFile]) {
     faults.into_iter().for_each(|(output, fault)| examination.verified.push(output, fault));
 }
 
-/// Finds a text and an index that differ, and reports the older one.
-fn twins(examination: &mut Examination<'_>, times: &Times) {
+/// Whether a text and its index have the same content, or one of them is unusable.
+fn agree(examination: &Examination<'_>, (text, index): (Output, Output)) -> bool {
+    let content = |output| examination.contents.iter().find(|(other, _)| *other == output);
+    let (Some((_, lines)), Some((_, entries))) = (content(text), content(index)) else { return true };
+    [text, index].iter().any(|output| examination.is_unusable(*output))
+        || content::agree(text, lines, entries)
+}
+
+/// Reports the older file of each pair with different content.
+fn generations(examination: &mut Examination<'_>, disagree: &[(Output, Output)], times: &Times) {
     let time = |output| times.files.iter().find(|(other, _)| *other == output).map(|(_, time)| *time);
-    let mut faults = Vec::new();
-    for (text, index) in TWINS {
-        let content = |output| examination.contents.iter().find(|(other, _)| *other == output);
-        let (Some((_, lines)), Some((_, entries))) = (content(text), content(index)) else { continue };
-        let unusable = [text, index]
-            .iter()
-            .any(|output| examination.stored.get(*output).is_none() || examination.is_unusable(*output));
-        if !unusable && !content::agree(text, lines, entries) {
-            let (older, neighbour) = if time(text) < time(index) { (text, index) } else { (index, text) };
-            faults.push((older, FileFault::Generation { neighbour }));
-        }
+    for &(text, index) in disagree {
+        let (older, neighbour) = if time(text) < time(index) { (text, index) } else { (index, text) };
+        examination.verified.push(older, FileFault::Generation { neighbour });
     }
-    faults.into_iter().for_each(|(output, fault)| examination.verified.push(output, fault));
 }
 
 /// Finds files that are older than a module or a module directory.

@@ -3,11 +3,14 @@
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+use std::thread;
 
 use bstr::BString;
 use clap::Parser;
 use depmod_core::parts::answer::{
-    Count, Damage, FileFault, FileFinding, StoredFiles, Times, Verified, verify, verify_quick,
+    Count, Damage, FileFault, FileFinding, QuickLook, StoredFiles, Times, Verified, verify,
 };
 use depmod_core::parts::index::Layout;
 use depmod_core::parts::list::config::Config;
@@ -127,21 +130,27 @@ fn full(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stopped
 
 /// Verifies without reading modules.
 fn quick(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stopped> {
-    let watch = Watch::new(options);
-    let stored = StoredFiles::read(options, &DiskSource);
-    let listed = run::run_with(options, &watch, &mut ListOnly(&watch), said)?.listed;
-    for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
-        watch.note(&options.path_of(name));
-    }
-    let files = Output::ALL
-        .into_iter()
-        .filter_map(|output| {
-            Some((output, modified(&rustix::fs::stat(&*options.path_of(output.file_name())).ok()?)))
-        })
-        .collect();
-    let times = Times::new(files).newest(watch.newest.into_inner());
-    let modules = listed.list.modules().len();
-    Ok((verify_quick(&stored, options, &listed, &times), modules))
+    // The files and the walk take about the same time.
+    let stored = OnceLock::new();
+    thread::scope(|scope| {
+        let look =
+            scope.spawn(|| QuickLook::new(stored.get_or_init(|| StoredFiles::read(options, &DiskSource))));
+        let watch = Watch::new(options);
+        let listed = run::run_with(options, &watch, &mut ListOnly(&watch), said)?.listed;
+        for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
+            watch.note(&options.path_of(name));
+        }
+        let files = Output::ALL
+            .into_iter()
+            .filter_map(|output| {
+                Some((output, modified(&rustix::fs::stat(&*options.path_of(output.file_name())).ok()?)))
+            })
+            .collect();
+        let times = Times::new(files).newest(watch.newest.into_inner());
+        let modules = listed.list.modules().len();
+        let look = look.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((look.finish(options, &listed, &times), modules))
+    })
 }
 
 /// Time of modification, in nanoseconds since 1970.
