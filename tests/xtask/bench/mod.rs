@@ -4,6 +4,7 @@
 //! every run the outputs of both copies are compared: figures count only for equal outputs. Recompressed
 //! modules are in `target/bench`; Debian packages come through [`depmod_tests::debian`].
 
+mod answers;
 mod growth;
 mod rows;
 mod table;
@@ -29,7 +30,8 @@ const ROUNDS: usize = 7;
 /// When a row is unknown or cannot be measured, or a figure is outside its limit.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let extra = ["growth", "instructions"];
-    let known: Vec<&str> = ROWS.iter().map(|row| row.name).chain(extra).collect();
+    let of_answers = answers::ROWS.iter().map(|(name, ..)| *name);
+    let known: Vec<&str> = ROWS.iter().map(|row| row.name).chain(of_answers).chain(extra).collect();
     if args.iter().any(|arg| ["--list", "--help"].contains(&&**arg)) {
         println!("{}", known.join("\n"));
         return Ok(());
@@ -59,6 +61,16 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
             }
         };
         missed.extend((!met).then_some(row.name));
+    }
+    let mut rows = answers::ROWS.iter().filter(|(name, ..)| chosen(name)).peekable();
+    if rows.peek().is_some() {
+        println!("\n{}", answers::HEAD);
+    }
+    for row in rows {
+        eprintln!("measuring {}", row.0);
+        if !answers::print(&depmod, row)? {
+            missed.push(row.0);
+        }
     }
     if chosen("growth") && !growth::print(&depmod)? {
         missed.push("growth");
