@@ -30,7 +30,8 @@ Formats:
   list          module files in load order, one a line
   modules-load  names in load order, as in /etc/modules-load.d
   dot           a graph for Graphviz
-  cpio          an archive of the modules, index files for them, lists, and firmware
+  cpio          an archive of the modules, index files for them, lists, and firmware; its
+                directory lib replaces a link of this name in an initrd before it
 
 Examples:
   depmod plan nvme ext4
