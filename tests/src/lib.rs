@@ -41,11 +41,6 @@ pub mod swtpm;
 pub mod system;
 pub mod toolchain;
 
-/// The former name of [`system`].
-pub mod tree {
-    pub use crate::system::{System as Tree, link_directory as link_tree, *};
-}
-
 use std::path::{Path, PathBuf};
 
 /// The root directory of the workspace.

@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 /// Number of modules in the directory.
 const MODULES: usize = 1500;
-/// Growth that is an error. Seeds of hash tables and the order of directory entries change less than 0.1 %.
-const ALLOWED: f64 = 1.05;
-/// Decrease, in per cent, that must be recorded.
-const ALLOWED_FALL: f64 = 3.0;
+/// Allowed change, in per cent. Seeds of hash tables and the order of directory entries change less than 0.01 %.
+const ALLOWED: f64 = 1.0;
+/// Allowed growth with another compiler than that of the record, in per cent.
+const ALLOWED_FOR_COMPILERS: f64 = 5.0;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 struct Recorded {
@@ -29,7 +29,7 @@ struct Recorded {
 /// Compares with the recorded count, or records it (`--record`).
 ///
 /// # Errors
-/// When the count grew by more than 5 % or fell by more than 3 %, or no count is recorded for this target.
+/// When the count changed by more than 1 %, or no count is recorded for this target.
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let record = match args {
         [] => false,
@@ -55,15 +55,15 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
 
 /// Compares the counts; fails if the count grew too much, or fell so much that later growth would be hidden.
 fn judge(before: &Recorded, rustc: &str, count: u64) -> Result<()> {
-    let factor = count as f64 / before.instructions as f64;
-    let growth = (factor - 1.0) * 100.0;
+    let growth = (count as f64 / before.instructions as f64 - 1.0) * 100.0;
     println!("{growth:+.2} % of the recorded {}, taken with rustc {}", before.instructions, before.rustc);
-    if factor > ALLOWED {
-        let hint = if before.rustc == rustc { "" } else { " (the compilers differ)" };
+    let same_compiler = before.rustc == rustc;
+    if growth > if same_compiler { ALLOWED } else { ALLOWED_FOR_COMPILERS } {
+        let hint = if same_compiler { "" } else { " (the compilers differ)" };
         bail!("{growth:.1} % more instructions than recorded{hint}; if that is intended, --record");
     }
     // Without a new record, later growth up to the old count would be hidden.
-    if rustc == before.rustc && growth < -ALLOWED_FALL {
+    if same_compiler && growth < -ALLOWED {
         bail!("{:.1} % fewer instructions than recorded: --record", -growth);
     }
     Ok(())
@@ -113,12 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn growth_of_5_and_decrease_of_3_percent_are_allowed() {
+    fn a_change_of_1_percent_is_allowed_and_more_growth_for_another_compiler() {
         let before = Recorded { rustc: "1.95.0".to_owned(), instructions: 1000 };
-        assert!(judge(&before, "1.95.0", 1050).is_ok());
-        assert!(judge(&before, "1.95.0", 1051).is_err());
-        assert!(judge(&before, "1.95.0", 971).is_ok());
-        assert!(judge(&before, "1.95.0", 969).is_err());
-        assert!(judge(&before, "1.96.0", 10).is_ok());
+        for (rustc, count, allowed) in [
+            ("1.95.0", 1009, true),
+            ("1.95.0", 1011, false),
+            ("1.95.0", 991, true),
+            ("1.95.0", 989, false),
+            ("1.96.0", 1049, true),
+            ("1.96.0", 1051, false),
+            ("1.96.0", 10, true),
+        ] {
+            assert_eq!(judge(&before, rustc, count).is_ok(), allowed, "{rustc} {count}");
+        }
     }
 }
