@@ -148,8 +148,8 @@ fn concatenated_gzip_members_are_one_module() {
 }
 
 #[test]
-fn decompression_bombs_are_errors_with_file_and_ceiling() {
-    // Two gibibytes of zeros: above the ceiling for one module.
+fn decompression_bombs_are_errors_with_file_and_limit() {
+    // Two gibibytes of zeros: above the limit for one module.
     for (suffix, command) in [
         ("xz", "head -c 2147483648 /dev/zero | xz -0 -T2 --check=crc32"),
         ("zst", "head -c 2147483648 /dev/zero | zstd -q"),
