@@ -8,7 +8,7 @@
 //!
 //! Features, all on by default: `cli` adds [`command`]: arguments, messages, progress. `answers` adds the
 //! commands that answer questions, and includes `cli`. `native-codecs` decodes with libzstd, liblzma and
-//! libdeflate in place of the decoders in Rust.
+//! libdeflate in place of the decoders in Rust. `progress-bar` adds a bar on terminals.
 //!
 //! ```
 //! use depmod::Run;

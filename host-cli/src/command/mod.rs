@@ -5,6 +5,7 @@ mod all_kernels;
 #[cfg(feature = "answers")]
 mod answers;
 mod args;
+mod bar;
 mod commands;
 mod exit;
 mod getopt;

@@ -1,6 +1,7 @@
 //! Progress of a run: a bar on a terminal after half a second.
 //!
-//! Package hooks and pipes get no progress, or plain lines with `--progress`.
+//! Package hooks and pipes get no progress, or plain lines with `--progress`. So do terminals, in builds
+//! without bars.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -8,12 +9,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::bar::Bar;
 use crate::run;
 
 const PATIENCE: Duration = Duration::from_millis(500);
-const TEMPLATE: &str = "{msg} [{bar:30}] {pos}/{len}";
 
 /// Progress of reading modules, shared by the reading threads.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Progress {
     started: Instant,
     patience: Duration,
     form: Form,
-    bar: OnceLock<ProgressBar>,
+    bar: OnceLock<Bar>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +38,11 @@ impl Progress {
     /// on any output.
     #[must_use]
     pub(super) fn new(asked: bool) -> Self {
-        Self::with(asked, std::io::stderr().is_terminal())
+        Self::with(asked, Bar::AVAILABLE && std::io::stderr().is_terminal())
     }
 
-    fn with(asked: bool, terminal: bool) -> Self {
-        let form = match (terminal, asked) {
+    fn with(asked: bool, bar: bool) -> Self {
+        let form = match (bar, asked) {
             (true, _) => Form::Bar,
             (false, true) => Form::Lines,
             (false, false) => Form::Nothing,
@@ -60,18 +59,6 @@ impl Progress {
         let (now, before) = (tenths(done)?, tenths(done.checked_sub(1)?)?);
         (self.form == Form::Lines && now > before)
             .then(|| format!("depmod: {done} of {total} modules read\n"))
-    }
-
-    fn draw(&self) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(
-            Some(self.total.load(Ordering::Relaxed)),
-            ProgressDrawTarget::stderr(),
-        );
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_message("Reading modules");
-        bar
     }
 
     /// Writes to the terminal while the bar is hidden.
@@ -96,13 +83,14 @@ impl run::Progress for Progress {
         if let Some(line) = self.line(done) {
             let _ = std::io::stderr().write_all(line.as_bytes());
         } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
-            self.bar.get_or_init(|| self.draw()).set_position(done);
+            let total = self.total.load(Ordering::Relaxed);
+            self.bar.get_or_init(|| Bar::new(total)).set(done);
         }
     }
 
     fn end(&self) {
         if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
+            bar.clear();
         }
     }
 }
@@ -119,6 +107,7 @@ mod tests {
         assert_eq!(Progress::with(false, true).form, Form::Bar);
     }
 
+    #[cfg(feature = "progress-bar")]
     #[test]
     fn bars_appear_after_half_a_second() {
         let quick = Progress::with(false, true);
@@ -127,7 +116,7 @@ mod tests {
         let mut slow = Progress::with(false, true);
         slow.patience = Duration::ZERO;
         slow.step();
-        assert_eq!(slow.bar.get().map(ProgressBar::position), Some(1));
+        assert_eq!(slow.bar.get().map(Bar::position), Some(1));
         slow.end();
     }
 
