@@ -15,7 +15,9 @@ mod loads;
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{Hooks, InTurn, Load, Next};
+pub use hooks::{Hooks, InTurn, Load, Next, Piece};
+#[cfg(feature = "answers")]
+pub(crate) use loads::report_unreadable;
 
 use alloc::vec::Vec;
 
@@ -119,7 +121,7 @@ pub struct Indexed {
 pub fn run_with<S: Source>(
     options: &Options,
     source: &S,
-    hooks: &mut impl Hooks,
+    hooks: &mut dyn Hooks,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Stopped> {
     let (mut said, mut first, mut vanished) = (Vec::new(), true, false);
@@ -153,16 +155,18 @@ pub fn run_with<S: Source>(
 /// The reporter of one listing: drops the messages of an earlier one.
 struct NotAgain<'r> {
     reporter: &'r mut dyn Reporter,
-    said: &'r mut Vec<Diagnostic>,
+    /// The texts: comparing these takes less code than comparing values.
+    said: &'r mut Vec<Vec<u8>>,
     first: bool,
 }
 
 impl Reporter for NotAgain<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        if !self.first && self.said.contains(&diagnostic) {
+        let text = diagnostic.message();
+        if !self.first && self.said.contains(&text) {
             return;
         }
-        self.said.push(diagnostic.clone());
+        self.said.push(text);
         self.reporter.report(diagnostic);
     }
 }
@@ -226,7 +230,7 @@ fn list_with<S: Source>(
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })
 }
 
-fn parse_kernel_symbols<'data>(
+pub(crate) fn parse_kernel_symbols<'data>(
     options: &'data Options,
     bytes: &'data [u8],
     reporter: &mut dyn Reporter,

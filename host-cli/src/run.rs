@@ -1,14 +1,16 @@
 //! The classic run: the core's stages on an operating system.
 
 use core::cell::Cell;
+#[cfg(feature = "answers")]
+use core::cell::RefCell;
 use core::num::NonZero;
 use std::thread;
 
 #[cfg(feature = "answers")]
-use depmod_core::parts::parse::module::Detail;
+use depmod_core::parts::{answer::KeepGoing, parse::module::Detail};
 use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
-    run::{self, Hooks, Indexed, Listed, Load, Next},
+    run::{self, Hooks, Indexed, Listed, Load, Next, Piece},
 };
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
@@ -53,6 +55,8 @@ pub struct Run<'r> {
     links: &'r dyn Fn(&[u8]) -> Result<(), Diagnostic>,
     #[cfg(feature = "answers")]
     inspect: Option<&'r Inspect<'r>>,
+    #[cfg(feature = "answers")]
+    keep_going: Option<&'r RefCell<KeepGoing>>,
 }
 
 impl<'r> Run<'r> {
@@ -69,7 +73,17 @@ impl<'r> Run<'r> {
             links: &|_| Ok(()),
             #[cfg(feature = "answers")]
             inspect: None,
+            #[cfg(feature = "answers")]
+            keep_going: None,
         }
+    }
+
+    /// Leaves out modules that cannot be read or are in dependency cycles, and those that need them, instead of
+    /// failing or indexing them without dependencies. They are in `keep_going` afterwards. The cache is not used.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn keep_going(self, keep_going: &'r RefCell<KeepGoing>) -> Self {
+        Self { keep_going: Some(keep_going), cache: None, ..self }
     }
 
     /// Inspects the loaded modules. Every module is then read, without the cache.
@@ -200,7 +214,10 @@ impl<'r> OnDisk<'r> {
     fn new(run: &Run<'r>, admitted: Option<(&'r [u8], FileSystem)>) -> Self {
         let threads = Threads::new(&DiskSource, &run.options.limits, run.jobs);
         #[cfg(feature = "answers")]
-        let threads = if run.inspect.is_some() { threads.detail(Detail::Full) } else { threads };
+        let threads = match (run.inspect, run.keep_going) {
+            (None, None) => threads,
+            _ => threads.detail(Detail::Full),
+        };
         Self {
             run: *run,
             threads,
@@ -223,8 +240,20 @@ impl<'r> OnDisk<'r> {
     }
 }
 
+#[cfg(feature = "answers")]
+impl OnDisk<'_> {
+    /// Whether modules were left out, and the list is another one than at first.
+    fn is_repeated(&self) -> bool {
+        self.run.keep_going.is_some_and(|keep_going| !keep_going.borrow().left_out().is_empty())
+    }
+}
+
 impl Hooks for OnDisk<'_> {
     fn find(&mut self, walk: &mut dyn Iterator<Item = ModuleFile>) -> Vec<ModuleFile> {
+        #[cfg(feature = "answers")]
+        if let Some(keep_going) = self.run.keep_going.filter(|_| self.is_repeated()) {
+            return walk.filter(|file| !keep_going.borrow().omits(file)).collect();
+        }
         let found: Vec<ModuleFile> =
             if self.admitted.is_none() { self.threads.find(walk) } else { walk.collect() };
         #[cfg(feature = "answers")]
@@ -253,6 +282,13 @@ impl Hooks for OnDisk<'_> {
 
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
         let Run { progress, jobs, options, .. } = self.run;
+        #[cfg(feature = "answers")]
+        if let Some(loads) =
+            self.run.keep_going.and_then(|keep_going| keep_going.borrow_mut().loaded_before(list))
+        {
+            progress.end();
+            return Ok(loads);
+        }
         let step = || progress.step();
         let loads = match &mut self.cache {
             Some(cache) => cache.load(list, jobs, &options.limits, step),
@@ -260,10 +296,17 @@ impl Hooks for OnDisk<'_> {
         };
         progress.end();
         #[cfg(feature = "answers")]
-        if let Some(inspect) = self.run.inspect {
+        if let Some(inspect) = self.run.inspect.filter(|_| !self.is_repeated()) {
             inspect(list, &self.found, &loads);
         }
         Ok(loads)
+    }
+
+    #[cfg(feature = "answers")]
+    fn loaded(&mut self, listed: &Listed, loads: &mut Vec<Load>, reporter: &mut dyn Reporter) -> Next {
+        self.run.keep_going.map_or(Next::Continue, |keep_going| {
+            keep_going.borrow_mut().check(self.run.options, listed, loads, reporter)
+        })
     }
 
     fn links(&mut self, lines: &[u8]) -> Result<(), Diagnostic> {
@@ -271,12 +314,12 @@ impl Hooks for OnDisk<'_> {
         (self.run.links)(lines)
     }
 
-    fn build<T: Send>(
+    fn build(
         &mut self,
         pieces: usize,
-        build: impl Fn(usize) -> T + Sync,
-        meanwhile: impl FnOnce(),
-    ) -> Vec<T> {
+        build: &(dyn Fn(usize) -> Piece + Sync),
+        meanwhile: &mut dyn FnMut(),
+    ) -> Vec<Piece> {
         build_beside(self.run.jobs, pieces, build, meanwhile)
     }
 }

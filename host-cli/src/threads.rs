@@ -20,7 +20,7 @@ use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
     name::is_compressed_module,
     parse::module::{LoadError, Loader},
-    run::{Hooks, Load},
+    run::{Hooks, Load, Piece},
 };
 use depmod_core::{Diagnostic, Limits, Source};
 use hashbrown::HashMap;
@@ -166,12 +166,12 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
         Ok(self.load_all(list, || ()))
     }
 
-    fn build<T: Send>(
+    fn build(
         &mut self,
         pieces: usize,
-        build: impl Fn(usize) -> T + Sync,
-        meanwhile: impl FnOnce(),
-    ) -> Vec<T> {
+        build: &(dyn Fn(usize) -> Piece + Sync),
+        meanwhile: &mut dyn FnMut(),
+    ) -> Vec<Piece> {
         build_beside(self.jobs, pieces, build, meanwhile)
     }
 }

@@ -25,6 +25,9 @@ mod config;
 // `--all-kernels`.
 mod all_kernels;
 
+// `--keep-going`.
+mod keep_going;
+
 // The command line.
 mod cli;
 

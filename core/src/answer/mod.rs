@@ -30,6 +30,8 @@ mod fit;
 #[cfg(feature = "answers")]
 mod index_directory;
 #[cfg(feature = "answers")]
+mod keep_going;
+#[cfg(feature = "answers")]
 mod kernel_exports;
 mod load_order;
 mod lookup;
@@ -56,6 +58,8 @@ pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};
 #[cfg(feature = "answers")]
 pub use index_directory::{IndexDirectory, IndexFault, IndexFileError};
+#[cfg(feature = "answers")]
+pub use keep_going::{KeepGoing, LeftOut, NeedOmission, Omission};
 #[cfg(feature = "answers")]
 pub use kernel_exports::{ExportsFile, FoundExports, KernelPlace, find_kernel_exports};
 pub use load_order::{LoadOrder, PlannedModule, Reason, Request, Unplanned};

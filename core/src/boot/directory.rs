@@ -245,14 +245,19 @@ impl<S: Source> Hooks for EveryModule<'_, S> {
 fn drive<S: Source>(
     options: &Options,
     source: &S,
-    hooks: &mut impl Hooks,
+    hooks: &mut dyn Hooks,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Stopped> {
-    let mut said = Vec::new();
+    let mut said: Vec<Diagnostic> = Vec::new();
     let outcome = run::run_with(options, source, hooks, &mut said);
-    let reason = outcome.as_ref().err().map(Stopped::diagnostic);
-    let before = said.into_iter().take_while(|message| Some(message) != reason);
-    before.for_each(|message| reporter.report(message));
+    // Messages are compared as texts, which takes less code than comparing values.
+    let reason = outcome.as_ref().err().map(|stopped| stopped.diagnostic().message());
+    for message in said {
+        if reason.as_ref().is_some_and(|reason| *reason == message.message()) {
+            break;
+        }
+        reporter.report(message);
+    }
     outcome
 }
 

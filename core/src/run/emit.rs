@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Hooks, Listed, parse_kernel_symbols};
+use super::{Hooks, Listed, Piece, parse_kernel_symbols};
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped, WriteFault},
     options::Options,
@@ -25,14 +25,14 @@ const WITHOUT_DEPENDENCIES: [Output; 9] = [
 ];
 
 /// An index file or the reason for its absence, and the messages of its generation.
-type Emitted = (Output, Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
+pub(super) type Emitted = (Output, Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
 
 /// Generates the index files; dependencies are resolved while files that do not need them are generated.
 pub(super) fn emit(
     options: &Options,
     listed: &Listed,
     facts: &[Option<Facts>],
-    hooks: &mut impl Hooks,
+    hooks: &mut dyn Hooks,
     reporter: &mut dyn Reporter,
 ) -> Result<(IndexFiles, usize), Stopped> {
     let kernel = listed.kernel_symbols.as_deref();
@@ -41,16 +41,16 @@ pub(super) fn emit(
     let tables = Tables { options, listed, facts, symbols };
     let wanted = |output: Output| !(options.text_only && output.is_index());
     let pieces: Vec<Output> = WITHOUT_DEPENDENCIES.into_iter().filter(|&output| wanted(output)).collect();
-    let piece = |at: usize| pieces.get(at).map(|&output| tables.emit(output));
+    let piece = |at: usize| Piece(pieces.get(at).map(|&output| tables.emit(output)));
     let (mut resolution, mut built) = (None, Vec::new());
-    let others = hooks.build(pieces.len(), piece, || {
+    let others = hooks.build(pieces.len(), &piece, &mut || {
         let found = resolve::resolve(options, &listed.list, facts, &tables.symbols, reporter);
         if let Ok(order) = &found.order {
             built = tables.emit_dependencies(&found, order);
         }
         resolution = Some(found);
     });
-    built.extend(others.into_iter().flatten());
+    built.extend(others.into_iter().filter_map(|Piece(emitted)| emitted));
     // The hooks have called the closure that sets it.
     let Some(Resolution { order, unresolved, links, .. }) = resolution else { return unbuilt(reporter) };
     if options.trace_links {

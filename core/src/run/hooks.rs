@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Listed;
+use super::{Listed, emit::Emitted};
 use crate::{
     decompress::Decoder,
     diagnostic::{Diagnostic, Reporter},
@@ -62,16 +62,20 @@ pub trait Hooks {
     /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once,
     /// on the calling thread. Results are in order of completion. A host with threads replaces this method;
     /// nothing else in the core's interface mentions them.
-    fn build<T: Send>(
+    fn build(
         &mut self,
         pieces: usize,
-        build: impl Fn(usize) -> T + Sync,
-        meanwhile: impl FnOnce(),
-    ) -> Vec<T> {
+        build: &(dyn Fn(usize) -> Piece + Sync),
+        meanwhile: &mut dyn FnMut(),
+    ) -> Vec<Piece> {
         meanwhile();
         (0..pieces).map(build).collect()
     }
 }
+
+/// One piece of the emit stage's work.
+#[derive(Debug)]
+pub struct Piece(pub(super) Option<Emitted>);
 
 /// Hooks that load one module after the other.
 pub struct InTurn<'h, S> {

@@ -58,6 +58,15 @@ pub(super) fn report(list: &ModuleList, loads: Vec<Load>, reporter: &mut dyn Rep
     loaded.collect()
 }
 
+/// Reports the defect of one module that cannot be used, as [`report`] does.
+#[cfg(feature = "answers")]
+pub(crate) fn report_unreadable(reporter: &mut dyn Reporter, path: &[u8], load: &Load) {
+    match load {
+        Ok(_) => report_load(reporter, path, IoError::invalid()),
+        Err(error) => report_load_error(reporter, path, error),
+    }
+}
+
 fn report_load(reporter: &mut dyn Reporter, path: &[u8], cause: IoError) {
     reporter.report(Diagnostic::LoadModule { path: path.into(), cause });
 }

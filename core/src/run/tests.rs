@@ -53,12 +53,12 @@ impl Hooks for Backwards<'_> {
         Ok(())
     }
 
-    fn build<T: Send>(
+    fn build(
         &mut self,
         pieces: usize,
-        build: impl Fn(usize) -> T + Sync,
-        meanwhile: impl FnOnce(),
-    ) -> Vec<T> {
+        build: &(dyn Fn(usize) -> Piece + Sync),
+        meanwhile: &mut dyn FnMut(),
+    ) -> Vec<Piece> {
         let built = (0..pieces).rev().map(build).collect();
         meanwhile();
         built
@@ -140,12 +140,12 @@ impl Hooks for Forgetful {
         Ok(Vec::new())
     }
 
-    fn build<T: Send>(
+    fn build(
         &mut self,
         _: usize,
-        _: impl Fn(usize) -> T + Sync,
-        meanwhile: impl FnOnce(),
-    ) -> Vec<T> {
+        _: &(dyn Fn(usize) -> Piece + Sync),
+        meanwhile: &mut dyn FnMut(),
+    ) -> Vec<Piece> {
         if self.meanwhile {
             meanwhile();
         }

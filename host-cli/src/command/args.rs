@@ -91,6 +91,13 @@ pub(super) struct Args {
           help = "Do this for every version that has modules, each on its own")]
     pub(super) all_kernels: bool,
 
+    /// `--keep-going`
+    #[cfg(feature = "answers")]
+    #[arg(long, conflicts_with_all = ["quick", "kernel"], help_heading = WHAT,
+          help = "Leave out unreadable modules and those in cycles, with what needs them, and index the others; exit \
+                  status 4 if there are any")]
+    pub(super) keep_going: bool,
+
     /// The module directory.
     #[command(flatten)]
     pub(super) place: Place,
@@ -218,12 +225,13 @@ Examples:
   depmod -e -F /boot/System.map-6.1.0-50-amd64 6.1.0-50-amd64
                                       report symbols without a provider
   depmod help plan                    the help of a command
+  depmod --keep-going                 leave out broken modules, and index the others
   depmod --strict --no-write          would all modules of the running kernel load?
   depmod --strict -k 6.1.0-50-amd64 /tmp/zfs.ko
                                       would this module load there?
 
 Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing;
-3 --strict has findings.";
+3 --strict has findings; 4 --keep-going left modules out.";
 
 /// Why there is no run.
 #[derive(Debug)]

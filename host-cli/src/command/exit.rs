@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 
+#[cfg(feature = "answers")]
+use depmod_core::Severity;
 use depmod_core::{Diagnostic, Limits, Reporter, Stopped};
 
 use super::args::{Args, Color, Stop};
@@ -78,6 +80,11 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
     {
         return DONE;
     }
+    #[cfg(feature = "answers")]
+    if settings.keep_going && settings.mode == Mode::Files {
+        report.line(Severity::Fatal, b"--keep-going is for whole module directories, not for FILEs");
+        return FAILED;
+    }
     report.follow(&settings);
     let progress = Arc::new(Progress::new(settings.progress));
     report.attach(Arc::clone(&progress));
@@ -89,8 +96,7 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
         };
     }
     match run(&settings, &mut report, &*progress) {
-        Ok(0) => DONE,
-        Ok(_) => FAILED,
+        Ok(status) => status,
         Err(_) => hint(&settings, &args, &mut report),
     }
 }
@@ -103,23 +109,23 @@ fn hint(settings: &Settings, args: &Args, report: &mut Report) -> u8 {
     FAILED
 }
 
-/// Indexes a module directory. Returns the number of missing symbols with `-u`.
-fn run(
-    settings: &Settings,
-    report: &mut Report,
-    progress: &dyn crate::run::Progress,
-) -> Result<usize, Stopped> {
+/// Indexes a module directory. Returns the exit status.
+fn run(settings: &Settings, report: &mut Report, progress: &dyn crate::run::Progress) -> Result<u8, Stopped> {
     let options = settings.options();
     let run = Run::new(&options)
         .output(&settings.target.outdirname)
         .jobs(settings.jobs)
         .cache(settings.cache.as_deref())
         .progress(progress);
+    #[cfg(feature = "answers")]
+    if settings.keep_going {
+        return super::answers::keep_going(run, settings, report).map(|kept| kept.status);
+    }
     index(run, settings, report)
 }
 
-/// Does a run, and says what it found missing.
-pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<usize, Stopped> {
+/// Does a run, and says what it found missing. Returns the exit status.
+pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<u8, Stopped> {
     let links = |lines: &[u8]| print(&[lines]);
     let run = run.links(&links);
     #[cfg(feature = "answers")]
@@ -159,7 +165,7 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
         // The process ends now: freeing many small allocations is useless.
         mem::forget((listed, indexed));
     }
-    Ok(unresolved)
+    Ok(if unresolved > 0 { FAILED } else { DONE })
 }
 
 /// Writes to standard output. A closed pipe is not an error.

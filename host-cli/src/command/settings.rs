@@ -116,6 +116,9 @@ pub(super) struct Settings {
     pub(super) cache: Option<Vec<u8>>,
     /// `--all-kernels`: this run is one of several.
     pub(super) is_one_of_many: bool,
+    /// `--keep-going`
+    #[cfg(feature = "answers")]
+    pub(super) keep_going: bool,
     /// `--strict` and what belongs to it.
     #[cfg(feature = "answers")]
     pub(super) strict: Option<Strict>,
@@ -180,6 +183,8 @@ impl Settings {
             jobs: jobs.unwrap_or(NonZeroUsize::MIN),
             cache,
             is_one_of_many,
+            #[cfg(feature = "answers")]
+            keep_going: args.keep_going,
             #[cfg(feature = "answers")]
             strict,
         })

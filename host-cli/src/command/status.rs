@@ -7,3 +7,6 @@ pub const FAILED: u8 = 1;
 /// A question that was answered, and something is wrong.
 #[cfg(feature = "answers")]
 pub(super) const FINDINGS: u8 = 3;
+/// A result without some of its modules.
+#[cfg(feature = "answers")]
+pub(super) const PARTIAL: u8 = 4;

@@ -10,6 +10,7 @@
 mod diff;
 mod dump;
 mod json;
+mod keep_going;
 mod kernel;
 mod lookup;
 mod out;
@@ -32,6 +33,7 @@ use super::commands::Named;
 use super::report::say;
 use super::status::FAILED;
 use super::usage;
+pub(super) use keep_going::keep_going;
 pub(super) use out::Out;
 pub(super) use planned::PackPlan;
 pub(super) use strict::{Checks, Strict};

@@ -14,7 +14,7 @@ use std::thread;
 
 use bstr::BString;
 use depmod_core::parts::answer::{
-    Cause, Check, Count, ExportedBy, ExportsFile, FoundExports, KernelPlace, LoadFinding, Modules,
+    Cause, Check, Count, ExportedBy, ExportsFile, FoundExports, KernelPlace, LeftOut, LoadFinding, Modules,
     NotChecked, Verdict, find_kernel_exports, strict,
 };
 use depmod_core::parts::list::config::Config;
@@ -24,6 +24,7 @@ use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
 use depmod_core::{Diagnostic, Options, Reporter, Selection, Stopped};
 use serde_json::{Map, Value, json};
 
+use super::keep_going::{self, Kept, keep_going};
 use super::style::Style;
 use super::{Format, Out, json};
 use crate::codecs::HostDecoder;
@@ -96,7 +97,7 @@ impl Strict {
             };
             if settings.mode == Mode::Files {
                 let answer = self.ask(settings, &options, &kernel, report)?;
-                return Ok(self.tell(settings, &answer));
+                return Ok(self.tell(settings, &answer, &[]));
             }
             let answer = RefCell::new(None);
             let inspect = |list: &ModuleList, found: &[ModuleFile], loads: &[Load]| {
@@ -109,9 +110,14 @@ impl Strict {
                 .jobs(settings.jobs)
                 .progress(progress)
                 .inspect(&inspect);
-            let done = index(run, settings, report);
-            let status = answer.borrow().as_ref().map_or(FAILED, |answer| self.tell(settings, answer));
-            done.map(|unresolved| if unresolved > 0 { FAILED } else { status })
+            let done = match settings.keep_going {
+                true => keep_going(run, settings, report),
+                false => index(run, settings, report).map(|status| Kept { status, left_out: Vec::new() }),
+            };
+            let left_out = done.as_ref().map_or(&[][..], |done| &*done.left_out);
+            let status =
+                answer.borrow().as_ref().map_or(FAILED, |answer| self.tell(settings, answer, left_out));
+            done.map(|done| if done.status == DONE { status } else { done.status })
         })
     }
 
@@ -169,11 +175,17 @@ impl Strict {
     }
 
     /// Shows the answer; returns the exit status.
-    fn tell(&self, settings: &Settings, answer: &Answer) -> u8 {
+    fn tell(&self, settings: &Settings, answer: &Answer, left_out: &[LeftOut]) -> u8 {
         let mut out = Out::new();
         let version = &settings.target.version;
         match self.format {
-            Format::Json => out.line(Value::Object(self.json(version, answer)).to_string()),
+            Format::Json => {
+                let mut object = self.json(version, answer);
+                if settings.keep_going {
+                    object.insert("left_out".into(), left_out.iter().map(keep_going::of_left_out).collect());
+                }
+                out.line(Value::Object(object).to_string());
+            }
             Format::Text => {
                 let paint = match settings.show {
                     true => Style::new(settings.color, &std::io::stderr()),
