@@ -48,7 +48,7 @@ macro_rules! displayed {
     ($($part:ty),+) => { $(
         impl Part for $part {
             fn push_to(&self, out: &mut Vec<u8>) {
-                push_formatted(out, format_args!("{self}"));
+                push_displayed(out, self);
             }
         }
     )+ };
@@ -94,6 +94,10 @@ impl Part for Joined<'_> {
             name.push_to(out);
         }
     }
+}
+
+fn push_displayed(out: &mut Vec<u8>, value: &dyn fmt::Display) {
+    push_formatted(out, format_args!("{value}"));
 }
 
 fn push_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
