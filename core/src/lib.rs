@@ -89,6 +89,8 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod options;
+#[cfg(feature = "alloc")]
+mod sort;
 
 // The stages of a run, in order: each imports only earlier stages and the formats.
 #[cfg(feature = "alloc")]
@@ -236,5 +238,10 @@ pub mod parts {
     /// The interface to an operating system.
     pub mod source {
         pub use crate::source::*;
+    }
+    #[cfg(feature = "alloc")]
+    /// One sort for all types.
+    pub mod sort {
+        pub use crate::sort::*;
     }
 }

@@ -4,7 +4,6 @@
 //! the number of threads does not affect the output.
 
 use std::{
-    cmp::Reverse,
     num::NonZero,
     panic::resume_unwind,
     sync::{
@@ -15,6 +14,7 @@ use std::{
 };
 
 use bstr::{BStr, BString};
+use depmod_core::parts::sort::sort_by;
 use depmod_core::parts::{
     decompress::Decoder,
     list::{ModuleFile, ModuleList},
@@ -128,7 +128,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
             let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
                 queue.map(|at| (at, size(at))).collect()
             });
-            order.sort_by_cached_key(|&at| Reverse(sizes[at]));
+            sort_by(&mut order, &|a, b| sizes[*b].cmp(&sizes[*a]));
         }
         order
     }

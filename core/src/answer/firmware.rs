@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use bstr::BString;
 
+use crate::sort::sort_by;
 use crate::{
     index::fnmatch,
     source::{FileKind, Source},
@@ -96,7 +97,7 @@ impl<'s, S: Source> FirmwareDirectories<'s, S> {
                 }
                 paths = next;
             }
-            paths.sort();
+            sort_by(&mut paths, &Ord::cmp);
             for below in paths {
                 let file = self.file(real, place, &below);
                 // An earlier directory hides the same file of a later one.
@@ -108,7 +109,7 @@ impl<'s, S: Source> FirmwareDirectories<'s, S> {
                 }
             }
         }
-        found.sort();
+        sort_by(&mut found, &Ord::cmp);
         found
     }
 }

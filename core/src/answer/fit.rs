@@ -58,8 +58,8 @@ struct Present<'c> {
 pub fn ensure_fit(files: &IndexFiles, list: &ModuleList, builtin: Option<&[u8]>) -> Result<(), Stale> {
     let modules = list.modules();
     let present = Present {
-        paths: modules.iter().map(ModuleFile::printed_path).collect(),
-        names: modules.iter().map(ModuleFile::name).collect(),
+        paths: names_of(&mut modules.iter().map(ModuleFile::printed_path)),
+        names: names_of(&mut modules.iter().map(ModuleFile::name)),
     };
     let mut scratch = Box::new(Scratch::new());
     dependencies(files, &present, &mut scratch)?;
@@ -107,10 +107,19 @@ fn dependencies(files: &IndexFiles, present: &Present<'_>, scratch: &mut Scratch
     }
 }
 
+fn names_of<'n>(names: &mut dyn Iterator<Item = &'n [u8]>) -> BTreeSet<&'n [u8]> {
+    let mut set = BTreeSet::new();
+    set.extend(names);
+    set
+}
+
 /// Checks that the index of built-in modules has the names of `modules.builtin`, or that both are absent.
 fn builtins(files: &IndexFiles, list: Option<&[u8]>, scratch: &mut Scratch) -> Result<(), Stale> {
-    let listed: Option<BTreeSet<Vec<u8>>> =
-        list.map(|list| builtin_paths(list).flatten().map(|path| module_name(path).collect()).collect());
+    let listed = list.map(|list| {
+        let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
+        names.extend(builtin_paths(list).flatten().map(|path| module_name(path).collect::<Vec<u8>>()));
+        names
+    });
     let output = Output::BuiltinIndex;
     match (listed, files.get(output)) {
         (None, []) => {}

@@ -85,7 +85,8 @@ impl Schedule {
 pub fn schedule(lookup: &Lookup<'_>, requests: &[Request], weak: bool) -> Result<Schedule, IndexError> {
     let rules = Rules { soft_lines: usize::MAX, weak, blacklist_soft: false };
     let (order, answers) = plan_by(lookup, requests, rules)?;
-    let places = order.modules.iter().enumerate().map(|(at, module)| (module.name.clone(), at)).collect();
+    let mut places = BTreeMap::new();
+    places.extend(order.modules.iter().enumerate().map(|(at, module)| (module.name.clone(), at)));
     let mut scheduler = Scheduler { lookup, answers, places, reasons: Vec::new(), before: Vec::new() };
     scheduler.reasons.resize(order.modules.len(), Vec::new());
     scheduler.before.resize(order.modules.len(), Vec::new());
@@ -145,13 +146,16 @@ impl Scheduler<'_, '_> {
         for module in &order.modules {
             let line = self.lookup.line(&module.name)?;
             let paths = line.map(|line| line.needs).unwrap_or_default();
-            needs.push(paths.iter().filter_map(|path| self.places.get(&name_of(path)).copied()).collect());
+            let mut places = BTreeSet::new();
+            places.extend(paths.iter().filter_map(|path| self.places.get(&name_of(path)).copied()));
+            needs.push(places);
         }
         for (at, module) in order.modules.iter().enumerate() {
             let all = needs.get(at).cloned().unwrap_or_default();
             let through = all.iter().filter(|need| **need != at).filter_map(|need| needs.get(*need));
-            let through: BTreeSet<usize> = through.flatten().copied().collect();
-            for need in all.difference(&through) {
+            let mut all_through = BTreeSet::new();
+            all_through.extend(through.flatten().copied());
+            for need in all.difference(&all_through) {
                 self.add(*need, Reason::NeededBy(module.name.clone()));
             }
             if let Some(before) = self.before.get_mut(at) {

@@ -6,6 +6,7 @@ use core::fmt;
 use bstr::{BStr, BString};
 
 use super::header::{Header, MODE_DIRECTORY, MODE_FILE, NAME_MAX, TRAILER, padding};
+use crate::sort::sort_by;
 
 /// Collects files, then writes them sorted: inode numbers are sequential, times and owners are zero, modes
 /// are 0644 and 0755, and all parent directories of a file precede it.
@@ -129,7 +130,7 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        plan.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort_by(&mut plan, &|(a, _): &Planned<'_>, (b, _)| a.cmp(b));
         plan.dedup_by(|(a, _), (b, _)| a == b);
         Ok(plan)
     }

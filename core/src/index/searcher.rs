@@ -73,6 +73,12 @@ struct Frame {
     edge: u8,
 }
 
+/// Puts what was found in the order of its priorities.
+fn in_order(results: &mut [Value<'_>]) {
+    results.reverse();
+    results.sort_by_key(|value| value.priority);
+}
+
 impl Searcher {
     /// As [`Index::search`].
     ///
@@ -126,8 +132,7 @@ impl Searcher {
     ) -> Result<(), IndexError> {
         results.clear();
         self.search(index, query, |value| results.push(value))?;
-        results.reverse();
-        results.sort_by_key(|value| value.priority);
+        in_order(results);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::{
     hash::superfast,
     name::{self, module_name},
     options::{Options, Selection},
+    sort::sort_by,
     source::{IoError, IoErrorKind, Source},
 };
 
@@ -264,12 +265,15 @@ impl ModuleList {
     }
 
     fn sorted<S: Source>(
-        mut modules: Vec<ModuleFile>,
+        modules: Vec<ModuleFile>,
         options: &Options,
         source: &S,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
-        modules.sort_by_cached_key(|file| (superfast(&file.name) % BUCKETS, file.name.clone()));
+        let bucket = |file: ModuleFile| (superfast(&file.name) % BUCKETS, file);
+        let mut in_buckets: Vec<(u32, ModuleFile)> = modules.into_iter().map(bucket).collect();
+        sort_by(&mut in_buckets, &|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
+        let mut modules: Vec<ModuleFile> = in_buckets.into_iter().map(|(_, file)| file).collect();
         let path = options.path_of(Order::FILE_NAME);
         match source.read(&path, options.limits.text_size) {
             // `fopen` opens a directory, and reading it returns no line.
@@ -282,9 +286,15 @@ impl ModuleList {
                 reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
             }
             Ok(bytes) => match Order::parse(&bytes) {
-                Ok(order) => modules.sort_by_cached_key(|file| {
-                    file.order_path().and_then(|path| order.position(path)).unwrap_or(usize::MAX)
-                }),
+                Ok(order) => {
+                    let position = |file: ModuleFile| {
+                        let position = file.order_path().and_then(|path| order.position(path));
+                        (position.unwrap_or(usize::MAX), file)
+                    };
+                    let mut placed: Vec<(usize, ModuleFile)> = modules.into_iter().map(position).collect();
+                    sort_by(&mut placed, &|(a, _), (b, _)| a.cmp(b));
+                    modules = placed.into_iter().map(|(_, file)| file).collect();
+                }
                 Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
             },
         }

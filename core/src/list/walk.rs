@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, Reporter},
     limits::Limits,
     name,
-    source::{DirEntry, EntryKind, FileKind, IoError, Source},
+    source::{DirEntry, EntryKind, FileKind, IoError, Source, sort_entries},
 };
 
 /// Names skipped at any depth: links to the kernel's build directory.
@@ -66,7 +66,7 @@ struct Level {
 
 impl Level {
     fn new(mut entries: Vec<DirEntry>, path_len: usize, id: Option<(u64, u64)>) -> Self {
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sort_entries(&mut entries);
         Self { entries: entries.into_iter(), path_len, id }
     }
 }

@@ -40,6 +40,11 @@ pub struct DirEntry {
     pub kind: EntryKind,
 }
 
+/// Sorts directory entries by name.
+pub(crate) fn sort_entries(entries: &mut [DirEntry]) {
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+}
+
 /// The attributes of a file, with links followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {

@@ -33,6 +33,7 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::time::SystemTime;
 
+use depmod_core::parts::sort::sort_by;
 use depmod_core::parts::{
     diagnostic::CacheFault,
     list::{ModuleFile, ModuleList},
@@ -174,10 +175,12 @@ impl Cache {
         };
         // Modules to read come first, the largest before the others.
         let mut order: Vec<usize> = (0..modules.len()).collect();
-        order.sort_by_cached_key(|&at| match cached_at(at) {
+        let key = |at: usize| match cached_at(at) {
             Some(_) => (true, 0),
             None => (false, u64::MAX - self.stamps[at].map_or(0, |stamp| stamp.size())),
-        });
+        };
+        let keys: Vec<(bool, u64)> = order.iter().map(|at| key(*at)).collect();
+        sort_by(&mut order, &|a, b| keys[*a].cmp(&keys[*b]));
         let now = SystemTime::now();
         let results = on_threads(order.len(), &order, jobs, |queue| {
             let mut decoder = HostDecoder::default();

@@ -32,7 +32,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use bstr::BString;
 
 use self::side::Module;
-use crate::{index::IndexError, name::stem_end};
+use crate::{index::IndexError, name::stem_end, sort::sort_by};
 
 /// All changes, the most serious kinds first, each kind in the order of names.
 ///
@@ -43,7 +43,7 @@ pub fn diff(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, IndexError> {
     modules(old, new, &mut changes);
     builtins(old, new, &mut changes);
     symbols(old, new, &mut changes);
-    changes.sort_by_key(Change::kind);
+    sort_by(&mut changes, &|a, b| a.kind().cmp(&b.kind()));
     Ok(changes)
 }
 

@@ -56,7 +56,8 @@ impl<'f> Side<'f> {
         for_each(files.get(Output::DepIndex), &mut scratch, |name, line| {
             let mut words = line.split(|&b| b == b' ').filter(|word| !word.is_empty());
             let path = words.next().map(|word| word.strip_suffix(b":").unwrap_or(word)).unwrap_or_default();
-            let needs = words.map(name_of).collect();
+            let mut needs = BTreeSet::new();
+            needs.extend(words.map(name_of));
             modules.insert(name.into(), Module { path: path.into(), needs });
         })?;
         let mut builtin = BTreeSet::new();

@@ -8,7 +8,7 @@ use bstr::BString;
 use hashbrown::{HashMap, HashSet};
 
 use super::{Check, ExportedBy, LoadFault, LoadFinding, finding::Circle};
-use crate::answer::load_order::Printable;
+use crate::{answer::load_order::Printable, sort::sort_by};
 
 /// A cause of findings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -251,9 +251,11 @@ impl Causes {
         for cause in &mut self.causes {
             // A defect of the file itself precedes its consequences.
             let itself = cause.explanation.check();
-            cause.findings.sort_by_key(|finding| finding.check() != itself);
+            let is_other = |finding: &LoadFinding| finding.check() != itself;
+            sort_by(&mut cause.findings, &|a, b| is_other(a).cmp(&is_other(b)));
         }
-        self.causes.sort_by_key(|cause| (cause.explanation.check(), Reverse(cause.findings.len())));
+        let key = |cause: &Cause| (cause.explanation.check(), Reverse(cause.findings.len()));
+        sort_by(&mut self.causes, &|a, b| key(a).cmp(&key(b)));
         self.causes
     }
 }

@@ -10,6 +10,7 @@ use super::{
     exporters::{Exporter, Exporters, Twice, needed_name},
     group::Causes,
 };
+use crate::sort::sort_by;
 use crate::{
     diagnostic::Chain,
     list::ModuleFile,
@@ -310,7 +311,7 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        names.sort();
+        sort_by(&mut names, &Ord::cmp);
         (!names.is_empty()).then_some(Explanation::MissingModules { names })
     }
 

@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice};
 use hashbrown::{HashMap, HashSet};
 
 use super::FileFault;
+use crate::sort::sort_by;
 use crate::{
     index::{Flaw, Index, IndexError, Layout, Scratch, VERSION},
     name::{is_normal_alias, module_name, normalize_alias},
@@ -207,7 +208,7 @@ impl Difference {
         }
         let sorted = |content| {
             let mut entries: Vec<(&[u8], u32)> = Content::with_priorities(content).collect();
-            entries.sort_unstable();
+            sort_by(&mut entries, &Ord::cmp);
             entries
         };
         let (found, expected) = (sorted(found), sorted(expected));

@@ -39,6 +39,7 @@ use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use bstr::BString;
 
+use crate::sort::sort_by;
 use crate::{
     index::{Layout, Scratch},
     options::Options,
@@ -95,7 +96,9 @@ impl Verified {
     /// The defective files.
     #[must_use]
     pub fn wrong(&self) -> BTreeSet<Output> {
-        self.findings.iter().map(|finding| finding.file).collect()
+        let mut wrong = BTreeSet::new();
+        wrong.extend(self.findings.iter().map(|finding| finding.file));
+        wrong
     }
 
     fn push(&mut self, file: Output, fault: FileFault) {
@@ -305,8 +308,8 @@ impl<'f> Examination<'f> {
     }
 
     fn finish(mut self) -> Verified {
-        self.verified.findings.sort_by_key(|finding| finding.file);
-        self.verified.files.sort_by_key(|file| file.file);
+        sort_by(&mut self.verified.findings, &|a, b| a.file.cmp(&b.file));
+        sort_by(&mut self.verified.files, &|a, b| a.file.cmp(&b.file));
         self.verified
     }
 }

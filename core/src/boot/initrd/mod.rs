@@ -220,7 +220,8 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         present: &ExistingModules,
         decoder: &mut dyn Decoder,
     ) -> Result<IndexFiles, DirectoryError> {
-        let names: BTreeSet<&[u8]> = order.modules.iter().map(|module| module.name.as_slice()).collect();
+        let mut names: BTreeSet<&[u8]> = BTreeSet::new();
+        names.extend(order.modules.iter().map(|module| module.name.as_slice()));
         let mut files: Vec<BString> =
             order.modules.iter().map(|module| directory.absolute(&module.path)).collect();
         let source = AnySource::new(directory.source());
@@ -285,7 +286,8 @@ fn with_missing_names(list: Vec<u8>, names: &[&[u8]]) -> Vec<u8> {
         let word = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty());
         module_name(word.unwrap_or_default()).collect()
     };
-    let there: BTreeSet<Vec<u8>> = list.split(|&b| b == b'\n').map(first_word).collect();
+    let mut there: BTreeSet<Vec<u8>> = BTreeSet::new();
+    there.extend(list.split(|&b| b == b'\n').map(first_word));
     let mut list = list;
     if list.last().is_some_and(|&b| b != b'\n') {
         list.push(b'\n');

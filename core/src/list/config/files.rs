@@ -11,7 +11,7 @@ use super::super::WalkError;
 use crate::{
     diagnostic::{Diagnostic, Reporter},
     name::file_name,
-    source::{DirEntry, EntryKind, FileKind, Source},
+    source::{DirEntry, EntryKind, FileKind, Source, sort_entries},
 };
 
 /// A configuration file.
@@ -64,7 +64,7 @@ fn list_directory<S: Source>(
             return Ok(Vec::new());
         }
     };
-    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    sort_entries(&mut entries);
     let mut files = Vec::new();
     for entry in entries {
         match examine(source, dir, &entry)? {

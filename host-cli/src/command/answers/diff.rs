@@ -9,6 +9,7 @@ use clap::Parser;
 use depmod_core::parts::answer::{Change, ChangeKind, Count, IndexDirectory, Side, diff};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::run::{Indexed, Listed};
+use depmod_core::parts::sort::sort_by;
 use depmod_core::{IndexFiles, Options, Output};
 use serde_json::{Map, Value, json};
 
@@ -129,11 +130,7 @@ impl Diff {
     fn text(&self, out: &mut Out, sides: [&Loaded; 2], changes: &[Change], versions: bool) {
         let style = Style::of_stdout();
         let [old, new] = sides.map(|side| side.name.escape_ascii());
-        let mut by_kind: BTreeMap<ChangeKind, Vec<&Change>> = BTreeMap::new();
-        for change in changes {
-            by_kind.entry(change.kind()).or_default().push(change);
-        }
-        let lost = by_kind.get(&ChangeKind::DriverLost).map_or(0, Vec::len);
+        let lost = changes.iter().filter(|change| change.kind() == ChangeKind::DriverLost).count();
         let verdict = match (changes.len(), lost) {
             (0, _) => style.good("nothing changed"),
             (_, 0) => style.good("no device loses its driver"),
@@ -152,22 +149,24 @@ impl Diff {
         if !versions {
             out.line(style.dim("versions of symbols not compared: --from-modules does"));
         }
-        for (kind, changes) in by_kind {
+        // They are sorted by kind.
+        for changes in changes.chunk_by(|one, next| one.kind() == next.kind()) {
+            let heading = changes.first().map_or("", |change| change.kind().heading());
             out.line("");
-            out.line(style.title(&format!("{}: {}", kind.heading(), Count(changes.len()))));
-            self.groups(out, &changes);
+            out.line(style.title(&format!("{heading}: {}", Count(changes.len()))));
+            self.groups(out, changes);
         }
     }
 
     /// Changes of one kind by subsystem, the largest first.
-    fn groups(&self, out: &mut Out, changes: &[&Change]) {
+    fn groups(&self, out: &mut Out, changes: &[Change]) {
         const GROUPS: usize = 12;
         let mut groups: BTreeMap<BString, Vec<&Change>> = BTreeMap::new();
         for change in changes {
             groups.entry(change.subsystem()).or_default().push(change);
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_key(|(_, changes)| core::cmp::Reverse(changes.len()));
+        sort_by(&mut groups, &|a, b| b.1.len().cmp(&a.1.len()));
         let width = groups.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(24);
         let shown = if self.long { usize::MAX } else { GROUPS };
         for (name, changes) in groups.iter().take(shown) {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use depmod_core::parts::name::{file_name, is_module_file, module_name};
+use depmod_core::parts::sort::sort_by;
 use depmod_core::{EntryKind, Limits, Request, Source};
 
 use super::Failure;
@@ -66,7 +67,7 @@ pub(super) fn of_hardware(sysfs: &[u8]) -> Result<Vec<Request>, Failure> {
     let mut pending = Vec::new();
     let mut directory = devices;
     loop {
-        entries.sort_by(|a, b| b.name.cmp(&a.name));
+        sort_by(&mut entries, &|a, b| b.name.cmp(&a.name));
         for entry in entries {
             let path = [&*directory, b"/", &entry.name].concat();
             match entry.kind {

@@ -1,7 +1,6 @@
 //! `depmod verify`: comparison of the index files with those of a new run.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
@@ -16,6 +15,7 @@ use depmod_core::parts::index::Layout;
 use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList, Order};
 use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
+use depmod_core::parts::source::AnySource;
 use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat, Stopped};
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,7 @@ fn quick(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stoppe
         let look =
             scope.spawn(|| QuickLook::new(stored.get_or_init(|| StoredFiles::read(options, &DiskSource))));
         let watch = Watch::new(options);
-        let listed = run::run_with(options, &watch, &mut ListOnly(&watch), said)?.listed;
+        let listed = run::run_with(options, &AnySource::new(&watch), &mut ListOnly(&watch), said)?.listed;
         for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
             watch.note(&options.path_of(name));
         }
@@ -287,20 +287,24 @@ impl Answer<'_> {
     fn lines(&self, file: Output) -> Vec<String> {
         const SHOWN: usize = 3;
         let findings = || self.verified.findings.iter().filter(move |finding| finding.file == file);
-        let mut by_kind: BTreeMap<&str, Vec<&FileFinding>> = BTreeMap::new();
+        // There are few kinds.
+        let mut kinds: Vec<(&str, Vec<&FileFinding>)> = Vec::new();
         for finding in findings() {
-            by_kind.entry(finding.kind()).or_default().push(finding);
+            match kinds.iter_mut().find(|(kind, _)| *kind == finding.kind()) {
+                Some((_, group)) => group.push(finding),
+                None => kinds.push((finding.kind(), vec![finding])),
+            }
         }
         let mut lines = Vec::new();
         for finding in findings() {
-            let Some(group) = by_kind.get(finding.kind()) else { continue };
-            if group.len() <= SHOWN || self.command.long {
+            let Some(at) = kinds.iter().position(|(kind, _)| *kind == finding.kind()) else { continue };
+            if kinds[at].1.len() <= SHOWN || self.command.long {
                 lines.push(finding.fault.to_string());
                 if self.command.long {
                     lines.extend(entries(&finding.fault));
                 }
-            } else if let Some(group) = by_kind.remove(finding.kind()) {
-                lines.push(together(&group));
+            } else {
+                lines.push(together(&kinds.swap_remove(at).1));
             }
         }
         lines
