@@ -29,9 +29,13 @@ pub(crate) mod files;
 pub(crate) mod parse;
 mod priority;
 mod regex;
+#[cfg(feature = "answers")]
+mod rule;
 
 pub use crate::diagnostic::PatternError;
 pub use regex::pattern_occurs;
+#[cfg(feature = "answers")]
+pub use rule::Rule;
 
 use alloc::{vec, vec::Vec};
 
@@ -52,6 +56,9 @@ pub struct Config {
     /// External directories in configuration order, highest priority first; the last one is walked first.
     pub(super) externals: Vec<BString>,
     excludes: HashSet<Vec<u8>>,
+    /// Where the entries stand.
+    #[cfg(feature = "answers")]
+    lines: rule::Lines,
 }
 
 /// One word of the search list.
@@ -117,6 +124,8 @@ impl Default for Config {
             overrides: HashMap::new(),
             externals: Vec::new(),
             excludes: HashSet::new(),
+            #[cfg(feature = "answers")]
+            lines: rule::Lines::default(),
         }
     }
 }

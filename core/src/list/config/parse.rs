@@ -73,7 +73,11 @@ impl<'a> Parser<'a> {
         mut words: impl Iterator<Item = &'w [u8]>,
     ) -> Result<(), Diagnostic> {
         match command {
-            b"search" => self.config.searches.extend(words.map(Search::from_word)),
+            b"search" => {
+                self.config.searches.extend(words.map(Search::from_word));
+                #[cfg(feature = "answers")]
+                self.config.lines.searches.resize(self.config.searches.len(), place);
+            }
             b"exclude" => self.config.excludes.extend(words.map(<[u8]>::to_vec)),
             b"override" => {
                 let (Some(module), Some(pattern), Some(subdir)) = (words.next(), words.next(), words.next())
@@ -85,6 +89,8 @@ impl<'a> Parser<'a> {
                 }
                 self.overrides = self.overrides.saturating_add(1);
                 self.config.overrides.insert([subdir, b"/", module].concat(), self.overrides);
+                #[cfg(feature = "answers")]
+                self.config.lines.overrides.push(place);
             }
             b"external" => {
                 let (Some(pattern), Some(directory)) = (words.next(), words.next()) else {
@@ -94,6 +100,8 @@ impl<'a> Parser<'a> {
                     return Err(Diagnostic::ExternalNotMatched { place, pattern: pattern.into() });
                 }
                 self.config.externals.push(directory.into());
+                #[cfg(feature = "answers")]
+                self.config.lines.externals.push(place);
             }
             b"include" | b"make_map_files" => {
                 return Err(Diagnostic::ConfigNotImplemented { place, command: command.into() });

@@ -26,7 +26,7 @@ impl Config {
         priority_new > priority_old
     }
 
-    fn override_number(&self, file: &Candidate<'_>) -> Option<usize> {
+    pub(super) fn override_number(&self, file: &Candidate<'_>) -> Option<usize> {
         self.overrides.get(file.relative?).copied()
     }
 
@@ -65,15 +65,15 @@ impl Config {
 }
 
 /// One of two files with the same module name.
-struct Candidate<'a> {
+pub(super) struct Candidate<'a> {
     /// Absolute path, cut at the first `.` of the file name.
-    path: &'a [u8],
+    pub(super) path: &'a [u8],
     /// The same path relative to the module directory, if the file is below it.
-    relative: Option<&'a [u8]>,
+    pub(super) relative: Option<&'a [u8]>,
 }
 
 impl<'a> Candidate<'a> {
-    fn new(directory: &[u8], path: &'a [u8]) -> Self {
+    pub(super) fn new(directory: &[u8], path: &'a [u8]) -> Self {
         let path = path.get(..stem_end(path)).unwrap_or(path);
         // kmod does not check the separator, so it also treats `6.1-extra/a` as relative to `6.1`.
         let relative = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
@@ -81,7 +81,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
+pub(super) fn is_below(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
