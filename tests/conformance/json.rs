@@ -171,6 +171,8 @@ fn every_answer_is_as_the_schema_says() {
     dump(&format!("{{}}/lib/modules/{VERSION}/modules.alias.bin"));
     dump(&format!("{{}}/lib/modules/{VERSION}/modules.dep"));
 
+    explained(&mut all);
+
     // The same after something went wrong.
     let other = world.dir.path().join("other");
     System::new()
@@ -213,8 +215,66 @@ fn every_answer_is_as_the_schema_says() {
 
     let unused: Vec<String> =
         validate(&all).into_iter().filter(|field| !field.starts_with("strict.")).collect();
-    // All findings may have it; those of a plan are about no symbol.
-    assert_eq!(unused, ["plan.findings.symbol"], "fields that no answer has");
+    // All findings may have it; those of a plan and of an explanation are about no symbol.
+    assert_eq!(unused, ["explain.findings.symbol", "plan.findings.symbol"], "fields that no answer has");
+}
+
+/// Adds every kind of explanation.
+fn explained(all: &mut Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let card = Elf::new()
+        .need("bus_add")
+        .version("bus_add", 7)
+        .modinfo("alias=pci:v1d2*")
+        .modinfo("firmware=there.bin");
+    let card = card.modinfo("softdep=pre: helper post: late").modinfo("weakdep=weak");
+    System::new()
+        .complete()
+        .module("kernel/bus.ko", Elf::new().export("bus_add", Crc::Absolute(1)).need("core_add"))
+        .module("kernel/core.ko", Elf::new().export("core_add", Crc::Absolute(2)))
+        .module("kernel/card.ko", card)
+        .module("updates/card.ko", Elf::new())
+        .module("kernel/broken.ko", Elf::new().need("bus_add"))
+        .root_file("opt/card.ko", Elf::new().build())
+        .file("modules.builtin", "kernel/loop.ko\n")
+        .file("modules.builtin.modinfo", "loop.alias=block-major-7-*\0")
+        .root_file("lib/firmware/there.bin", "firmware")
+        .config("search external updates built-in\nexternal * {}/opt\noverride card * kernel\n")
+        .root_file("modprobe.d/x.conf", "install core /bin/true\nblacklist card\nalias mine card\n")
+        .lay_out(&root);
+    let place = |command: &mut Command| {
+        command
+            .arg("-b")
+            .arg(&root)
+            .arg("-C")
+            .arg(root.join("depmod.d"))
+            .arg("-C")
+            .arg(root.join("modprobe.d"));
+    };
+    let mut index = product::depmod();
+    place(&mut index);
+    command::run(index.arg(VERSION)).unwrap();
+    fs::write(root.join("lib/modules").join(VERSION).join("kernel/broken.ko"), "no ELF").unwrap();
+    let loser = root.join("lib/modules").join(VERSION).join("updates/card.ko");
+    let queries: [&[&str]; 11] = [
+        &["card"],
+        &["core"],
+        &["broken"],
+        &[loser.to_str().unwrap()],
+        &["card", "core"],
+        &["mine"],
+        &["pci:v1d2"],
+        &["block-major-7-1"],
+        &["loop"],
+        &["symbol:bus_add"],
+        &["pci:v1d3"],
+    ];
+    for words in queries.into_iter().chain([&["crad"][..], &["symbol:bus_ad"]]) {
+        let mut explain = product::depmod();
+        place(explain.arg("explain"));
+        all.extend(answers(explain.args(["-k", VERSION, "--format", "json"]).args(words)));
+    }
 }
 
 #[test]

@@ -58,6 +58,9 @@ mod strict;
 mod lookup;
 mod plan_command;
 
+// `depmod explain`.
+mod explain;
+
 // Archives of module directories, and initrds made from them.
 mod archives;
 

@@ -15,15 +15,16 @@ use crate::index::{Index, IndexError, Scratch, fnmatch};
 use crate::limits::Limits;
 use crate::name::{module_name, normalize_alias};
 use crate::output::{IndexFiles, Output, SYMBOL_KEY};
+use crate::sort::sort_by;
 
 /// The index files needed for planning, in memory.
 #[derive(Clone, Debug)]
 pub struct Lookup<'a> {
     pub(super) modules: Index<'a>,
     pub(super) aliases: Index<'a>,
-    symbols: Index<'a>,
+    pub(super) symbols: Index<'a>,
     pub(super) builtins: Option<Index<'a>>,
-    builtin_aliases: Option<Index<'a>>,
+    pub(super) builtin_aliases: Option<Index<'a>>,
     softdeps: BTreeMap<&'a [u8], Vec<SoftLine<'a>>>,
     weakdeps: BTreeMap<&'a [u8], Vec<&'a [u8]>>,
     blacklist: BTreeSet<BString>,
@@ -78,6 +79,17 @@ pub(super) struct DepLine<'a> {
     pub(super) path: &'a [u8],
     /// Dependencies in load order.
     pub(super) needs: Vec<&'a [u8]>,
+}
+
+impl<'a> DepLine<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Self {
+        let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
+        let (path, rest) = line.split_at_checked(colon).unwrap_or((line, &[]));
+        let rest = rest.strip_prefix(b":").unwrap_or(rest);
+        let mut needs: Vec<&[u8]> = rest.split(|&b| b == b' ').filter(|need| !need.is_empty()).collect();
+        needs.reverse();
+        Self { path, needs }
+    }
 }
 
 impl<'a> Lookup<'a> {
@@ -193,7 +205,7 @@ impl<'a> Lookup<'a> {
         if found.is_empty() {
             found = matching(&self.aliases, &glob, |_, module| module.to_vec())?;
         }
-        found.sort();
+        sort_by(&mut found, &Ord::cmp);
         let names = names(found.iter().map(|(_, name)| &**name));
         Ok(if names.is_empty() { Found::Nothing } else { Found::Modules(names) })
     }
@@ -207,13 +219,13 @@ impl<'a> Lookup<'a> {
     }
 
     pub(super) fn line(&self, name: &[u8]) -> Result<Option<DepLine<'a>>, IndexError> {
-        let Some(line) = self.modules.get(name)? else { return Ok(None) };
-        let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
-        let (path, rest) = line.split_at_checked(colon).unwrap_or((line, &[]));
-        let rest = rest.strip_prefix(b":").unwrap_or(rest);
-        let mut needs: Vec<&[u8]> = rest.split(|&b| b == b' ').filter(|need| !need.is_empty()).collect();
-        needs.reverse();
-        Ok(Some(DepLine { path, needs }))
+        Ok(self.modules.get(name)?.map(DepLine::parse))
+    }
+
+    /// The names that aliases of `modprobe.d` give for a normalised name or alias.
+    #[cfg(feature = "answers")]
+    pub(super) fn configured(&self, query: &[u8]) -> Vec<BString> {
+        self.config.iter().flat_map(|configured| configured.config.aliases(query)).cloned().collect()
     }
 
     /// The result of `modprobe.d` for a normalised name or alias.

@@ -25,6 +25,8 @@
 #[cfg(feature = "answers")]
 mod diff;
 #[cfg(feature = "answers")]
+mod explain;
+#[cfg(feature = "answers")]
 mod firmware;
 mod fit;
 #[cfg(feature = "answers")]
@@ -53,6 +55,12 @@ mod verify;
 
 #[cfg(feature = "answers")]
 pub use diff::{Change, ChangeKind, Side, diff};
+#[cfg(feature = "answers")]
+pub use explain::{
+    AliasMatch, Builtin, ChainError, ChainLink, Dependent, ExplainedAlias, ExplainedModule, ExplainedSymbol,
+    FilesOfName, Link, Links, NamedFile, Subject, SymbolExporter, SymbolUser, chain, explain_file,
+    explain_module, explain_symbol, files_of_name, subject,
+};
 #[cfg(feature = "answers")]
 pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};

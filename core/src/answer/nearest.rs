@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use bstr::BString;
 
 use crate::index::{Index, IndexError, Scratch};
+use crate::sort::sort_by;
 
 /// Limit on the length of compared words, in bytes; longer ones are not typed by hand.
 const LONGEST: usize = 64;
@@ -23,9 +24,8 @@ pub fn nearest<'i>(
     indexes: impl IntoIterator<Item = Index<'i>>,
     most: usize,
 ) -> Result<Vec<BString>, IndexError> {
-    let query: Vec<u8> = query.iter().map(normal).collect();
-    let mut close = Vec::new();
-    if query.is_empty() || query.len() > LONGEST || query.contains(&b':') {
+    let mut close = Close::new(query);
+    if !close.is_word() {
         return Ok(Vec::new());
     }
     let mut scratch = Box::new(Scratch::new());
@@ -38,14 +38,47 @@ pub fn nearest<'i>(
             }
             last.clear();
             last.extend_from_slice(key);
-            if let Some(distance) = distance(&query, key) {
-                close.push((distance, key.len(), BString::from(key)));
-            }
+            close.look_at(key);
         }
     }
-    close.sort();
-    close.dedup_by(|a, b| a.2 == b.2);
-    Ok(close.into_iter().take(most).map(|(_, _, name)| name).collect())
+    Ok(close.finish(most))
+}
+
+/// The names that are close to a word, the closest first, at most `most`.
+pub(super) fn closest(query: &[u8], names: &mut dyn Iterator<Item = &[u8]>, most: usize) -> Vec<BString> {
+    let mut close = Close::new(query);
+    if close.is_word() {
+        names.for_each(|name| close.look_at(name));
+    }
+    close.finish(most)
+}
+
+/// The close names so far.
+struct Close {
+    query: Vec<u8>,
+    names: Vec<(usize, usize, BString)>,
+}
+
+impl Close {
+    fn new(query: &[u8]) -> Self {
+        Self { query: query.iter().map(normal).collect(), names: Vec::new() }
+    }
+
+    fn is_word(&self) -> bool {
+        !self.query.is_empty() && self.query.len() <= LONGEST && !self.query.contains(&b':')
+    }
+
+    fn look_at(&mut self, name: &[u8]) {
+        if let Some(distance) = distance(&self.query, name) {
+            self.names.push((distance, name.len(), name.into()));
+        }
+    }
+
+    fn finish(mut self, most: usize) -> Vec<BString> {
+        sort_by(&mut self.names, &Ord::cmp);
+        self.names.dedup_by(|a, b| a.2 == b.2);
+        self.names.into_iter().take(most).map(|(_, _, name)| name).collect()
+    }
 }
 
 /// The word that is closest to another one, of those that are close.

@@ -77,7 +77,7 @@ impl<'a> Exporters<'a> {
 }
 
 /// A needed symbol by its exported name; `None` if every kernel provides it implicitly.
-pub(super) fn needed_name(name: &[u8]) -> Option<&[u8]> {
+pub(in crate::answer) fn needed_name(name: &[u8]) -> Option<&[u8]> {
     // ppc64 prefixes names of functions with a dot.
     let name = name.strip_prefix(b".").unwrap_or(name);
     (!IMPLICIT.contains(&name)).then_some(name)

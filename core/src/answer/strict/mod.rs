@@ -24,6 +24,7 @@ mod finding;
 mod group;
 mod judge;
 
+pub(super) use exporters::needed_name;
 pub use finding::{Check, ExportedBy, LoadFault, LoadFinding};
 pub use group::{Cause, Explanation};
 pub use judge::strict;

@@ -9,6 +9,10 @@
 
 mod diff;
 mod dump;
+mod explain;
+mod explain_json;
+mod explain_text;
+mod indexes;
 mod json;
 mod keep_going;
 mod kernel;
@@ -54,6 +58,11 @@ pub(super) const COMMANDS: &[Named] = &[
         name: "lookup",
         about: "the modules that names and modaliases stand for",
         main: main_of::<lookup::Lookup>,
+    },
+    Named {
+        name: "explain",
+        about: "why a module needs others, and what stands behind a name",
+        main: main_of::<explain::Explain>,
     },
     Named { name: "diff", about: "what changed between two kernels", main: main_of::<diff::Diff> },
     Named { name: "dump", about: "the content of an index file", main: main_of::<dump::Dump> },
@@ -111,7 +120,7 @@ macro_rules! because {
 
 because!(String, &str, Diagnostic, IndexError);
 
-/// Parses the arguments, writes the answer, and reports a failure.
+/// The main function of a command.
 fn main_of<C: Command>(words: &[OsString]) -> u8 {
     let command = match C::try_parse_from(words) {
         Ok(command) => command,

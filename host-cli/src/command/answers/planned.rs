@@ -8,8 +8,7 @@ use std::thread;
 use bstr::BString;
 use clap::{ArgGroup, ValueEnum};
 use depmod_core::parts::answer::{
-    FirmwareDirectories, FirmwareFile, IndexDirectory, IndexFileError, Lookup, ModprobeConfig, Schedule,
-    Unplanned, proposals, schedule,
+    FirmwareDirectories, FirmwareFile, Lookup, ModprobeConfig, Schedule, Unplanned, proposals, schedule,
 };
 use depmod_core::parts::boot::{
     Location,
@@ -18,17 +17,18 @@ use depmod_core::parts::boot::{
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::parse::module::ModinfoKey;
 use depmod_core::parts::run::InTurn;
-use depmod_core::{Diagnostic, IndexFiles, Limits, Reason, Reporter, Request, Severity, Source};
+use depmod_core::parts::sort::sort_by;
+use depmod_core::{Limits, Reason, Request, Severity, Source};
 
 use super::Failure;
+use super::indexes::{Origin, with_lookup};
 use super::kernel::Kernel;
-use super::lookup::{did_you_mean, no_index};
+use super::lookup::did_you_mean;
 use super::requests;
 use crate::codecs::HostDecoder;
 use crate::command::args::{Color, Place};
 use crate::command::report::{Report, say};
 use crate::command::settings::Target;
-use crate::run::Run;
 use crate::source::DiskSource;
 use crate::threads::build_beside;
 
@@ -149,45 +149,20 @@ pub(super) fn plan(
     };
     let asked = all.len();
     all.extend(hardware);
-    let limits = Limits::DEFAULT;
-    let files = IndexDirectory::new(&DiskSource, target.dirname.as_slice(), &limits);
-    let from_index = if how.from_modules { None } else { Some(files.lookup()) };
-    let computed: IndexFiles;
-    let lookup = match from_index {
-        Some(Ok(lookup)) => lookup,
-        Some(Err(error)) if how.from_index => return Err(no_index(&error, &target)),
-        other => {
-            if let Some(Err(error)) =
-                other.filter(|other| !other.as_ref().is_err_and(IndexFileError::is_missing))
-            {
-                let text = format!("{}; all modules are read instead", Chain(&error));
-                say(Severity::Warning, &text);
-            }
-            computed = from_modules(&target, &mut report)?;
-            computed.lookup().map_err(|error| Chain(&error).to_string())?
-        }
+    let origin = match () {
+        () if how.from_modules => Origin::Modules,
+        () if how.from_index => Origin::Index,
+        () => Origin::Any,
     };
-    let planned = of_lookup(target, &lookup.config(&config), &config, &all, (asked, how))?;
+    let mut planned = None;
+    with_lookup(&target, origin, &mut report, &mut |lookup, _| {
+        let target = target.clone();
+        planned = Some(of_lookup(target, &lookup.config(&config), &config, &all, (asked, how))?);
+        Ok(())
+    })?;
+    // The lookup has been asked.
+    let planned = planned.ok_or("no plan")?;
     Ok(if wants_firmware && !how.no_firmware { planned.with_firmware(kernel) } else { planned })
-}
-
-/// Index files of a new run.
-fn from_modules(target: &Target, report: &mut Report) -> Result<IndexFiles, Failure> {
-    let options = target.options();
-    let (_, indexed) = Run::new(&options).make(&mut ForBoth(report))?;
-    Ok(indexed.files)
-}
-
-/// Accepts lines for `modprobe` in configuration directories of `-C`.
-struct ForBoth<'r>(&'r mut Report);
-
-impl Reporter for ForBoth<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
-        match &diagnostic {
-            Diagnostic::ConfigBadLine { command, .. } if ModprobeConfig::is_command(command) => {}
-            _ => self.0.report(diagnostic),
-        }
-    }
 }
 
 fn of_lookup(
@@ -261,10 +236,8 @@ impl Planned {
             (at, names)
         };
         let mut loads = build_beside(jobs, modules.len(), load, || ());
-        loads.sort_by_key(|(at, _)| *at);
-        let root = kernel.place.basedir.as_ref().map(|dir| dir.as_bytes()).unwrap_or_default();
-        let directories =
-            FirmwareDirectories::new(&DiskSource, root.trim_suffix_slashes(), &self.target.version);
+        sort_by(&mut loads, &|a, b| a.0.cmp(&b.0));
+        let directories = firmware_directories(kernel, &self.target);
         let mut wanted: Vec<Firmware> = Vec::new();
         let mut places = hashbrown::HashMap::new();
         for ((_, names), module) in loads.into_iter().zip(modules) {
@@ -311,6 +284,15 @@ impl Planned {
         let archive = builder.pack(&order, further, &mut HostDecoder::default());
         archive.map_err(|error| Chain(&error).to_string().into())
     }
+}
+
+/// Where the firmware of a kernel is.
+pub(super) fn firmware_directories(
+    kernel: &Kernel,
+    target: &Target,
+) -> FirmwareDirectories<'static, DiskSource> {
+    let root = kernel.place.basedir.as_ref().map(|dir| dir.as_bytes()).unwrap_or_default();
+    FirmwareDirectories::new(&DiskSource, root.trim_suffix_slashes(), &target.version)
 }
 
 trait TrimSlashes {

@@ -7,6 +7,7 @@
 //! kernel symbols: 10,487 from /boot/vmlinuz-6.1.0-50-amd64
 //! ```
 
+use core::num::NonZero;
 use std::cell::RefCell;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
@@ -30,7 +31,7 @@ use super::{Format, Out, json};
 use crate::codecs::HostDecoder;
 use crate::command::exit::index;
 use crate::command::report::{Report, say};
-use crate::command::settings::{Mode, Settings};
+use crate::command::settings::{Mode, Settings, Target};
 use crate::command::status::{DONE, FAILED, FINDINGS};
 use crate::run::{Progress, Run};
 use crate::source::DiskSource;
@@ -89,7 +90,7 @@ impl Strict {
         let options = settings.options();
         // The image is decoded while modules are read.
         thread::scope(|scope| {
-            let kernel = scope.spawn(|| kernel_exports(settings, &options));
+            let kernel = scope.spawn(|| kernel_exports(&settings.target, &options));
             let kernel = RefCell::new(Some(kernel));
             let kernel = || {
                 let thread = kernel.borrow_mut().take();
@@ -129,12 +130,6 @@ impl Strict {
         kernel: &dyn Fn() -> FoundExports,
         report: &mut Report,
     ) -> Result<Answer, Stopped> {
-        let load = |options: &Options, report: &mut dyn FnMut(_)| -> Result<_, Stopped> {
-            let threads = Threads::new(&DiskSource, &options.limits, settings.jobs);
-            let mut hooks = LoadOnly { threads: threads.detail(Detail::Full), loads: Vec::new() };
-            let outcome = run::run_with(options, &DiskSource, &mut hooks, &mut Forward(report))?;
-            Ok((outcome.listed.list, hooks.loads))
-        };
         let absolute = |path: &Vec<u8>| -> BString {
             match std::env::current_dir() {
                 Ok(dir) if !path.starts_with(b"/") => {
@@ -146,10 +141,9 @@ impl Strict {
         };
         let files = Selection::Files(settings.files.iter().map(absolute).collect());
         let options = options.clone().kernel_symbols(None);
-        let (all, all_loads) =
-            load(&options.clone().selection(Selection::All), &mut |diagnostic| report.report(diagnostic))?;
+        let (all, all_loads) = load_all(&options.clone().selection(Selection::All), settings.jobs, report)?;
         // Messages about the module directory have been reported.
-        let (named, named_loads) = match load(&options.selection(files), &mut |_| ()) {
+        let (named, named_loads) = match load_all(&options.selection(files), settings.jobs, &mut ()) {
             Ok(loaded) => loaded,
             Err(stopped) => return Err(report.stop(stopped.diagnostic().clone())),
         };
@@ -315,8 +309,20 @@ struct Answer {
     kernel: FoundExports,
 }
 
-fn kernel_exports(settings: &Settings, options: &Options) -> FoundExports {
-    let target = &settings.target;
+/// The modules of a run, loaded with details.
+pub(super) fn load_all(
+    options: &Options,
+    jobs: NonZero<usize>,
+    reporter: &mut dyn Reporter,
+) -> Result<(ModuleList, Vec<Load>), Stopped> {
+    let threads = Threads::new(&DiskSource, &options.limits, jobs);
+    let mut hooks = LoadOnly { threads: threads.detail(Detail::Full), loads: Vec::new() };
+    let outcome = run::run_with(options, &DiskSource, &mut hooks, reporter)?;
+    Ok((outcome.listed.list, hooks.loads))
+}
+
+/// What the kernel of a module directory exports.
+pub(super) fn kernel_exports(target: &Target, options: &Options) -> FoundExports {
     let place = KernelPlace::new(&target.base, &target.dirname, &target.version);
     let mut decoder = HostDecoder::default();
     find_kernel_exports(&DiskSource, place, options.kernel_symbols.as_ref(), &mut decoder, &options.limits)
@@ -414,15 +420,6 @@ fn of_finding(cause: usize, finding: &LoadFinding) -> Value {
     }
     object.insert("message".into(), json!(finding.fault.to_string()));
     Value::Object(object)
-}
-
-/// A reporter behind a closure.
-struct Forward<'f>(&'f mut dyn FnMut(Diagnostic));
-
-impl Reporter for Forward<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
-        (self.0)(diagnostic);
-    }
 }
 
 /// Bytes that are harmless on a terminal.
