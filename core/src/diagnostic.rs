@@ -23,7 +23,8 @@ use core::fmt;
 use bstr::BString;
 
 use crate::{decompress::DecodeError, limits::Exceeded, source::IoError};
-use part::{Hexadecimal, Joined, Octal, Part};
+pub use part::push_escaped;
+use part::{Hexadecimal, Joined, Line, Octal, Part, Process};
 
 /// Severity of a diagnostic; kmod's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,7 +159,8 @@ macro_rules! diagnostics {
                 match self { $( Self::$name { .. } => stringify!($name), )+ }
             }
 
-            /// The text, without prefix and newline; names are raw bytes.
+            /// The text, without prefix and newline. Control characters of names are escaped: they could erase
+            /// or forge lines of a terminal or log. All other bytes are as in the input.
             #[must_use]
             pub fn message(&self) -> Vec<u8> {
                 let mut out = Vec::new();
@@ -214,6 +216,8 @@ diagnostics! {
     Error Openat { dirfd: usize, name: BString, cause: IoError } => b"openat(", dirfd, b", ", name, b", O_RDONLY): ", cause;
     /// A directory entry that is neither file nor directory; `mode` is octal.
     Error UnsupportedFileType { path: BString, mode: u32 } => b"unsupported file type ", path, b": ", Octal(*mode);
+    /// A module whose path could forge lines of the index files.
+    Error ControlCharacter { path: BString } => path, b": control character in the path of a module, left out";
     /// A link to a parent directory (kmod follows it until it fails).
     Error DirectoryLoop { path: BString } => b"directory loop, not followed: ", path;
     /// `--root-owned-only`: a module that root does not own.
@@ -262,13 +266,13 @@ diagnostics! {
     /// An invalid CRC in `Module.symvers`.
     Error InvalidSymbolVersion { place: FileLine, crc: BString, cause: IoError } => place, b" Invalid symbol version ", crc, b": ", cause;
     /// A line of `System.map` with fewer than two spaces; `line` includes its newline.
-    Error InvalidMapLine { place: FileLine, line: BString } => place, b": invalid line: ", line;
+    Error InvalidMapLine { place: FileLine, line: BString } => place, b": invalid line: ", Line(line);
     /// `modules.order`, `modules.builtin` or `modules.builtin.modinfo` cannot be opened.
     Warning OpenSideFile { name: &'static str, directory: BString, cause: IoError } => b"could not open ", name, b" at ", directory, b": ", cause;
     /// A line of `modules.order` without a newline.
     Error CorruptOrder { place: FileLine } => place, b" corrupted line misses '\\n'";
     /// A line of `modules.builtin` that does not begin with a letter; `line` includes its newline.
-    Error InvalidBuiltinLine { line: BString } => b"Invalid modules.builtin line: ", line;
+    Error InvalidBuiltinLine { line: BString } => b"Invalid modules.builtin line: ", Line(line);
     /// A field of `modules.builtin.modinfo` of more than 4,095 bytes.
     Warning BuiltinFieldTooLong { errno: i32, partial: BString } => b"Could not flush stream: ", errno, b". Partial content: ", partial;
 
@@ -285,6 +289,9 @@ diagnostics! {
     Error Decoder { error: DecodeError } => error;
     /// An unreadable module; it stays in the list.
     Error LoadModule { path: BString, cause: IoError } => b"failed to load symbols from ", path, b": ", cause;
+    /// A file that cannot be a module, and another file of its name that is one.
+    Warning OtherFile { path: BString, other: BString, cause: IoError } => path, b" is no usable module: ", cause, b"; ",
+        other, b" takes its place";
     /// A module with an unterminated symbol name, cut at the end of the section.
     Warning NameUnended { path: BString } => path, b" has a symbol whose name does not end in .strtab";
     /// A module that loses all its dependencies because of one invalid entry.
@@ -335,9 +342,10 @@ diagnostics! {
     /// The output directory cannot be opened.
     Fatal OpenOutputDirectory { path: BString, cause: IoError } => b"could not open directory ", path, b": ", cause;
     /// Another process holds the lock of the output directory.
-    Warning LockWait { path: BString } => b"waiting for another run in ", path;
+    Warning LockWait { path: BString, holder: Option<u32> } => b"waiting for another run in ", path, Process(*holder);
     /// Any reader can hold the lock indefinitely, so waiting is bounded; this run continues without the lock.
-    Warning LockIgnored { path: BString } => b"not waiting any longer for another run in ", path;
+    Warning LockIgnored { path: BString, holder: Option<u32> } => b"not waiting any longer for another run in ", path,
+        Process(*holder);
     /// A file cannot be created in the output directory.
     Error CreateTemporary { path: BString, cause: IoError } => b"Could not create temporary file at '", path, b"': ", cause;
     /// A write failed; the old file stays.
@@ -349,7 +357,8 @@ diagnostics! {
     /// The modification time of an unchanged file cannot be set.
     Error TouchIndex { name: BString, cause: IoError } => b"could not set the time of ", name, b": ", cause;
     /// The new files are in place, but may not be on the disk yet.
-    Error SyncDirectory { path: BString, cause: IoError } => b"could not sync directory ", path, b": ", cause;
+    Error SyncDirectory { path: BString, cause: IoError } => b"could not sync directory ", path, b": ", cause,
+        b"; the new files are in place, but may not be on the disk yet";
     /// A signal arrived before any file was replaced.
     Fatal Interrupted { path: BString } => b"interrupted, nothing replaced in ", path;
 }
@@ -402,6 +411,17 @@ mod tests {
         assert_eq!(diagnostic.message(), b"Unmatched bracket in \xff]");
         assert_eq!(diagnostic.to_string(), "Unmatched bracket in \u{fffd}]");
         assert_eq!((diagnostic.code(), diagnostic.severity()), ("UnmatchedBracket", Severity::Warning));
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let path = b"/a\nERROR: b\x1b[2J\x7f\xc2\x9b\xc3\xa9\r".into();
+        let diagnostic = Diagnostic::NotRootOwned { path };
+        let text = b"/a\\x0aERROR: b\\x1b[2J\\x7f\\xc2\\x9b\xc3\xa9\\x0d is not owned by root, left out";
+        assert_eq!(diagnostic.message(), text);
+        let line = b"a\tb\nc\n".into();
+        let text = b"Invalid modules.builtin line: a\\x09b\\x0ac\n";
+        assert_eq!(Diagnostic::InvalidBuiltinLine { line }.message(), text);
     }
 
     #[test]

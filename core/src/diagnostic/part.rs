@@ -22,7 +22,48 @@ impl<const N: usize> Part for [u8; N] {
 
 impl Part for BString {
     fn push_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
+        push_escaped(out, self);
+    }
+}
+
+/// A line with its newline, as kmod shows it.
+pub(super) struct Line<'l>(pub(super) &'l BString);
+
+impl Part for Line<'_> {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        let line = self.0.strip_suffix(b"\n");
+        push_escaped(out, line.unwrap_or(self.0));
+        if line.is_some() {
+            out.push(b'\n');
+        }
+    }
+}
+
+/// A process, where it is known.
+pub(super) struct Process(pub(super) Option<u32>);
+
+impl Part for Process {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        if let Some(process) = self.0 {
+            push_formatted(out, format_args!(", process {process}"));
+        }
+    }
+}
+
+/// Appends a text with `\xNN` in place of control characters, those of Unicode's second block included.
+pub fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut before = 0;
+    for (at, &byte) in text.iter().enumerate() {
+        let second = |byte: u8| (0x80..0xa0).contains(&byte);
+        let next = text.get(at.saturating_add(1)).copied().unwrap_or_default();
+        if byte.is_ascii_control() || (byte == 0xc2 && second(next)) || (before == 0xc2 && second(byte)) {
+            let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+            out.extend([b'\\', b'x', digit(byte >> 4), digit(byte & 0xf)]);
+        } else {
+            out.push(byte);
+        }
+        before = byte;
     }
 }
 

@@ -18,7 +18,7 @@ use super::settings::{Environment, Target};
 use super::status::{DONE, FAILED};
 use super::usage;
 use crate::codecs;
-use crate::publish::replace_file;
+use crate::publish::{ReplaceError, replace_file};
 use crate::run::Run;
 use crate::source::DiskSource;
 
@@ -75,7 +75,8 @@ enum Failure {
     Plan(super::answers::Failure),
     NoEncoder,
     Terminal,
-    Write(PathBuf, io::Error),
+    Write(PathBuf, ReplaceError),
+    Print(io::Error),
 }
 
 impl From<Stopped> for Failure {
@@ -94,7 +95,8 @@ impl Failure {
             Self::Plan(failure) => return failure.show(),
             Self::NoEncoder => "this program was built without a zstd encoder".into(),
             Self::Terminal => "an archive is not for a terminal: give -o FILE".into(),
-            Self::Write(path, error) => format!("cannot write {}: {error}", path.display()),
+            Self::Write(path, error) => format!("cannot write {}: {}", path.display(), Chain(error)),
+            Self::Print(error) => format!("cannot write standard output: {error}"),
         };
         say(Severity::Fatal, &why);
     }
@@ -150,7 +152,7 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written,
             };
-            written.map_err(|error| Failure::Write("standard output".into(), error))
+            written.map_err(Failure::Print)
         }
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 
+use depmod_core::parts::diagnostic::push_escaped;
 use depmod_core::{Diagnostic, Reporter, Severity};
 
 use super::args::Color;
@@ -92,7 +93,10 @@ impl Report {
     /// A line without a level: `depmod: TEXT`. Never in the system log.
     pub(super) fn hint(&mut self, text: &[u8]) {
         if let Sink::Stream(stream) = &mut self.sink {
-            let _ = stream.write_all(&[b"depmod: ", &*self.about, text, b"\n"].concat());
+            let mut line = [b"depmod: ", &*self.about].concat();
+            push_escaped(&mut line, text);
+            line.push(b'\n');
+            let _ = stream.write_all(&line);
         }
     }
 
@@ -134,8 +138,9 @@ impl Report {
 
 /// One message on standard error, in one line whatever is in it.
 pub(super) fn say(severity: Severity, text: &str) {
-    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    Report::new(Color::Auto).line(severity, text.as_bytes());
+    let mut line = Vec::new();
+    push_escaped(&mut line, text.as_bytes());
+    Report::new(Color::Auto).line(severity, &line);
 }
 
 impl core::fmt::Debug for Report {
@@ -195,6 +200,19 @@ mod tests {
             report.report(diagnostic);
         }
         writes.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let writes = Writes::default();
+        Report::on(Box::new(writes.clone()), false).hint(b"/lib\x1b[2J\nERROR");
+        let unknown = Diagnostic::UnknownSymbol { path: "/m\r.ko".into(), symbol: "f\nx".into() };
+        let lines = [writes.0.lock().unwrap().clone(), written(|_| {}, vec![unknown])].concat();
+        let expected = [
+            "depmod: /lib\\x1b[2J\\x0aERROR\n",
+            "depmod: WARNING: /m\\x0d.ko needs unknown symbol f\\x0ax\n",
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! Publishing of the output: all files or none.
 //!
 //! ```text
-//! lock the directory                      another run waits here, for five minutes at most
+//! lock the directory                      another run waits here, for a minute at most
 //! write every changed file under a temporary name
 //! check sizes, sync                       on failure: remove the temporary files; nothing is replaced
 //! exchange new and old files              on failure: exchange back
-//! touch every unchanged file
+//! touch every unchanged file              all files then have one time: the begin of the run
 //! remove the old files, sync the directory
 //! ```
 //!
 //! Readers see each file change atomically. A killed run leaves at worst temporary files, whose names
-//! (`.modules.dep.PID.depmod-new`) have no other use; the next run removes them. `modules.dep` comes last:
-//! while it is older than a module, `-A` repeats the killed run. The lock is `flock` on the directory itself,
-//! so no lock file stays in a module directory. Any reader of the directory can hold the lock indefinitely,
-//! so waiting is bounded.
+//! (`.modules.dep.PID.depmod-new`) have no other use; the next run removes them. `modules.dep` comes last, and
+//! all files of one run have the same time: `-A` repeats a run that was killed between two files. The lock is
+//! `flock` on the directory itself, so no lock file stays in a module directory. Any reader of the directory
+//! can hold the lock indefinitely, so waiting is bounded.
 
+mod holder;
 mod new_file;
 mod signals;
 mod swap;
@@ -24,23 +25,25 @@ mod unchanged;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Instant, SystemTime};
 
 use depmod_core::{Diagnostic, Reporter};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::digest::Digest;
 use crate::source::{from_io, io_error};
-pub use new_file::replace_file;
 pub(crate) use new_file::{NewFile, PRIVATE};
+pub use new_file::{ReplaceError, replace_file};
 use signals::Signals;
 use swap::Swaps;
 use temporary::Temporaries;
-use unchanged::{open_if_digest, touch};
+use unchanged::{is_digest, touch};
 
-/// Number of pauses before a run continues without the lock: five minutes. Slow machines need one minute for
-/// a kernel in xz.
-pub const PATIENCE: u32 = 30_000;
+/// Time after which a run continues without the lock. Slow machines need one minute for a kernel in xz.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Part of the patience after which the wait is reported: after one second.
+const SILENT: u32 = 60;
 /// Pause between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -50,18 +53,24 @@ pub struct Publisher {
     dir: OwnedFd,
     path: Vec<u8>,
     locked: bool,
+    /// The time of the files.
+    begin: Timespec,
 }
 
 impl Publisher {
     /// Locks an existing directory, so that input from the same directory is read under the lock. `None` if
     /// the directory does not exist.
     ///
-    /// Waits for another run for at most `patience` pauses of ten milliseconds. Reports the wait after
-    /// `patience / 300` pauses, and continues without the lock after the last one.
+    /// Waits for another run for at most this time; then continues without the lock. Reports the wait after a
+    /// sixtieth of the time, and its end, with the process that holds the lock where the system tells it.
     ///
     /// # Errors
     /// When the directory cannot be opened.
-    pub fn lock(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Option<Self>, Diagnostic> {
+    pub fn lock(
+        path: &[u8],
+        patience: Duration,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<Self>, Diagnostic> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(dir) => dir,
@@ -72,33 +81,37 @@ impl Publisher {
                 return Err(Diagnostic::OpenOutputDirectory { path, cause });
             }
         };
-        let mut pauses = 0;
+        let begin = Instant::now();
+        let mut silent = true;
         let locked = loop {
             match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break true,
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {
-                    if pauses == patience {
-                        reporter.report(Diagnostic::LockIgnored { path: path.into() });
+                    let waited = begin.elapsed();
+                    if waited >= patience {
+                        let holder = holder::process(&dir);
+                        reporter.report(Diagnostic::LockIgnored { path: path.into(), holder });
                         break false;
                     }
-                    if pauses == patience / 300 {
-                        reporter.report(Diagnostic::LockWait { path: path.into() });
+                    if silent && waited >= patience / SILENT {
+                        silent = false;
+                        let holder = holder::process(&dir);
+                        reporter.report(Diagnostic::LockWait { path: path.into(), holder });
                     }
-                    pauses += 1;
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(PAUSE.min(patience));
                 }
                 // On a file system without locks, runs are unlocked.
                 Err(_) => break false,
             }
         };
-        Ok(Some(Self { dir, path: path.into(), locked }))
+        Ok(Some(Self { dir, path: path.into(), locked, begin: present() }))
     }
 
     /// Like [`Self::lock`], but creates the directory with its parents if it is missing.
     ///
     /// # Errors
     /// When the directory cannot be created or opened.
-    pub fn create(path: &[u8], patience: u32, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
+    pub fn create(path: &[u8], patience: Duration, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::DirBuilderExt;
 
@@ -115,7 +128,8 @@ impl Publisher {
     }
 
     /// Replaces the files of these names by these contents; other files stay untouched. The first file gets
-    /// its name, or the time of this run, last: `-A` reads its time.
+    /// its name last. All files get the time at which this publisher locked the directory: a module that is
+    /// replaced after it was read is newer.
     ///
     /// Fatal signals are delayed until the directory is consistent.
     ///
@@ -135,12 +149,13 @@ impl Publisher {
     ///
     /// Does not sync them again.
     pub fn holds(&self, outputs: &[(&str, Digest)]) -> bool {
-        let same = |&(name, digest): &(&str, Digest)| open_if_digest(&self.dir, name, digest);
-        let Some(files) = outputs.iter().map(same).collect::<Option<Vec<_>>>() else { return false };
+        if !outputs.iter().all(|&(name, digest)| is_digest(&self.dir, name, digest)) {
+            return false;
+        }
         if self.locked {
             temporary::remove_stale(&self.dir);
         }
-        files.iter().all(|file| touch(file).is_ok())
+        outputs.iter().rev().all(|(name, _)| touch(&self.dir, name.as_bytes(), self.begin).is_ok())
     }
 
     fn publish_unless(
@@ -153,7 +168,7 @@ impl Publisher {
             temporary::remove_stale(&self.dir);
         }
         swap::check_targets(&self.dir, outputs)?;
-        let mut temporaries = Temporaries::new(&self.dir, &self.path);
+        let mut temporaries = Temporaries::new(&self.dir, &self.path, self.begin);
         for (name, bytes) in outputs {
             if interrupted() {
                 return Err(Diagnostic::Interrupted { path: self.path.as_slice().into() });
@@ -171,11 +186,17 @@ impl Publisher {
         temporaries.touch_unchanged()?;
         swaps.keep();
         drop(temporaries);
-        new_file::sync_directory(&self.dir).map_err(|error| Diagnostic::SyncDirectory {
+        new_file::sync(&self.dir).map_err(|error| Diagnostic::SyncDirectory {
             path: self.path.as_slice().into(),
             cause: io_error(error),
         })
     }
+}
+
+/// The present. Not by the coarse clock of file times: since Linux 6.13 some files are ahead of it.
+fn present() -> Timespec {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timespec { tv_sec: now.as_secs().try_into().unwrap_or(0), tv_nsec: now.subsec_nanos().into() }
 }
 
 #[cfg(test)]
@@ -276,7 +297,7 @@ mod tests {
         let dir = root.path();
         publish(dir, OLD).unwrap();
         let publisher = create(dir).unwrap();
-        let mut temporaries = Temporaries::new(&publisher.dir, &publisher.path);
+        let mut temporaries = Temporaries::new(&publisher.dir, &publisher.path, publisher.begin);
         for (name, bytes) in NEW {
             temporaries.write(name, bytes).unwrap();
         }
@@ -426,10 +447,12 @@ mod tests {
         theirs.lock_shared().unwrap();
         let (wait, ignored) = {
             let path = || bytes(dir).into();
-            (Diagnostic::LockWait { path: path() }, Diagnostic::LockIgnored { path: path() })
+            // This process, where the system tells it.
+            let holder = fs::metadata("/proc/locks").is_ok().then(std::process::id);
+            (Diagnostic::LockWait { path: path(), holder }, Diagnostic::LockIgnored { path: path(), holder })
         };
         let mut said = Vec::new();
-        let publisher = Publisher::lock(bytes(dir), 12, &mut said).unwrap().unwrap();
+        let publisher = Publisher::lock(bytes(dir), Duration::from_millis(100), &mut said).unwrap().unwrap();
         assert_eq!(said, [wait.clone(), ignored]);
         let temporary = (".modules.dep.1.depmod-new", &b"theirs"[..]);
         fs::write(dir.join(temporary.0), temporary.1).unwrap();
@@ -445,7 +468,8 @@ mod tests {
             drop(theirs);
         });
         let mut said = Vec::new();
-        Publisher::create(bytes(dir), 300, &mut said).unwrap().publish(NEW).unwrap();
+        let patience = Duration::from_secs(10);
+        Publisher::create(bytes(dir), patience, &mut said).unwrap().publish(NEW).unwrap();
         release.join().unwrap();
         assert_eq!(said, [wait]);
         assert_eq!(content(dir), expected(NEW));

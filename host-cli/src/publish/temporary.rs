@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use depmod_core::Diagnostic;
-use rustix::fs::{AtFlags, Dir, FileType, Mode};
+use depmod_core::{Diagnostic, IoError};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, Timespec, Timestamps};
+use rustix::io::Errno;
 
-use super::new_file::{NewFile, PRIVATE, is_temporary};
+use super::new_file::{self, NewFile, PRIVATE, is_temporary};
 use super::unchanged::{open_if_unchanged, touch};
 use crate::source::{from_io, io_error};
 
@@ -23,42 +24,65 @@ pub(super) struct Temporary<'a> {
 pub(super) struct Temporaries<'a> {
     dir: &'a OwnedFd,
     path: &'a [u8],
+    /// The time of all files, new and unchanged.
+    time: Timespec,
     files: Vec<Temporary<'a>>,
-    /// Unchanged old files, with their names.
-    unchanged: Vec<(String, File)>,
+    /// Unchanged old files, with their names; closed when no descriptor is free.
+    unchanged: Vec<(String, Option<File>)>,
 }
 
 impl<'a> Temporaries<'a> {
-    pub(super) fn new(dir: &'a OwnedFd, path: &'a [u8]) -> Self {
-        Self { dir, path, files: Vec::new(), unchanged: Vec::new() }
+    pub(super) fn new(dir: &'a OwnedFd, path: &'a [u8], time: Timespec) -> Self {
+        Self { dir, path, time, files: Vec::new(), unchanged: Vec::new() }
     }
 
     /// Writes a file without syncing; an identical old file stays untouched.
     pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
         if let Some(file) = open_if_unchanged(self.dir, name, bytes) {
-            self.unchanged.push((name.to_owned(), file));
+            self.unchanged.push((name.to_owned(), Some(file)));
             return Ok(());
         }
         let failed = |error| Diagnostic::CreateTemporary { path: self.path.into(), cause: io_error(error) };
-        let mut file = NewFile::create(self.dir, name.as_bytes(), PRIVATE).map_err(failed)?;
-        // Readable by all users, regardless of the umask.
         let mode = PRIVATE | Mode::RGRP | Mode::ROTH;
-        rustix::fs::fchmod(file.file(), mode).map_err(failed)?;
-        file.write(bytes).map_err(|error| truncated(name, &error))?;
+        let create = || NewFile::create(self.dir, name.as_bytes(), mode);
+        let mut file = match create() {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.settle()?;
+                NewFile::create(self.dir, name.as_bytes(), mode)
+            }
+            result => result,
+        }
+        .map_err(failed)?;
+        file.write(bytes).map_err(|error| truncated(name, &from_io(&error)))?;
+        if let Some(file) = file.file() {
+            // Readable by all users, regardless of the umask. Some file systems cannot set modes or times: there,
+            // kmod's files have the same mode, and the next `-A` is a full run.
+            let _ = rustix::fs::fchmod(file, mode);
+            let _ = rustix::fs::futimens(file, &times(self.time));
+        }
         self.files.push(Temporary { name: name.to_owned(), file });
         Ok(())
     }
 
-    /// Syncs all files in parallel: the journal can then commit them together.
+    /// Syncs and closes all files.
+    fn settle(&mut self) -> Result<(), Diagnostic> {
+        self.sync()?;
+        self.files.iter_mut().for_each(|file| file.file.close());
+        self.unchanged.iter_mut().for_each(|(_, file)| *file = None);
+        Ok(())
+    }
+
+    /// Syncs all open files in parallel: the journal can then commit them together.
     pub(super) fn sync(&self) -> Result<(), Diagnostic> {
-        let new = self.files.iter().map(|file| (&*file.name, file.file.file()));
+        let new = self.files.iter().filter_map(|file| Some((&*file.name, file.file.file()?)));
         // Their writer may not have synced them.
-        let old = self.unchanged.iter().map(|(name, file)| (&**name, file));
+        let old = self.unchanged.iter().filter_map(|(name, file)| Some((&**name, file.as_ref()?)));
         std::thread::scope(|scope| {
             let handles: Vec<_> = new
                 .chain(old)
                 .map(|(name, file)| {
-                    let thread = std::thread::Builder::new().spawn_scoped(scope, || file.sync_all());
+                    let thread =
+                        std::thread::Builder::new().spawn_scoped(scope, move || new_file::sync(file));
                     (name, file, thread)
                 })
                 .collect();
@@ -67,9 +91,9 @@ impl<'a> Temporaries<'a> {
                 let synced = match thread.map(std::thread::ScopedJoinHandle::join) {
                     Ok(Ok(synced)) => synced,
                     // Without a free thread, this thread does it.
-                    _ => file.sync_all(),
+                    _ => new_file::sync(file),
                 };
-                result = result.and(synced.map_err(|error| truncated(name, &error)));
+                result = result.and(synced.map_err(|error| truncated(name, &io_error(error))));
             }
             result
         })
@@ -77,8 +101,8 @@ impl<'a> Temporaries<'a> {
 
     /// Gives the unchanged files the time of this run, the first file last.
     pub(super) fn touch_unchanged(&self) -> Result<(), Diagnostic> {
-        for (name, file) in self.unchanged.iter().rev() {
-            touch(file).map_err(|error| Diagnostic::TouchIndex {
+        for (name, _) in self.unchanged.iter().rev() {
+            touch(self.dir, name.as_bytes(), self.time).map_err(|error| Diagnostic::TouchIndex {
                 name: name.as_bytes().into(),
                 cause: io_error(error),
             })?;
@@ -91,9 +115,13 @@ impl<'a> Temporaries<'a> {
     }
 }
 
-fn truncated(name: &str, error: &std::io::Error) -> Diagnostic {
-    let cause = from_io(error);
-    Diagnostic::TruncatedIndex { name: name.as_bytes().into(), cause }
+fn truncated(name: &str, cause: &IoError) -> Diagnostic {
+    Diagnostic::TruncatedIndex { name: name.as_bytes().into(), cause: cause.clone() }
+}
+
+/// Times of a file that was last used and changed at this time.
+pub(super) fn times(time: Timespec) -> Timestamps {
+    Timestamps { last_access: time, last_modification: time }
 }
 
 /// Removes temporary files of killed runs. Must be called under the lock: no other run owns them then.
@@ -123,7 +151,7 @@ mod tests {
         let taken = root.path().join(std::ffi::OsStr::from_bytes(&temporary_name(b"modules.dep", 0)));
         std::fs::write(&taken, b"theirs").unwrap();
         let dir = OwnedFd::from(File::open(root.path()).unwrap());
-        let mut temporaries = Temporaries::new(&dir, b"");
+        let mut temporaries = Temporaries::new(&dir, b"", super::super::present());
         temporaries.write("modules.dep", b"ours").unwrap();
         assert_eq!(temporaries.files[0].file.temporary(), temporary_name(b"modules.dep", 1));
         drop(temporaries);

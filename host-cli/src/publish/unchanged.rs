@@ -1,20 +1,27 @@
 //! Old files that are identical to the new ones.
 //!
 //! Most runs change few of the files. An unchanged file keeps its blocks on the disk and only gets the time
-//! of this run, with which `-A` compares the times of modules.
+//! of this run, with which `-A` compares the times of modules. Where a file system does not let its time be
+//! set, a new file replaces it.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
+use super::temporary::times;
 use crate::digest::Digest;
 
 /// The file of this name, if it has these bytes and the properties of a new file.
 pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<File> {
     let mut file = open_as_new(dir, name, bytes.len() as u64)?;
+    let now = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let settable = Timestamps { last_access: now(UTIME_NOW), last_modification: now(UTIME_OMIT) };
+    if !matches!(rustix::fs::futimens(&file, &settable), Ok(()) | Err(Errno::ROFS)) {
+        return None;
+    }
     let mut chunk = [0; 32 << 10];
     let mut rest = bytes;
     loop {
@@ -26,13 +33,17 @@ pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Opti
     }
 }
 
-/// Like [`open_if_unchanged`], for bytes with this digest.
-pub(super) fn open_if_digest(dir: &OwnedFd, name: &str, digest: Digest) -> Option<File> {
-    let mut file = open_as_new(dir, name, digest.size)?;
+/// Whether the file of this name has bytes with this digest, and the properties of a new file.
+pub(super) fn is_digest(dir: &OwnedFd, name: &str, digest: Digest) -> bool {
+    digest_of(dir, name, digest.size) == Some(digest)
+}
+
+fn digest_of(dir: &OwnedFd, name: &str, size: u64) -> Option<Digest> {
+    let mut file = open_as_new(dir, name, size)?;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(digest.size).ok()?.checked_add(1)?).ok()?;
-    (&mut file).take(digest.size.checked_add(1)?).read_to_end(&mut bytes).ok()?;
-    (Digest::of(&bytes) == digest).then_some(file)
+    bytes.try_reserve_exact(usize::try_from(size).ok()?.checked_add(1)?).ok()?;
+    (&mut file).take(size.checked_add(1)?).read_to_end(&mut bytes).ok()?;
+    Some(Digest::of(&bytes))
 }
 
 /// The file of this name, if it has the properties of a new file of this size; its bytes are not compared.
@@ -48,10 +59,9 @@ fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
     as_new.then(|| File::from(file))
 }
 
-/// Gives a file the present time; does nothing on a read-only file system.
-pub(super) fn touch(file: &File) -> Result<(), Errno> {
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    match rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now }) {
+/// Gives a file this time; does nothing on a read-only file system.
+pub(super) fn touch(dir: &OwnedFd, name: &[u8], time: Timespec) -> Result<(), Errno> {
+    match rustix::fs::utimensat(dir, name, &times(time), AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::ROFS) => Ok(()),
         result => result,
     }
@@ -73,7 +83,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let same = |bytes: &[u8]| {
             let same = open_if_unchanged(&dir, "modules.dep", bytes).is_some();
-            assert_eq!(open_if_digest(&dir, "modules.dep", Digest::of(bytes)).is_some(), same);
+            assert_eq!(is_digest(&dir, "modules.dep", Digest::of(bytes)), same);
             same
         };
         assert!(same(&data));

@@ -255,7 +255,7 @@ mod tests {
             "/f:3: ignoring bad line starting with 'foo'",
             "/f:6: ignoring bad line starting with 'abcd'",
             "/f:7: ignoring bad line starting with '#'",
-            "/f:11: ignoring bad line starting with 'x\r'",
+            "/f:11: ignoring bad line starting with 'x\\x0d'",
         ];
         assert_eq!(config(text).1, expected);
     }
