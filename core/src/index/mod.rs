@@ -62,7 +62,7 @@ mod format;
 mod reader;
 #[cfg(feature = "answers")]
 mod searcher;
-#[cfg(feature = "answers")]
+#[cfg(feature = "alloc")]
 mod skim;
 #[cfg(feature = "alloc")]
 mod sorted;

@@ -232,7 +232,7 @@ impl Values<'_> {
     }
 
     /// How many there are, if the file is to be believed.
-    #[cfg(feature = "answers")]
+    #[cfg(feature = "alloc")]
     pub(super) fn len(&self) -> u32 {
         self.left
     }

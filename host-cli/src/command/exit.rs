@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "answers")]
 use depmod_core::Severity;
-use depmod_core::{Diagnostic, Limits, Reporter, Stopped};
+use depmod_core::{Diagnostic, Reporter, Stopped};
 
 use super::args::{Args, Color, Stop};
 use super::progress::Progress;
@@ -75,9 +75,7 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
             return FAILED;
         }
     };
-    if settings.mode == Mode::Quick
-        && (settings.show || is_up_to_date(&settings.target.dirname, &Limits::DEFAULT, &mut report))
-    {
+    if settings.mode == Mode::Quick && (settings.show || is_up_to_date(&settings.options(), &mut report)) {
         return DONE;
     }
     #[cfg(feature = "answers")]

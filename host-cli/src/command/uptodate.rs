@@ -1,45 +1,191 @@
-//! `-A`: is any module newer than `modules.dep`? ([`reference::cli`](depmod_core::reference::cli) §4)
+//! `-A`: would a full run change anything? ([`reference::cli`](depmod_core::reference::cli) §4)
 //!
-//! Times are compared in whole microseconds; equal times count as up to date. The walk is the core's, without
-//! configuration, as in kmod. Two differences from kmod: names are visited in byte order, and a link to a
-//! parent directory is not followed.
+//! kmod only looks whether a module is newer than `modules.dep`. Here `-A` does nothing only if
+//!
+//! * the eleven files are there, each has the form of its kind, and all have the time of one run;
+//! * no module, directory of modules, list of the kernel build or configuration file is newer;
+//! * `modules.dep` names the modules that are there, and no others.
+//!
+//! No module is read. Times are compared in whole microseconds; equal times count as up to date. Two
+//! differences from kmod's walk: names are visited in byte order, and a link to a parent directory is not
+//! followed.
 
-use depmod_core::parts::list::{Walk, WalkError};
-use depmod_core::{Diagnostic, Limits, Reporter};
+use core::cell::Cell;
+
+use bstr::ByteSlice;
+use depmod_core::parts::list::{Order, Walk, WalkError, config::Config};
+use depmod_core::parts::name::module_name;
+use depmod_core::{Diagnostic, DirEntry, Index, IoError, Options, Output, Reporter, Source};
+use hashbrown::HashSet;
 use rustix::fs::Stat;
 
-use crate::source::{Directories, io_error};
+use crate::source::{Directories, DiskFile, DiskSource, io_error};
 
-/// Whether `modules.dep` of this module directory is at least as new as every module below. Errors that
-/// prevent the comparison are reported; a missing directory or index is out of date.
-pub(super) fn is_up_to_date(dirname: &[u8], limits: &Limits, reporter: &mut dyn Reporter) -> bool {
-    let directories = Directories::default();
-    let mut walk = match Walk::new(dirname, &directories, limits) {
+/// The lists of the kernel build.
+const LISTS: [&str; 3] = [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"];
+
+/// Whether the index files of this module directory are those of a full run. Errors that prevent the
+/// comparison are reported.
+pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> bool {
+    let directory = options.directory.as_slice();
+    let watched = Watched { directories: Directories::default(), directory, newest: Cell::new(i64::MIN) };
+    let mut walk = match Walk::new(directory, &watched, &options.limits) {
         Ok(walk) => walk.with_path_limit(),
         Err(WalkError { path, cause }) => {
             reporter.report(Diagnostic::OpenDirectory { path, cause });
             return false;
         }
     };
-    let index = match directories.status(&[dirname, b"/modules.dep"].concat()) {
+    let status = |path: &[u8]| watched.directories.status(path);
+    let index = match status(&options.path_of(Output::Dep.file_name())) {
         Ok(stat) => microseconds(&stat),
         Err(error) => {
-            let (directory, cause) = (dirname.into(), io_error(error));
+            let (directory, cause) = (directory.into(), io_error(error));
             reporter.report(Diagnostic::StatIndex { directory, cause });
             return false;
         }
     };
+    let is_newer = |path: &[u8]| status(path).is_ok_and(|stat| microseconds(&stat) > index);
+    if LISTS.iter().any(|name| is_newer(&options.path_of(name))) || has_newer_config(options, is_newer) {
+        return false;
+    }
+    // The run that follows reports errors of the configuration.
+    let Options { config_paths, version, limits, .. } = options;
+    let Ok(config) = Config::load(&DiskSource, config_paths, version, limits, &mut ()) else { return false };
+    let Some(dep) =
+        complete_files(options, |path| status(path).is_ok_and(|stat| microseconds(&stat) == index))
+    else {
+        return false;
+    };
+    let mut listed = Listed { paths: lines(&dep).collect(), names: None };
     loop {
-        match walk.next_file(&(), reporter) {
-            Ok(None) => return true,
-            // The next run handles a module deleted during the walk.
-            Ok(Some(path)) if directories.status(path).is_ok_and(|stat| microseconds(&stat) > index) => {
-                return false;
+        match walk.next_file(&config, reporter) {
+            Ok(None) => break,
+            // Left out, with an error that the run for it has reported.
+            Ok(Some(path)) if path.iter().any(u8::is_ascii_control) => {}
+            Ok(Some(path)) => {
+                // The next run handles a module deleted during the walk.
+                let Ok(stat) = status(path) else { continue };
+                let below = path.strip_prefix(directory).and_then(|path| path.strip_prefix(b"/"));
+                let left_out = options.root_owned_only && stat.st_uid != 0;
+                let is_listed = left_out || listed.take(&dep, below.unwrap_or(path));
+                if !is_listed || microseconds(&stat) > index {
+                    return false;
+                }
             }
-            Ok(Some(_)) => {}
             // The run that follows reports the error.
             Err(_) => return false,
         }
+    }
+    // Modules of external directories.
+    let mut others = listed.paths.iter();
+    watched.newest.get() <= index
+        && others.all(|path| {
+            let parent = path.rfind_byte(b'/').and_then(|at| path.get(..at.max(1)));
+            let exists = path.starts_with(b"/") && status(path).is_ok();
+            exists && !is_newer(path) && !parent.is_some_and(is_newer)
+        })
+}
+
+/// The content of `modules.dep`, if all files have this run's time and the form of their kind.
+fn complete_files(options: &Options, has_time: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let (mut dep, mut has_nodes) = (None, false);
+    for output in Output::ALL {
+        let path = options.path_of(output.file_name());
+        if !has_time(&path) {
+            return None;
+        }
+        let bytes = DiskSource.read(&path, options.limits.text_size).ok()?;
+        // Without the list, kmod makes an empty index.
+        let list = match output {
+            Output::BuiltinIndex => Some(LISTS[1]),
+            Output::BuiltinAliasIndex => Some(LISTS[2]),
+            _ => None,
+        };
+        let has_list = || list.is_none_or(|list| DiskSource.stat(&options.path_of(list)).is_ok());
+        let may_be_empty = match output {
+            Output::Dep => true,
+            Output::Devname => !has_nodes,
+            _ => !has_list(),
+        };
+        let is_whole = match &*bytes {
+            [] => may_be_empty,
+            _ if !has_list() => false,
+            _ if output.is_index() => Index::parse(&bytes).is_ok_and(|index| index.skim().is_ok()),
+            [.., last] => *last == b'\n' && !bytes.contains(&0),
+        };
+        if !is_whole {
+            return None;
+        }
+        match output {
+            Output::Dep => dep = Some(bytes),
+            Output::Alias => has_nodes = bytes.contains_str("\nalias devname:"),
+            _ => {}
+        }
+    }
+    dep
+}
+
+/// The paths of modules that begin the lines of `modules.dep`.
+fn lines(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
+    dep.lines().map(|line| {
+        let path = line.find(": ").and_then(|end| line.get(..end));
+        path.or_else(|| line.strip_suffix(b":")).unwrap_or(line)
+    })
+}
+
+/// The modules of `modules.dep`.
+struct Listed<'f> {
+    /// Those that were not found yet.
+    paths: HashSet<&'f [u8]>,
+    /// The names of all, made at the first module that is not listed.
+    names: Option<HashSet<Vec<u8>>>,
+}
+
+impl Listed<'_> {
+    /// Whether a module that was found is listed, or another one of its name.
+    fn take(&mut self, dep: &[u8], path: &[u8]) -> bool {
+        let name = |path: &[u8]| module_name(path).collect::<Vec<u8>>();
+        self.paths.remove(path)
+            || self.names.get_or_insert_with(|| lines(dep).map(name).collect()).contains(&name(path))
+    }
+}
+
+/// Whether a file or directory of the configuration is newer.
+fn has_newer_config(options: &Options, is_newer: impl Fn(&[u8]) -> bool) -> bool {
+    options.config_paths.iter().any(|path| {
+        let files = DiskSource.list(path).unwrap_or_default();
+        let is_newer_file = |file: &DirEntry| is_newer(&[path.as_slice(), b"/", &file.name].concat());
+        is_newer(path) || files.iter().any(is_newer_file)
+    })
+}
+
+/// A source that notes the newest directory that a walk lists below the module directory. The module
+/// directory itself changes with its index files.
+struct Watched<'w> {
+    directories: Directories,
+    directory: &'w [u8],
+    newest: Cell<i64>,
+}
+
+impl Source for Watched<'_> {
+    type File = DiskFile;
+
+    fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
+        let entries = self.directories.list(dir)?;
+        if dir != self.directory {
+            let stat = self.directories.status(dir).map_err(io_error)?;
+            self.newest.set(self.newest.get().max(microseconds(&stat)));
+        }
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<depmod_core::Stat, IoError> {
+        self.directories.stat(path)
+    }
+
+    fn open(&self, path: &[u8]) -> Result<DiskFile, IoError> {
+        self.directories.open(path)
     }
 }
 
@@ -60,57 +206,104 @@ mod tests {
 
     use rustix::fs::{FileType, Mode};
 
+    use crate::run::Run;
+
     fn time(micros: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_micros(2_000_000_000_000_000 + micros)
+        SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_000_000_000_000 + micros)
+    }
+
+    fn set(path: &Path, at: SystemTime) {
+        File::open(path).unwrap().set_modified(at).unwrap();
     }
 
     fn make(path: &Path, at: SystemTime) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        File::create(path).unwrap().set_modified(at).unwrap();
+        fs::write(path, "no module\n").unwrap();
+        set(path, at);
+    }
+
+    fn options(dir: &Path) -> Options {
+        Options::new(dir.as_os_str().as_bytes(), "5.0").config_paths(Vec::<&[u8]>::new())
+    }
+
+    /// Gives the files below a directory, its subdirectories and the eleven files this time.
+    fn age(dir: &Path, at: SystemTime) {
+        for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                age(&entry.path(), at);
+            }
+            if kind.is_dir() || kind.is_file() {
+                set(&entry.path(), at);
+            }
+        }
+    }
+
+    /// An indexed module directory with these modules, all of one time.
+    fn indexed(modules: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        modules.iter().for_each(|name| make(&root.path().join(name), time(0)));
+        index(root.path());
+        root
+    }
+
+    fn index(dir: &Path) {
+        Run::new(&options(dir)).publish(&mut ()).unwrap();
+        age(dir, time(0));
     }
 
     fn check(dir: &Path) -> (bool, Vec<String>) {
         let mut said: Vec<Diagnostic> = Vec::new();
-        let answer = is_up_to_date(dir.as_os_str().as_bytes(), &Limits::DEFAULT, &mut said);
+        let answer = is_up_to_date(&options(dir), &mut said);
         (answer, said.iter().map(ToString::to_string).collect())
     }
 
+    const CURRENT: (bool, Vec<String>) = (true, vec![]);
+    const OUTDATED: (bool, Vec<String>) = (false, vec![]);
+
     #[test]
     fn times_are_compared_in_microseconds() {
+        let root = indexed(&["kernel/fs/m.ko.xz"]);
+        let module = root.path().join("kernel/fs/m.ko.xz");
+        set(&module, time(0) + Duration::from_nanos(999));
+        assert_eq!(check(root.path()), CURRENT);
+        set(&module, time(1));
+        assert_eq!(check(root.path()), OUTDATED);
+    }
+
+    #[test]
+    fn a_run_is_up_to_date_afterwards() {
         let root = tempfile::tempdir().unwrap();
-        let dir = root.path();
-        make(&dir.join("modules.dep"), time(500));
-        make(&dir.join("kernel/fs/m.ko.xz"), time(500) + Duration::from_nanos(999));
-        assert_eq!(check(dir), (true, vec![]));
-        make(&dir.join("kernel/fs/m.ko.xz"), time(501));
-        assert_eq!(check(dir), (false, vec![]));
+        fs::write(root.path().join("m.ko"), "no module\n").unwrap();
+        for _ in 0..2 {
+            Run::new(&options(root.path())).publish(&mut ()).unwrap();
+            assert_eq!(check(root.path()), CURRENT);
+        }
     }
 
     #[test]
     fn only_modules_count() {
-        let root = tempfile::tempdir().unwrap();
+        let root = indexed(&["kernel/m.ko"]);
         let dir = root.path();
-        make(&dir.join("modules.dep"), time(0));
-        for name in ["modules.order", "kernel/.ko", "kernel/m.ko.bz2", "build/m.ko", "kernel/source/m.ko"] {
+        for name in ["kernel/.ko", "kernel/m.ko.bz2", "build/m.ko", "kernel/source/m.ko"] {
             make(&dir.join(name), time(9));
+            set(&dir.join("kernel"), time(0));
         }
-        assert_eq!(check(dir), (true, vec![]));
-        symlink("../modules.order", dir.join("kernel/link.ko")).unwrap();
-        assert_eq!(check(dir), (false, vec![]), "a link counts as its target");
+        assert_eq!(check(dir), CURRENT);
+        fs::remove_file(dir.join("kernel/m.ko")).unwrap();
+        make(&dir.join("other"), time(9));
+        symlink("../other", dir.join("kernel/m.ko")).unwrap();
+        set(&dir.join("kernel"), time(0));
+        assert_eq!(check(dir), OUTDATED, "a link counts as its target");
     }
 
     #[test]
     fn too_many_directories_are_out_of_date() {
-        let root = tempfile::tempdir().unwrap();
-        let dir = root.path();
-        make(&dir.join("modules.dep"), time(0));
-        for name in ["a/1.ko", "b/2.ko", "c/3.ko"] {
-            make(&dir.join(name), time(0));
-        }
+        let root = indexed(&["a/1.ko", "b/2.ko", "c/3.ko"]);
         let under = |directories| {
-            let (path, mut limits) = (dir.as_os_str().as_bytes(), Limits::DEFAULT);
-            limits.directories = directories;
-            is_up_to_date(path, &limits, &mut Vec::new())
+            let mut options = options(root.path());
+            options.limits.directories = directories;
+            is_up_to_date(&options, &mut Vec::new())
         };
         assert!(under(4) && !under(3));
     }
@@ -126,14 +319,96 @@ mod tests {
     }
 
     #[test]
-    fn unsupported_entries_are_reported_and_skipped() {
-        let root = tempfile::tempdir().unwrap();
+    fn each_file_must_be_complete_and_of_the_same_run() {
+        for output in Output::ALL {
+            let root = indexed(&["kernel/m.ko"]);
+            let dir = root.path();
+            let path = dir.join(output.file_name());
+            let bytes = fs::read(&path).unwrap();
+            let with = |bytes: &[u8], at| {
+                fs::write(&path, bytes).unwrap();
+                set(&path, time(at));
+                check(dir).0
+            };
+            assert!(with(&bytes, 0), "{output:?}");
+            assert!(!with(&bytes, 1), "{output:?} of another run");
+            assert!(!with(&vec![0; bytes.len()], 0) || bytes.is_empty(), "{output:?} with zeros");
+            assert!(!with(b"", 0) || bytes.is_empty(), "{output:?} without bytes");
+            assert!(!with(&bytes[..bytes.len().saturating_sub(1)], 0) || bytes.is_empty(), "{output:?} cut");
+            fs::remove_file(&path).unwrap();
+            assert!(!check(dir).0, "no {output:?}");
+        }
+    }
+
+    #[test]
+    fn modules_and_list_must_agree() {
+        let root = indexed(&["kernel/m.ko", "n.ko"]);
         let dir = root.path();
-        make(&dir.join("modules.dep"), time(0));
-        make(&dir.join("k/a.ko"), time(0));
+        assert_eq!(check(dir), CURRENT);
+        make(&dir.join("kernel/m.ko.gz"), time(0));
+        set(&dir.join("kernel"), time(0));
+        assert_eq!(check(dir), CURRENT, "another file of the same name");
+        make(&dir.join("o.ko"), time(0));
+        assert_eq!(check(dir), OUTDATED, "an old file that came later");
+        index(dir);
+        assert_eq!(check(dir), CURRENT);
+        fs::remove_file(dir.join("n.ko")).unwrap();
+        assert_eq!(check(dir), OUTDATED, "a removed module");
+        index(dir);
+        set(&dir.join("kernel"), time(1));
+        assert_eq!(check(dir), OUTDATED, "a changed directory");
+    }
+
+    #[test]
+    fn newer_input_besides_modules_is_out_of_date() {
+        let root = indexed(&["kernel/m.ko"]);
+        let dir = root.path();
+        for name in LISTS {
+            fs::write(dir.join(name), "").unwrap();
+            index(dir);
+            assert_eq!(check(dir), CURRENT, "{name}");
+            fs::remove_file(dir.join(name)).unwrap();
+            assert_eq!(check(dir).0, name == LISTS[0], "no {name}");
+            fs::write(dir.join(name), "").unwrap();
+            set(&dir.join(name), time(1));
+            assert_eq!(check(dir), OUTDATED, "{name}");
+            set(&dir.join(name), time(0));
+            assert_eq!(check(dir), CURRENT, "{name}");
+        }
+        let config = tempfile::tempdir().unwrap();
+        let external = config.path().join("x/e.ko");
+        make(&external, time(0));
+        make(&config.path().join("c/a.conf"), time(0));
+        let path = config.path().join("c");
+        let text = format!("external * {}\n", config.path().join("x").display());
+        fs::write(path.join("a.conf"), text).unwrap();
+        age(config.path(), time(0));
+        let options = options(dir).config_paths([path.as_os_str().as_bytes()]);
+        let current = || is_up_to_date(&options, &mut ());
+        assert!(current(), "the configuration is not newer");
+        Run::new(&options).publish(&mut ()).unwrap();
+        age(dir, time(0));
+        assert!(current());
+        set(&external, time(1));
+        assert!(!current(), "a newer external module");
+        set(&external, time(0));
+        fs::remove_file(&external).unwrap();
+        assert!(!current(), "no external module");
+        make(&external, time(0));
+        set(&config.path().join("x"), time(0));
+        assert!(current());
+        set(&path.join("a.conf"), time(1));
+        assert!(!current(), "newer configuration");
+    }
+
+    #[test]
+    fn unsupported_entries_are_reported_and_skipped() {
+        let root = indexed(&["k/a.ko"]);
+        let dir = root.path();
         symlink("nowhere", dir.join("k/dangling")).unwrap();
         symlink("..", dir.join("k/loop")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, dir.join("k/pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        set(&dir.join("k"), time(0));
         let root = dir.display();
         assert_eq!(
             check(dir),
