@@ -13,8 +13,13 @@ pub(crate) const NO_MEMORY: &str = "Cannot allocate memory";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// One module after decompression. The largest in Debian's kernels is about 20 MiB.
+    /// One module after decompression. The largest in Debian's kernels is about 20 MiB; one with debugging
+    /// information can have hundreds.
     pub module_size: u64,
+    /// The same for a decoder that cannot decode in pieces ([`Decoder`](crate::parts::decompress::Decoder)).
+    pub unpieced_module_size: u64,
+    /// A compressed module whose file and decoded bytes are together larger is decoded in pieces.
+    pub buffered_size: u64,
     /// One module file as stored, compressed or not.
     pub file_size: u64,
     /// Memory of one decoder: xz dictionary or zstd window.
@@ -51,9 +56,11 @@ pub struct Limits {
 impl Limits {
     /// The default limits of both programs.
     pub const DEFAULT: Self = Self {
-        module_size: 512 << 20,
-        file_size: 1 << 30,
-        decoder_memory: 256 << 20,
+        module_size: 4 << 30,
+        unpieced_module_size: 512 << 20,
+        buffered_size: 48 << 20,
+        file_size: 4 << 30,
+        decoder_memory: 128 << 20,
         sections_size: 512 << 20,
         text_size: 256 << 20,
         archive_size: 1 << 30,
@@ -70,9 +77,11 @@ impl Limits {
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]
-    pub(crate) fn each(&self) -> [u64; 15] {
+    pub(crate) fn each(&self) -> [u64; 17] {
         let &Self {
             module_size,
+            unpieced_module_size,
+            buffered_size,
             file_size,
             decoder_memory,
             sections_size,
@@ -90,6 +99,8 @@ impl Limits {
         } = self;
         [
             module_size,
+            unpieced_module_size,
+            buffered_size,
             file_size,
             decoder_memory,
             sections_size,

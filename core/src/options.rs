@@ -241,8 +241,10 @@ mod tests {
 
     #[test]
     fn every_limit_changes_the_key() {
-        let fields: [fn(&mut Limits); 15] = [
+        let fields: [fn(&mut Limits); 17] = [
             |limits| limits.module_size = 1,
+            |limits| limits.unpieced_module_size = 1,
+            |limits| limits.buffered_size = 1,
             |limits| limits.file_size = 1,
             |limits| limits.decoder_memory = 1,
             |limits| limits.sections_size = 1,

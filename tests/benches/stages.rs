@@ -42,7 +42,7 @@ fn parse(image: &[u8]) -> Option<usize> {
     let table = SectionTable::new(header, bytes(header.section_headers())?, size);
     let names = bytes(table.names_range().ok()?)?;
     let (_, symtab) = table.named(names).find(|(name, _)| name.starts_with(b".symtab\0"))?;
-    let symbols = Symbols::new(header.class, header.byte_order, bytes(symtab)?)?;
+    let symbols = Symbols::new(header.class, header.byte_order, bytes(symtab.range(size)?)?)?;
     Some(symbols.map(black_box).count())
 }
 

@@ -18,14 +18,17 @@ use alloc::{boxed::Box, vec::Vec};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::{Compression, DecodeError, grow};
+use super::{Compression, DecodeError, Feed, grow};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = b"\x1f\x8b";
 
+/// Bytes of the window in which a decoder in pieces looks back.
+const WINDOW: usize = 64 << 10;
+
 /// A decoder's working memory, allocated at first use.
 #[derive(Default)]
-pub(super) struct Inflater(Option<Box<DecompressorOxide>>);
+pub struct Inflater(Option<Box<DecompressorOxide>>);
 
 impl Inflater {
     pub(super) fn decode(
@@ -41,6 +44,59 @@ impl Inflater {
         loop {
             rest = self.member(rest, limits, out)?;
             if !rest.starts_with(MAGIC) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Decodes in pieces, as [`Decoder::pieces`](super::Decoder::pieces).
+    ///
+    /// # Errors
+    /// When the input is corrupt or truncated.
+    pub fn pieces(
+        &mut self,
+        mut input: Feed<'_>,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), DecodeError> {
+        let state = self.0.get_or_insert_default();
+        let mut window = Vec::new();
+        window.try_reserve_exact(WINDOW).map_err(|_| DecodeError::no_memory(Compression::Gzip))?;
+        window.resize(WINDOW, 0);
+        loop {
+            state.init();
+            let file = input.fill();
+            let header = file.len().saturating_sub(skip_header(file)?.len());
+            input.consume(header);
+            let (mut at, mut size, mut crc) = (0usize, 0u32, crc32fast::Hasher::new());
+            loop {
+                input.some();
+                let has_more = if input.has_ended() { 0 } else { inflate_flags::TINFL_FLAG_HAS_MORE_INPUT };
+                let bytes = input.some();
+                let (status, read, wrote) = decompress(state, bytes, &mut window, at, has_more);
+                input.consume(read);
+                let end = at.saturating_add(wrote);
+                let piece = window.get(at..end).unwrap_or_default();
+                at = end % WINDOW;
+                crc.update(piece);
+                size = size.wrapping_add(u32::try_from(wrote).unwrap_or(u32::MAX));
+                if !each(piece) {
+                    return Ok(());
+                }
+                match status {
+                    TINFLStatus::Done => break,
+                    TINFLStatus::HasMoreOutput => {}
+                    TINFLStatus::NeedsMoreInput if !input.has_ended() => {
+                        input.fill();
+                    }
+                    TINFLStatus::NeedsMoreInput | TINFLStatus::FailedCannotMakeProgress => {
+                        return Err(cut());
+                    }
+                    _ => return Err(error("invalid compressed data")),
+                }
+            }
+            check_trailer(input.fill(), crc.finalize(), size)?;
+            input.consume(TRAILER);
+            if !input.fill().starts_with(MAGIC) {
                 return Ok(());
             }
         }
@@ -89,18 +145,26 @@ impl Inflater {
             return Err(DecodeError::too_large(Compression::Gzip, limits));
         }
         let member = out.get(start..).unwrap_or_default();
-        let (trailer, rest) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-        let [crc, size] = [0, 4].map(|at| {
-            let word = trailer.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-            u32::from_le_bytes(word)
-        });
-        if crc32fast::hash(member) != crc {
-            return Err(error("incorrect data check"));
-        }
-        if u32::try_from(member.len() & 0xffff_ffff) != Ok(size) {
-            return Err(error("incorrect length check"));
-        }
-        Ok(rest)
+        let size = u32::try_from(member.len() & 0xffff_ffff).unwrap_or(u32::MAX);
+        check_trailer(rest, crc32fast::hash(member), size)?;
+        Ok(rest.get(TRAILER..).unwrap_or_default())
+    }
+}
+
+/// Bytes of a member's trailer.
+const TRAILER: usize = 8;
+
+/// Compares the trailer at the begin of `rest` with the checksum and the size, modulo 2^32, of a member.
+fn check_trailer(rest: &[u8], crc: u32, size: u32) -> Result<(), DecodeError> {
+    let trailer = rest.first_chunk::<TRAILER>().ok_or_else(cut)?;
+    let word = |at: usize| {
+        let word = trailer.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+        u32::from_le_bytes(word)
+    };
+    match (word(0) == crc, word(4) == size) {
+        (false, _) => Err(error("incorrect data check")),
+        (true, false) => Err(error("incorrect length check")),
+        (true, true) => Ok(()),
     }
 }
 

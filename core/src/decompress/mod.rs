@@ -11,7 +11,7 @@
 //! ```
 //!
 //! [`Decoder`] is the trait for a host's libraries; [`PureDecoder`] is the core's own implementation in pure
-//! Rust. Both decode whole files and both treat their input as hostile: declared sizes are only hints, every
+//! Rust. Both decode whole files, a host's also in pieces, and both treat their input as hostile: declared sizes are only hints, every
 //! output has a limit, and allocations can fail.
 //!
 //! | Format | Several members | Bytes after the last one | Truncated |
@@ -20,6 +20,7 @@
 //! | xz | concatenated, padding between them allowed | an error | an error |
 //! | zstd | concatenated, skippable frames skipped | ignored | an error |
 
+mod feed;
 #[cfg(feature = "gz")]
 mod gz;
 #[cfg(feature = "lz4")]
@@ -30,6 +31,9 @@ mod xz;
 #[cfg(feature = "zst")]
 mod zst;
 
+pub use feed::Feed;
+#[cfg(feature = "gz")]
+pub use gz::Inflater;
 pub use pure::PureDecoder;
 #[cfg(feature = "xz")]
 pub use xz::xz_decoded_size;
@@ -105,6 +109,44 @@ pub trait Decoder {
         limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError>;
+
+    /// Whether [`Self::pieces`] is there.
+    fn decodes_in_pieces(&self) -> bool {
+        false
+    }
+
+    /// Decodes with little memory, whatever the size of the file: calls `each` with piece after piece of the
+    /// decoded bytes, until it returns `false`. The caller counts the bytes.
+    ///
+    /// # Errors
+    /// When the input is corrupt or truncated, or needs more memory than `limits.decoder_memory`.
+    fn pieces(
+        &mut self,
+        format: Compression,
+        _input: Feed<'_>,
+        _limits: &Limits,
+        _each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), DecodeError> {
+        Err(DecodeError::not_supported(format))
+    }
+
+    /// Called before memory for one module is used, with its amount, and with 0 after the module. A host with
+    /// threads waits here until all threads together need no more than it has.
+    fn reserve(&mut self, _bytes: u64) {}
+}
+
+/// The decoded size that a file claims in its first and last bytes. It is not verified.
+#[must_use]
+pub fn claimed_size(format: Compression, first: &[u8], last: &[u8]) -> Option<u64> {
+    match format {
+        Compression::Gzip => last.last_chunk().map(|bytes| u64::from(u32::from_le_bytes(*bytes))),
+        #[cfg(feature = "xz")]
+        Compression::Xz => xz_decoded_size(last),
+        #[cfg(feature = "zst")]
+        Compression::Zstd => zst::content_size(first),
+        #[cfg(not(all(feature = "xz", feature = "zst")))]
+        _ => None,
+    }
 }
 
 /// A decoding error, in the words of kmod's libraries.

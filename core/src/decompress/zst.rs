@@ -100,16 +100,21 @@ impl Frames {
     }
 }
 
-/// A frame's extent, from its headers alone.
-struct Frame {
-    /// Bytes from magic to checksum.
-    size: usize,
-    content_size: Option<u64>,
+/// The content size in the header of the first frame.
+pub(super) fn content_size(file: &[u8]) -> Option<u64> {
+    Header::parse(file.strip_prefix(MAGIC).map(|_| file)?).ok()?.content_size
 }
 
-impl Frame {
-    /// Hops from block header to block header (RFC 8878 §3.1.1).
-    fn measure(input: &[u8]) -> Result<Self, DecodeError> {
+/// A frame's header.
+struct Header {
+    /// Bytes of the header.
+    size: usize,
+    content_size: Option<u64>,
+    has_checksum: bool,
+}
+
+impl Header {
+    fn parse(input: &[u8]) -> Result<Self, DecodeError> {
         let flags = *input.get(4).ok_or_else(cut)?;
         if flags & 8 != 0 {
             return Err(error("Unsupported frame parameter"));
@@ -125,7 +130,7 @@ impl Frame {
             power => 1usize << power,
         };
         let at = 5usize.saturating_add(window).saturating_add(dictionary);
-        let mut size = at.saturating_add(content);
+        let size = at.saturating_add(content);
         let mut number = [0; 8];
         let field = input.get(at..size).ok_or_else(cut)?;
         for (to, from) in number.iter_mut().zip(field) {
@@ -133,6 +138,21 @@ impl Frame {
         }
         let bias = if content == 2 { 256 } else { 0 };
         let content_size = (content > 0).then(|| u64::from_le_bytes(number).saturating_add(bias));
+        Ok(Self { size, content_size, has_checksum: flags & 4 != 0 })
+    }
+}
+
+/// A frame's extent, from its headers alone.
+struct Frame {
+    /// Bytes from magic to checksum.
+    size: usize,
+    content_size: Option<u64>,
+}
+
+impl Frame {
+    /// Hops from block header to block header (RFC 8878 §3.1.1).
+    fn measure(input: &[u8]) -> Result<Self, DecodeError> {
+        let Header { mut size, content_size, has_checksum } = Header::parse(input)?;
         loop {
             let [a, b, c] = *input.get(size..).and_then(<[u8]>::first_chunk).ok_or_else(cut)?;
             let header = u32::from_le_bytes([a, b, c, 0]);
@@ -146,7 +166,7 @@ impl Frame {
                 break;
             }
         }
-        if flags & 4 != 0 {
+        if has_checksum {
             size = size.saturating_add(4);
         }
         Ok(Self { size, content_size })

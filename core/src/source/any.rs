@@ -76,4 +76,8 @@ impl ReadAt for Box<dyn ReadAt + '_> {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
         (**self).read_at(offset, into)
     }
+
+    fn read_all(&mut self, pieces: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        (**self).read_all(pieces)
+    }
 }

@@ -79,6 +79,15 @@ pub trait ReadAt {
     /// # Errors
     /// When `into` cannot be filled; a short read is an error.
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), IoError>;
+
+    /// Fills several pieces, each from its offset on, in ascending order and without overlap. A file that is
+    /// read from its begin every time has them all from one reading.
+    ///
+    /// # Errors
+    /// As for [`Self::read_at`].
+    fn read_all(&mut self, pieces: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        pieces.iter_mut().try_for_each(|(offset, into)| self.read_at(*offset, into))
+    }
 }
 
 impl ReadAt for &[u8] {

@@ -5,6 +5,8 @@
 //! [`PureDecoder`](depmod_core::parts::decompress::PureDecoder), with the same messages, but faster.
 
 #[cfg(feature = "native-codecs")]
+mod budget;
+#[cfg(feature = "native-codecs")]
 mod native;
 
 #[cfg(feature = "native-codecs")]

@@ -1,7 +1,10 @@
 //! libzstd, liblzma and libdeflate behind the core's trait.
 
+use super::budget::Share;
 use depmod_core::Limits;
-use depmod_core::parts::decompress::{Compression, DecodeError, Decoder, PureDecoder, grow, xz_decoded_size};
+use depmod_core::parts::decompress::{
+    Compression, DecodeError, Decoder, Feed, Inflater, PureDecoder, grow, xz_decoded_size,
+};
 use libdeflater::Decompressor;
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
@@ -27,6 +30,8 @@ pub struct NativeDecoder {
     zstd: Option<DCtx<'static>>,
     /// For gzip files that may have several members: see [`Self::gzip`].
     pure: PureDecoder,
+    /// The memory of the current module.
+    share: Share,
 }
 
 impl NativeDecoder {
@@ -66,11 +71,54 @@ impl NativeDecoder {
         (decoded == bytes).then_some(())
     }
 
-    fn zstd(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    fn context(&mut self) -> Result<&mut DCtx<'static>, DecodeError> {
         if self.zstd.is_none() {
             self.zstd = DCtx::try_create();
         }
-        let context = self.zstd.as_mut().ok_or(DecodeError::no_memory(Compression::Zstd))?;
+        self.zstd.as_mut().ok_or_else(|| DecodeError::no_memory(Compression::Zstd))
+    }
+
+    fn zstd_pieces(
+        &mut self,
+        mut input: Feed<'_>,
+        limits: &Limits,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), DecodeError> {
+        let context = self.context()?;
+        let mut out = piece(Compression::Zstd)?;
+        let mut frames = 0;
+        loop {
+            let rest = input.fill();
+            let frame = rest.starts_with(MAGIC);
+            if !frame && !is_skippable(rest) {
+                // Data after the last frame is ignored.
+                return if frames > 0 { Ok(()) } else { Err(zstd_text("Unknown frame descriptor")) };
+            }
+            frames += usize::from(frame);
+            limit_window(context, limits)?;
+            loop {
+                let mut from = InBuffer::around(input.some());
+                out.clear();
+                let left = context
+                    .decompress_stream(&mut OutBuffer::around(&mut out), &mut from)
+                    .map_err(|code| zstd_stream_error(code, limits))?;
+                let read = from.pos;
+                input.consume(read);
+                if !each(&out) {
+                    return Ok(());
+                }
+                if left == 0 {
+                    break;
+                }
+                if read == 0 && out.is_empty() && input.some().is_empty() {
+                    return Err(zstd_text("Src size is incorrect"));
+                }
+            }
+        }
+    }
+
+    fn zstd(&mut self, input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let context = self.context()?;
         let mut rest = input;
         let mut frames = 0;
         loop {
@@ -117,6 +165,60 @@ impl Decoder for NativeDecoder {
             }
         }
     }
+
+    fn decodes_in_pieces(&self) -> bool {
+        true
+    }
+
+    fn pieces(
+        &mut self,
+        format: Compression,
+        input: Feed<'_>,
+        limits: &Limits,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), DecodeError> {
+        match format {
+            Compression::Gzip => Inflater::default().pieces(input, each),
+            Compression::Xz => xz_pieces(input, limits, each),
+            Compression::Zstd => {
+                let pieces = self.zstd_pieces(input, limits, each);
+                // Its window may be large.
+                self.zstd = None;
+                pieces
+            }
+        }
+    }
+
+    fn reserve(&mut self, bytes: u64) {
+        self.share.set(bytes);
+    }
+}
+
+/// The first bytes of a zstd frame.
+const MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// Room for a piece of decoded bytes.
+fn piece(format: Compression) -> Result<Vec<u8>, DecodeError> {
+    const SIZE: usize = 128 << 10;
+
+    let mut out = Vec::new();
+    out.try_reserve_exact(SIZE).map_err(|_| DecodeError::no_memory(format))?;
+    Ok(out)
+}
+
+/// Begins a frame.
+fn limit_window(context: &mut DCtx<'_>, limits: &Limits) -> Result<(), DecodeError> {
+    context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
+    let window = limits.decoder_memory.max(1 << 10).ilog2().min(31);
+    context.set_parameter(DParameter::WindowLogMax(window)).map_err(zstd_error)?;
+    Ok(())
+}
+
+fn zstd_stream_error(code: zstd_safe::ErrorCode, limits: &Limits) -> DecodeError {
+    match zstd_safe::get_error_name(code) {
+        "Frame requires too much memory for decoding" => DecodeError::memory_limit(Compression::Zstd, limits),
+        name => zstd_text(name),
+    }
 }
 
 fn is_skippable(input: &[u8]) -> bool {
@@ -138,18 +240,13 @@ fn zstd_frame(
         context.decompress(out, frame).map_err(zstd_error)?;
         return within(FORMAT, limits, out);
     }
-    context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
-    let window = limits.decoder_memory.max(1 << 10).ilog2().min(31);
-    context.set_parameter(DParameter::WindowLogMax(window)).map_err(zstd_error)?;
+    limit_window(context, limits)?;
     let mut input = InBuffer::around(frame);
     loop {
         let before = out.len();
-        let left = context.decompress_stream(&mut OutBuffer::around_pos(out, before), &mut input).map_err(
-            |code| match zstd_safe::get_error_name(code) {
-                "Frame requires too much memory for decoding" => DecodeError::memory_limit(FORMAT, limits),
-                name => zstd_text(name),
-            },
-        )?;
+        let left = context
+            .decompress_stream(&mut OutBuffer::around_pos(out, before), &mut input)
+            .map_err(|code| zstd_stream_error(code, limits))?;
         if left == 0 {
             return within(FORMAT, limits, out);
         }
@@ -173,17 +270,53 @@ fn zstd_text(text: &'static str) -> DecodeError {
     DecodeError::new(Compression::Zstd, text)
 }
 
+fn xz_text(text: &'static str) -> DecodeError {
+    DecodeError::new(Compression::Xz, text)
+}
+
+fn xz_error(cause: Error, limits: &Limits) -> DecodeError {
+    match cause {
+        Error::Data => xz_text("File is corrupt"),
+        Error::Format => xz_text("File format not recognized"),
+        Error::Options => xz_text("Unsupported compression options"),
+        Error::Mem => DecodeError::no_memory(Compression::Xz),
+        Error::MemLimit => DecodeError::memory_limit(Compression::Xz, limits),
+        _ => xz_text("Internal error (bug)"),
+    }
+}
+
+fn xz_pieces(
+    mut input: Feed<'_>,
+    limits: &Limits,
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), DecodeError> {
+    let explain = |cause| xz_error(cause, limits);
+    let mut stream = Stream::new_stream_decoder(limits.decoder_memory, CONCATENATED).map_err(explain)?;
+    let mut out = piece(Compression::Xz)?;
+    loop {
+        input.some();
+        let action = if input.has_ended() { Action::Finish } else { Action::Run };
+        let before = stream.total_in();
+        out.clear();
+        let status = stream.process_vec(input.some(), &mut out, action).map_err(explain)?;
+        let read = usize::try_from(stream.total_in() - before).unwrap_or(usize::MAX);
+        input.consume(read);
+        if !each(&out) {
+            return Ok(());
+        }
+        match status {
+            Status::StreamEnd => return Ok(()),
+            Status::MemNeeded if read == 0 && out.is_empty() && input.has_ended() => {
+                return Err(xz_text("Unexpected end of input"));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn xz(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     const FORMAT: Compression = Compression::Xz;
-    let error = |text: &'static str| DecodeError::new(FORMAT, text);
-    let explain = |cause| match cause {
-        Error::Data => error("File is corrupt"),
-        Error::Format => error("File format not recognized"),
-        Error::Options => error("Unsupported compression options"),
-        Error::Mem => DecodeError::no_memory(FORMAT),
-        Error::MemLimit => DecodeError::memory_limit(FORMAT, limits),
-        _ => error("Internal error (bug)"),
-    };
+    let explain = |cause| xz_error(cause, limits);
     let mut stream = Stream::new_stream_decoder(limits.decoder_memory, CONCATENATED).map_err(explain)?;
     // One byte more than claimed, so that the decoder never stops for lack of space.
     let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
@@ -194,7 +327,7 @@ fn xz(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeErro
         match stream.process_vec(rest, out, Action::Finish).map_err(explain)? {
             Status::StreamEnd => return within(FORMAT, limits, out),
             _ if out.len() == out.capacity() => grow(FORMAT, input, 0, limits, out)?,
-            Status::MemNeeded => return Err(error("Unexpected end of input")),
+            Status::MemNeeded => return Err(xz_text("Unexpected end of input")),
             _ => {}
         }
     }
@@ -218,6 +351,23 @@ mod tests {
     fn native(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let mut out = Vec::new();
         NativeDecoder::new().decode(format, input, &limits(), &mut out).map(|()| out)
+    }
+
+    /// Decodes in pieces.
+    fn pieces(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let (mut rest, mut out) = (input, Vec::new());
+        let mut read = |into: &mut [u8]| {
+            let (now, later) = rest.split_at(into.len().min(rest.len()));
+            into[..now.len()].copy_from_slice(now);
+            rest = later;
+            now.len()
+        };
+        let mut each = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            out.len() <= 1 << 20
+        };
+        let feed = Feed::new(&mut read).unwrap();
+        NativeDecoder::new().pieces(format, feed, &limits(), &mut each).map(|()| out)
     }
 
     fn pure(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -262,6 +412,7 @@ mod tests {
                 let file = encode(format, data);
                 assert!(native(format, &file).unwrap() == data, "{format:?} {}", data.len());
                 assert!(pure(format, &file).unwrap() == data, "{format:?} {}", data.len());
+                assert!(pieces(format, &file).unwrap() == data, "{format:?} {}", data.len());
             }
         }
     }
@@ -294,6 +445,7 @@ mod tests {
                 let expected = pure(format, &file).unwrap();
                 assert_eq!(expected.len() > 80_000, parts != [&one, &one]);
                 assert!(native(format, &file).unwrap() == expected, "{format:?}");
+                assert!(pieces(format, &file).unwrap() == expected, "{format:?}");
             }
         }
     }
@@ -305,6 +457,7 @@ mod tests {
             for end in Compression::MAGIC_LEN..file.len() {
                 let error = native(format, &file[..end]).unwrap_err();
                 assert_eq!(pure(format, &file[..end]).unwrap_err(), error, "{end}");
+                assert_eq!(pieces(format, &file[..end]).unwrap_err(), error, "{end}");
                 let text = match format {
                     Compression::Gzip => "unexpected end of file",
                     Compression::Xz => "Unexpected end of input",
@@ -327,6 +480,27 @@ mod tests {
         }
     }
 
+    /// Decoded in pieces, to a limit.
+    #[test]
+    fn large_modules_stop_at_the_size_limit() {
+        use depmod_core::parts::parse::module::{LoadError, Loader};
+
+        let mut limits = Limits::DEFAULT;
+        (limits.module_size, limits.buffered_size) = (8 << 20, 1 << 20);
+        for format in FORMATS {
+            let load = |begin: &[u8], size: usize| {
+                let mut decoder = NativeDecoder::new();
+                let file = encode(format, &[begin, &vec![0; size]].concat());
+                Loader::new(&limits, &mut decoder).load(&mut file.as_slice()).unwrap_err()
+            };
+            let error = load(b"\x7fELF\x02\x01\x01", 8 << 20);
+            let LoadError::Decode(error) = error else { panic!("{error:?}") };
+            assert_eq!(error, DecodeError::too_large(format, &limits));
+            assert!(matches!(load(b"\x7fELF\x02\x01\x01", (8 << 20) - 7), LoadError::Elf(_)), "{format:?}");
+            assert!(matches!(load(b"MZ", 40 << 20), LoadError::Elf(_)), "{format:?}");
+        }
+    }
+
     #[test]
     fn zstd_frames_without_a_size_are_decoded() {
         let mut encoder = zstd_safe::CCtx::create();
@@ -336,6 +510,7 @@ mod tests {
         assert!(native(Compression::Zstd, &file).unwrap() == sample());
         file.extend_from_slice(b"garbage");
         assert!(native(Compression::Zstd, &file).unwrap() == sample());
+        assert!(pieces(Compression::Zstd, &file).unwrap() == sample());
     }
 
     #[test]
@@ -365,6 +540,9 @@ mod tests {
             file[at] ^= bits;
             let (native, pure) = (native(format, &file), pure(format, &file));
             prop_assert_eq!(native.is_ok(), pure.is_ok(), "{:?} {:?}", native, pure);
+            let pieces = pieces(format, &file);
+            prop_assert_eq!(native.is_ok(), pieces.is_ok(), "{:?} {:?}", native, pieces);
+            prop_assert!(pieces.is_err() || pieces == native);
             if let (Ok(native), Ok(pure)) = (native, pure) {
                 prop_assert_eq!(native, pure);
             }

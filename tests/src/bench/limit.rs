@@ -108,7 +108,7 @@ fn needed(path: &Path) -> Result<Vec<Range<u64>>> {
     let sections = table.named(&names).filter(|(name, _)| {
         NEEDED.iter().any(|needed| name.starts_with(needed)) || name.starts_with(b"__kcrctab")
     });
-    let mut ranges: Vec<Range<u64>> = sections.map(|(_, range)| range).collect();
+    let mut ranges: Vec<Range<u64>> = sections.filter_map(|(_, section)| section.range(size)).collect();
     ranges.extend([head, header.section_headers(), table.names_range()?]);
     Ok(merge(ranges))
 }

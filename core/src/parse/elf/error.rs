@@ -17,6 +17,8 @@ pub enum ElfError {
         /// Its value.
         value: u64,
     },
+    /// `.modinfo` has no bytes in the file: the file has the debugging information of a module.
+    DebugOnly,
 }
 
 /// Checked fields of the file header, named as in the specification.
@@ -57,6 +59,7 @@ impl fmt::Display for ElfError {
             Self::Field { field, offset, value } => {
                 write!(f, "invalid ELF {field} {value} (at offset {offset:#x})")
             }
+            Self::DebugOnly => f.write_str("only debugging information"),
         }
     }
 }

@@ -122,6 +122,12 @@ impl FileHeader {
     /// Size of the longest header; a host reads this many bytes first.
     pub const MAX_LEN: usize = 64;
 
+    /// Whether these are the first bytes of an ELF file.
+    #[must_use]
+    pub fn is_elf(head: &[u8]) -> bool {
+        head.starts_with(&MAGIC)
+    }
+
     /// Parses the header from a file's first bytes (`head`: [`Self::MAX_LEN`] bytes, or the whole file) and
     /// the file's size.
     ///

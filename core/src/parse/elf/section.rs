@@ -6,11 +6,16 @@ use scroll::Pread;
 
 use super::{ByteOrder, Class, ElfError, Field, FileHeader};
 
+/// `SHT_NOBITS`: the type of sections whose bytes are not in the file.
+const NO_BYTES: u32 = 8;
+
 /// The relevant fields of one section header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
     /// `sh_name`: offset in the section name table.
     pub name: u32,
+    /// Whether its bytes are in the file (`sh_type` is not `SHT_NOBITS`).
+    pub has_bytes: bool,
     /// `sh_offset`: offset of the data in the file; unchecked.
     pub offset: u64,
     /// `sh_size`, in bytes.
@@ -18,21 +23,23 @@ pub struct Section {
 }
 
 impl Section {
-    /// The section's range in a file of `file_size` bytes; `None` if it is partly outside.
+    /// The section's range in a file of `file_size` bytes; `None` if it is partly outside, or not in the
+    /// file at all.
     #[must_use]
     pub fn range(&self, file_size: u64) -> Option<Range<u64>> {
         let end = self.offset.checked_add(self.size)?;
-        (end <= file_size).then_some(self.offset..end)
+        (self.has_bytes && end <= file_size).then_some(self.offset..end)
     }
 
     fn parse(class: Class, byte_order: ByteOrder, bytes: &[u8]) -> Option<Self> {
         let endian = byte_order.endian();
         let word = |at: usize| bytes.pread_with::<u32>(at, endian).ok();
         let long = |at: usize| bytes.pread_with::<u64>(at, endian).ok();
-        Some(match class {
-            Class::Elf32 => Self { name: word(0)?, offset: u64::from(word(16)?), size: u64::from(word(20)?) },
-            Class::Elf64 => Self { name: word(0)?, offset: long(24)?, size: long(32)? },
-        })
+        let (offset, size) = match class {
+            Class::Elf32 => (u64::from(word(16)?), u64::from(word(20)?)),
+            Class::Elf64 => (long(24)?, long(32)?),
+        };
+        Some(Self { name: word(0)?, has_bytes: word(4)? != NO_BYTES, offset, size })
     }
 }
 
@@ -84,23 +91,23 @@ impl<'data> SectionTable<'data> {
             offset: section.offset,
             value: u64::from(index),
         };
-        let section = self.get(index).unwrap_or(Section { name: 0, offset: 0, size: 0 });
+        let section = self.get(index).unwrap_or(Section { name: 0, has_bytes: false, offset: 0, size: 0 });
         // kmod reads this section's header like any other, which fails without a name.
         let range = section.range(self.file_size).filter(|_| u64::from(section.name) < section.size);
         range.ok_or_else(|| bad(section))
     }
 
-    /// The sections inside the file, from index 1 on, each with the rest of the name table beginning with its
+    /// The sections from index 1 on, each with the rest of the name table beginning with its
     /// name: a section has a name if these bytes start with the name and a NUL. `names` are the bytes of
     /// [`Self::names_range`].
     pub fn named<'names>(
         &self,
         names: &'names [u8],
-    ) -> impl Iterator<Item = (&'names [u8], Range<u64>)> + use<'names, '_, 'data> {
+    ) -> impl Iterator<Item = (&'names [u8], Section)> + use<'names, '_, 'data> {
         (1..self.header.sections).filter_map(move |index| {
             let section = self.get(index)?;
             let name = names.get(usize::try_from(section.name).ok()?..)?;
-            Some((name, section.range(self.file_size)?))
+            Some((name, section))
         })
     }
 }
@@ -130,8 +137,14 @@ mod tests {
         put(3, 9, u64::MAX, 2);
         let sections = SectionTable::new(header, &table, size);
         assert_eq!(sections.names_range(), Ok(320..328));
-        let named: alloc::vec::Vec<_> = sections.named(b"\0.strtab\0").collect();
-        assert_eq!(named, [(&b"\0.strtab\0"[..], 320..328)]);
+        let names = |(name, section): (_, Section)| (name, section.range(size));
+        let named: alloc::vec::Vec<_> = sections.named(b"\0.strtab\0").map(names).collect();
+        let (all, own) = (&b"\0.strtab\0"[..], &b".strtab\0"[..]);
+        assert_eq!(named, [(all, Some(320..328)), (own, None), (&b""[..], None)]);
+        table[68] = 8;
+        let sections = SectionTable::new(header, &table, size);
+        let named: alloc::vec::Vec<_> = sections.named(b"\0.strtab\0").map(names).collect();
+        assert_eq!(named, [(all, None), (own, None), (&b""[..], None)], "its bytes are not in the file");
         assert_eq!(sections.get(4), None);
     }
 }

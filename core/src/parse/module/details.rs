@@ -1,4 +1,4 @@
-//! Details from the export tables, and versions in their extended form.
+//! Details from the export tables.
 //!
 //! The linker's symbols suffice, without relocations. An export `foo` has a local symbol `__ksymtab_foo` at its entry,
 //! and since Linux 5.4 `__kstrtabns_foo` at its namespace in `__ksymtab_strings`:
@@ -7,9 +7,6 @@
 //! |---|---|
 //! | to 7.0 | in the section `__ksymtab_gpl` |
 //! | later | at an entry of `__ksymtab` whose byte in `__kflagstab` has bit 0 |
-//!
-//! Symbols with names of 56 bytes and more, common in Rust, have their versions in `__version_ext_crcs`, 32-bit words,
-//! and `__version_ext_names`, NUL-terminated names in the same order.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -21,7 +18,7 @@ use super::{
     exports::{name_at, until_nul},
     ranges::Ranges,
 };
-use crate::parse::elf::{ByteOrder, FileHeader, SectionTable, Symbol, Symbols, export_table};
+use crate::parse::elf::{FileHeader, SectionTable, Symbol, Symbols, export_table};
 
 /// The sections for [`Detail::Full`](super::Detail::Full), with their indexes if symbols refer to them.
 #[derive(Default)]
@@ -30,8 +27,6 @@ pub(super) struct Sections {
     exports_gpl: Option<u16>,
     flags: Option<Range<u64>>,
     strings: Option<u16>,
-    version_crcs: Option<Range<u64>>,
-    version_names: Option<Range<u64>>,
 }
 
 impl Sections {
@@ -56,27 +51,22 @@ impl Sections {
                 export_table::ENTRIES_GPL => found.exports_gpl = Some(index),
                 export_table::STRINGS => found.strings = Some(index),
                 export_table::FLAGS => found.flags = Some(range),
-                b"__version_ext_crcs" => found.version_crcs = Some(range),
-                b"__version_ext_names" => found.version_names = Some(range),
                 _ => {}
             }
         }
-        let Self { flags, version_crcs, version_names, .. } = &found;
-        wanted.extend([flags, version_crcs, version_names].into_iter().flatten().cloned());
+        wanted.extend(found.flags.clone());
         found
     }
 
-    /// Adds the details of the exports, and the versions of needs. `strings` are the bytes of `__ksymtab_strings`.
+    /// Adds the details of the exports. `strings` are the bytes of `__ksymtab_strings`.
     pub(super) fn collect(
         &self,
         ranges: &Ranges,
-        byte_order: ByteOrder,
         symbols: Option<(Symbols<'_>, &[u8])>,
         strings: &[u8],
         facts: &mut FactsBuilder,
     ) {
-        let held = |range: &Option<Range<u64>>| ranges.get(range.as_ref()?);
-        let flags = held(&self.flags).unwrap_or_default();
+        let flags = self.flags.as_ref().and_then(|range| ranges.get(range)).unwrap_or_default();
         let mut details: HashMap<&[u8], ExportDetail<'_>> = HashMap::new();
         if let Some((symbols, strtab)) = symbols {
             for symbol in symbols {
@@ -98,10 +88,6 @@ impl Sections {
             }
         }
         facts.detail_exports(|name| details.get(name).copied().unwrap_or_default());
-        if let (Some(crcs), Some(names)) = (held(&self.version_crcs), held(&self.version_names)) {
-            let crcs = crcs.chunks_exact(4).filter_map(|word| byte_order.u32(word));
-            facts.version_needs(names.split(|&byte| byte == 0).zip(crcs));
-        }
     }
 
     fn is_gpl_only(&self, entry: Symbol, flags: &[u8]) -> bool {

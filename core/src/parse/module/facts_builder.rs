@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 #[cfg(feature = "answers")]
-use super::facts::{DETAILED, ExportDetail, GPL_ONLY, IN_TABLE, SymbolRecords, WORD_LEN};
+use super::facts::{DETAILED, ExportDetail, GPL_ONLY, IN_TABLE, WORD_LEN};
 use super::{
     NeedsDiscarded,
     facts::{
-        EXPORTS_INVALID, Facts, FactsError, HEADER_LEN, ModinfoKey, NAME_UNENDED, NEEDS_DISCARDED_SHIFT, WEAK,
+        EXPORTS_INVALID, Facts, FactsError, HEADER_LEN, ModinfoKey, NAME_UNENDED, NEEDS_DISCARDED_SHIFT,
+        SymbolRecords, WEAK,
     },
 };
 
@@ -109,9 +110,8 @@ impl FactsBuilder {
         self.details.clear();
     }
 
-    /// Sets the versions of needs by name, and adds needs for further symbols with a version.
-    #[cfg(feature = "answers")]
-    pub fn version_needs<'data>(&mut self, versions: impl Iterator<Item = (&'data [u8], u32)>) {
+    /// Gives the needs their versions by name. With `alone`, adds the symbols that have only a version.
+    pub fn version_needs<'data>(&mut self, versions: impl Iterator<Item = (&'data [u8], u32)>, alone: bool) {
         if self.flags >> NEEDS_DISCARDED_SHIFT != 0 {
             return;
         }
@@ -128,7 +128,7 @@ impl FactsBuilder {
             self.need(name, crc, weak);
         }
         for name in order {
-            if let Some(&crc) = unused.get(name) {
+            if alone && let Some(&crc) = unused.get(name) {
                 self.need(name, u64::from(crc), false);
             }
         }
@@ -215,18 +215,24 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "answers")]
     #[test]
     fn versions_of_the_new_form_go_to_the_needs() {
         let mut builder = FactsBuilder::default();
         builder.need(b"a", 0, true);
         builder.need(b"b", 7, false);
-        builder.version_needs([(&b"module_layout"[..], 1), (b"a", 2), (b"", 3)].into_iter());
+        let versions = || [(&b"module_layout"[..], 1), (b"a", 2), (b"", 3)].into_iter();
+        builder.version_needs(versions(), false);
+        let facts = builder.finish().unwrap();
+        let needs: Vec<_> = facts.needs().map(|need| (need.name, need.crc, need.weak)).collect();
+        assert_eq!(needs, [(&b"a"[..], 2, true), (b"b", 7, false)]);
+        builder.need(b"a", 0, true);
+        builder.need(b"b", 7, false);
+        builder.version_needs(versions(), true);
         let facts = builder.finish().unwrap();
         let needs: Vec<_> = facts.needs().map(|need| (need.name, need.crc, need.weak)).collect();
         assert_eq!(needs, [(&b"a"[..], 2, true), (b"b", 7, false), (b"module_layout", 1, false)]);
         builder.discard_needs(NeedsDiscarded::SymbolName);
-        builder.version_needs([(&b"a"[..], 2)].into_iter());
+        builder.version_needs([(&b"a"[..], 2)].into_iter(), true);
         assert_eq!(builder.finish().unwrap().needs().count(), 0);
     }
 

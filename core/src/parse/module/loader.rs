@@ -6,10 +6,11 @@ use core::ops::Range;
 use super::{
     Facts, FactsBuilder, LoadError, exports, modinfo,
     needs::{self, VersionTable},
+    pieces::Pieces,
     ranges::Ranges,
 };
 use crate::{
-    decompress::{Compression, Decoder},
+    decompress::{Compression, Decoder, claimed_size},
     limits::Limits,
     parse::elf::{ByteOrder, ElfError, Field, FileHeader, SectionTable, Symbols, export_table},
     source::{IoError, ReadAt},
@@ -17,6 +18,13 @@ use crate::{
 
 /// Bytes needed to detect the format; a shorter file is not a module.
 const MAGIC_LEN: u64 = 6;
+
+/// A smaller compressed file is decoded without a reservation of memory, to at most [`SMALL_DECODED`] bytes.
+const SMALL_FILE: u64 = 256 << 10;
+const SMALL_DECODED: u64 = 4 << 20;
+
+/// Bytes of a compressed file that are read for the decoded size.
+const CLAIM: usize = 4 << 10;
 
 /// Bytes to read before the section headers, because the section names are usually there.
 const NAMES_AHEAD: u64 = 2048;
@@ -37,19 +45,24 @@ struct Sections {
     /// CRCs of exports, read in advance because `__crc_` symbols usually point there.
     crcs: Option<Range<u64>>,
     crcs_gpl: Option<Range<u64>>,
+    /// Versions of needs with names of any length.
+    version_crcs: Option<Range<u64>>,
+    version_names: Option<Range<u64>>,
 }
 
 impl Sections {
-    fn slots(&mut self) -> [&mut Option<Range<u64>>; 7] {
-        let Self { modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl } = self;
-        [modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl]
+    fn slots(&mut self) -> [&mut Option<Range<u64>>; 9] {
+        let Self { modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl, version_crcs, version_names } =
+            self;
+        [modinfo, strings, symtab, strtab, versions, crcs, crcs_gpl, version_crcs, version_names]
     }
 }
 
 /// Loads modules sequentially, with reused buffers. A host has one per thread.
 pub struct Loader<'host> {
     limits: &'host Limits,
-    decoder: &'host mut dyn Decoder,
+    /// Lent to [`Pieces`].
+    decoder: Option<&'host mut dyn Decoder>,
     stored: Vec<u8>,
     decoded: Vec<u8>,
     ranges: Ranges,
@@ -65,7 +78,7 @@ impl<'host> Loader<'host> {
     pub fn new(limits: &'host Limits, decoder: &'host mut dyn Decoder) -> Self {
         Self {
             limits,
-            decoder,
+            decoder: Some(decoder),
             stored: Vec::new(),
             decoded: Vec::new(),
             ranges: Ranges::default(),
@@ -98,32 +111,109 @@ impl<'host> Loader<'host> {
         match Compression::detect(head) {
             None => self.extract(file, head),
             Some(format) => {
-                let length = self.read_whole(file)?;
-                let stored = self.stored.get(..length).unwrap_or_default();
-                let mut decoded = core::mem::take(&mut self.decoded);
-                let result = self
-                    .decoder
-                    .decode(format, stored, self.limits, &mut decoded)
-                    .map_err(LoadError::from)
-                    .and_then(|()| {
-                        let mut image = decoded.as_slice();
-                        let mut head = [0; FileHeader::MAX_LEN];
-                        let head = read_head(&mut image, &mut head)?;
-                        self.extract(&mut image, head)
-                    });
-                self.decoded = decoded;
-                result
+                let facts = self.decode(file, format, head);
+                self.reserve(0);
+                facts
             }
+        }
+    }
+
+    /// Loads a compressed module.
+    fn decode(
+        &mut self,
+        file: &mut impl ReadAt,
+        format: Compression,
+        head: &[u8],
+    ) -> Result<Facts, LoadError> {
+        let (size, limit) = (file.size(), self.limits.file_size);
+        if size > limit {
+            return Err(LoadError::TooLarge { size, limit });
+        }
+        let in_pieces = self.decoder.as_ref().is_some_and(|decoder| decoder.decodes_in_pieces());
+        let mut limits = self.limits.clone();
+        if !in_pieces {
+            limits.module_size = limits.module_size.min(limits.unpieced_module_size);
+        } else if size <= SMALL_FILE {
+            limits.module_size = limits.module_size.min(SMALL_DECODED);
+        } else {
+            let mut last = [0; CLAIM];
+            file.read_at(size.saturating_sub(CLAIM as u64), &mut last)?;
+            let most = self.limits.buffered_size;
+            let room = most.saturating_sub(size);
+            let claim = claimed_size(format, head, &last).unwrap_or(room);
+            if claim > room {
+                return self.decode_in_pieces(file, format);
+            }
+            limits.module_size = limits.module_size.min(claim);
+            self.reserve(size.saturating_add(claim));
+        }
+        let length = self.read_whole(file)?;
+        let stored = self.stored.get(..length).unwrap_or_default();
+        let mut decoded = core::mem::take(&mut self.decoded);
+        let result = match &mut self.decoder {
+            Some(decoder) => decoder.decode(format, stored, &limits, &mut decoded),
+            None => return Err(IoError::invalid().into()),
+        };
+        let facts = match result {
+            Err(error)
+                if error.exceeded().is_some()
+                    && limits.module_size < self.limits.module_size
+                    && in_pieces =>
+            {
+                drop(decoded);
+                return self.decode_in_pieces(file, format);
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                let mut image = decoded.as_slice();
+                let mut head = [0; FileHeader::MAX_LEN];
+                read_head(&mut image, &mut head)
+                    .map_err(LoadError::from)
+                    .and_then(|head| self.extract(&mut image, head))
+            }
+        };
+        if decoded.capacity() as u64 <= SMALL_DECODED || !in_pieces {
+            self.decoded = decoded;
+        }
+        if self.stored.len() as u64 > SMALL_FILE && in_pieces {
+            self.stored = Vec::new();
+        }
+        facts
+    }
+
+    /// Loads a compressed module in pieces.
+    fn decode_in_pieces(&mut self, file: &mut impl ReadAt, format: Compression) -> Result<Facts, LoadError> {
+        self.stored = Vec::new();
+        self.reserve(u64::MAX);
+        let Some(decoder) = self.decoder.take() else { return Err(IoError::invalid().into()) };
+        let facts = match Pieces::new(file, &mut *decoder, format, self.limits) {
+            Err(error) => Err(error),
+            Ok(mut pieces) => {
+                let mut head = [0; FileHeader::MAX_LEN];
+                let facts = read_head(&mut pieces, &mut head)
+                    .map_err(LoadError::from)
+                    .and_then(|head| self.extract(&mut pieces, head));
+                match pieces.error.take() {
+                    Some(error) => Err(error.into()),
+                    None => facts,
+                }
+            }
+        };
+        self.decoder = Some(decoder);
+        self.ranges = Ranges::default();
+        facts
+    }
+
+    fn reserve(&mut self, bytes: u64) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.reserve(bytes);
         }
     }
 
     /// Reads a compressed file into the start of `stored`; returns its length.
     fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<usize, LoadError> {
         let (size, limit) = (file.size(), self.limits.file_size);
-        let length = usize::try_from(size)
-            .ok()
-            .filter(|_| size <= limit)
-            .ok_or(LoadError::TooLarge { size, limit })?;
+        let length = usize::try_from(size).map_err(|_| LoadError::TooLarge { size, limit })?;
         // Never shrinks: clearing memory before overwriting it would cost as much as copying it.
         if let Some(more) = length.checked_sub(self.stored.len()) {
             self.stored.try_reserve(more).map_err(|_| IoError::no_memory())?;
@@ -202,6 +292,13 @@ impl<'host> Loader<'host> {
                 versions: versions.unwrap_or_default(),
             };
             needs::collect(input, &mut self.versions, &mut self.facts);
+            if let (Some(crcs), Some(names)) = (held(&sections.version_crcs), held(&sections.version_names)) {
+                #[cfg(feature = "answers")]
+                let alone = self.detail == super::Detail::Full;
+                #[cfg(not(feature = "answers"))]
+                let alone = false;
+                needs::collect_extended(header.byte_order, crcs, names, alone, &mut self.facts);
+            }
         }
         #[cfg(feature = "answers")]
         if let Some(details) = details {
@@ -209,7 +306,7 @@ impl<'host> Loader<'host> {
                 modinfo::collect_details(section, &mut self.facts);
             }
             let strings = held(&sections.strings).unwrap_or_default();
-            details.collect(&self.ranges, header.byte_order, named, strings, &mut self.facts);
+            details.collect(&self.ranges, named, strings, &mut self.facts);
         }
         let size = limit.saturating_add(1);
         self.facts.finish().map_err(|_| LoadError::TooLarge { size, limit })
@@ -232,18 +329,27 @@ impl<'host> Loader<'host> {
         }
         let mut sections = Sections::default();
         self.wanted.clear();
-        for (name, range) in table.named(names_bytes) {
+        for (name, section) in table.named(names_bytes) {
             let slot = match name {
-                [b'.', b'm', ..] if name.starts_with(b".modinfo\0") => &mut sections.modinfo,
+                [b'.', b'm', ..] if name.starts_with(b".modinfo\0") => {
+                    if !section.has_bytes {
+                        return Err(ElfError::DebugOnly.into());
+                    }
+                    &mut sections.modinfo
+                }
                 [b'.', b's', ..] if name.starts_with(b".symtab\0") => &mut sections.symtab,
                 [b'.', b's', ..] if name.starts_with(b".strtab\0") => &mut sections.strtab,
                 [b'_', ..] if is_named(name, export_table::STRINGS) => &mut sections.strings,
                 [b'_', ..] if name.starts_with(b"__versions\0") => &mut sections.versions,
                 [b'_', ..] if is_named(name, export_table::CRCS) => &mut sections.crcs,
                 [b'_', ..] if is_named(name, export_table::CRCS_GPL) => &mut sections.crcs_gpl,
+                [b'_', ..] if is_named(name, b"__version_ext_crcs") => &mut sections.version_crcs,
+                [b'_', ..] if is_named(name, b"__version_ext_names") => &mut sections.version_names,
                 _ => continue,
             };
-            slot.get_or_insert(range);
+            if let Some(range) = section.range(file_size) {
+                slot.get_or_insert(range);
+            }
         }
         // The first section of a name decides, even if it counts as absent because it begins at offset 0.
         for slot in sections.slots() {

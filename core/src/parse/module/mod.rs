@@ -25,6 +25,7 @@ mod facts_builder;
 mod loader;
 mod modinfo;
 mod needs;
+mod pieces;
 mod ranges;
 
 pub use crate::diagnostic::NeedsDiscarded;

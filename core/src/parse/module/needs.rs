@@ -127,6 +127,20 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
     }
 }
 
+/// Takes over the versions of `__version_ext_crcs`, a row of 32-bit words, and `__version_ext_names`, their names
+/// in the same order, each with a NUL behind it. Where a symbol also has one in `__versions`, Linux prefers these.
+/// With `alone`, symbols that have only a version become needs.
+pub(super) fn collect_extended(
+    byte_order: ByteOrder,
+    crcs: &[u8],
+    names: &[u8],
+    alone: bool,
+    facts: &mut FactsBuilder,
+) {
+    let crcs = crcs.chunks_exact(4).filter_map(|word| byte_order.u32(word));
+    facts.version_needs(names.split(|&byte| byte == 0).zip(crcs), alone);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,36 +35,41 @@ impl Ranges {
     ) -> Result<(), LoadError> {
         wanted.retain(|range| self.get(range).is_none());
         wanted.sort_unstable_by_key(|range| (range.start, range.end));
-        let mut rest = wanted.iter().cloned();
-        let Some(mut current) = rest.next() else { return Ok(()) };
-        for next in rest {
-            if next.start <= current.end.saturating_add(GAP) {
+        wanted.dedup_by(|next, current| {
+            let joined = next.start <= current.end.saturating_add(GAP);
+            if joined {
                 current.end = current.end.max(next.end);
-            } else {
-                self.read_one(file, current, limit)?;
-                current = next;
             }
+            joined
+        });
+        let begin = self.used;
+        let mut end = begin;
+        for range in wanted.iter() {
+            let size = range.end.saturating_sub(range.start).saturating_add(end as u64);
+            end = usize::try_from(size)
+                .ok()
+                .filter(|_| size <= limit)
+                .ok_or(LoadError::TooLarge { size, limit })?;
         }
-        self.read_one(file, current, limit)
-    }
-
-    fn read_one(&mut self, file: &mut impl ReadAt, range: Range<u64>, limit: u64) -> Result<(), LoadError> {
-        let start = self.used;
-        let size = range.end.saturating_sub(range.start).saturating_add(start as u64);
-        let end = usize::try_from(size)
-            .ok()
-            .filter(|_| size <= limit)
-            .ok_or(LoadError::TooLarge { size, limit })?;
-        if end > self.buffer.len() {
-            let more = end.saturating_sub(self.buffer.len());
+        if let Some(more) = end.checked_sub(self.buffer.len()) {
             self.buffer.try_reserve(more).map_err(|_| IoError::no_memory())?;
             self.buffer.resize(end, 0);
         }
-        if let Some(into) = self.buffer.get_mut(start..end) {
-            file.read_at(range.start, into)?;
+        let mut rest = self.buffer.get_mut(begin..end).unwrap_or_default();
+        let mut pieces = Vec::with_capacity(wanted.len());
+        for range in wanted.iter() {
+            let size = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            let (into, after) = rest.split_at_mut(size.min(rest.len()));
+            pieces.push((range.start, into));
+            rest = after;
         }
-        self.held.push((range, start));
-        self.used = end;
+        file.read_all(&mut pieces)?;
+        for range in wanted.drain(..) {
+            let start = self.used;
+            let size = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            self.held.push((range, start));
+            self.used = start.saturating_add(size);
+        }
         Ok(())
     }
 
