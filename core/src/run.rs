@@ -12,6 +12,7 @@
 mod emit;
 mod hooks;
 mod loads;
+mod others;
 #[cfg(test)]
 mod tests;
 
@@ -127,18 +128,18 @@ pub fn run_with<S: Source>(
     let (mut said, mut first, mut vanished) = (Vec::new(), true, false);
     loop {
         let mut once = NotAgain { reporter: &mut *reporter, said: &mut said, first };
-        let listed = list_with(options, source, &mut |walk| hooks.find(walk), &mut once)?;
+        let mut listed = list_with(options, source, &mut |walk| hooks.find(walk), &mut once)?;
         let mut next = hooks.listed(&listed, &mut once);
         first = false;
         if next == Next::Continue {
-            let mut loads = hooks.load(&listed.list).map_err(|diagnostic| reporter.stop(diagnostic))?;
-            if let Some(fault) = loads::fault(&listed.list, &loads) {
-                if matches!(fault, Diagnostic::ModuleVanished { .. }) && !vanished {
+            let mut loads = match others::load(&mut listed.list, hooks, &mut once) {
+                Ok(loads) => loads,
+                Err(Diagnostic::ModuleVanished { .. }) if !vanished => {
                     vanished = true;
                     continue;
                 }
-                return Err(reporter.stop(fault));
-            }
+                Err(diagnostic) => return Err(reporter.stop(diagnostic)),
+            };
             next = hooks.loaded(&listed, &mut loads, reporter);
             if next == Next::Continue {
                 let facts = loads::report(&listed.list, loads, reporter);

@@ -203,6 +203,8 @@ struct OnDisk<'r> {
     lock: Option<&'r Publisher>,
     /// Whether a diagnostic was reported; those of a listing appear again in every run, and do not count.
     reported: Option<&'r Cell<bool>>,
+    /// The modules of the list were loaded; other files of theirs may follow.
+    loaded: bool,
     /// Links were reported.
     linked: bool,
     /// All found files, for [`Run::inspect`].
@@ -225,6 +227,7 @@ impl<'r> OnDisk<'r> {
             cache: None,
             lock: None,
             reported: None,
+            loaded: false,
             linked: false,
             #[cfg(feature = "answers")]
             found: Vec::new(),
@@ -264,6 +267,7 @@ impl Hooks for OnDisk<'_> {
     }
 
     fn listed(&mut self, listed: &Listed, reporter: &mut dyn Reporter) -> Next {
+        self.loaded = false;
         let Run { options, progress, jobs, .. } = self.run;
         self.cache = self.admitted.and_then(|(dir, filesystem)| {
             Cache::open(dir, &options.directory, filesystem, &listed.list, jobs, reporter)
@@ -289,6 +293,10 @@ impl Hooks for OnDisk<'_> {
             progress.end();
             return Ok(loads);
         }
+        if self.loaded {
+            return Ok(self.threads.load_all(list, || ()));
+        }
+        self.loaded = true;
         let step = || progress.step();
         let loads = match &mut self.cache {
             Some(cache) => cache.load(list, jobs, &options.limits, step),

@@ -86,7 +86,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
     /// the list, on any thread.
     pub(crate) fn load_all(&mut self, list: &ModuleList, loaded: impl Fn() + Sync) -> Vec<Load> {
         let modules = list.modules();
-        let mut early = core::mem::take(&mut self.early);
+        let early = &mut self.early;
         let mut results: Vec<Option<Load>> =
             modules.iter().map(|file| early.remove(BStr::new(file.path()))).collect();
         results.iter().flatten().for_each(|_| loaded());

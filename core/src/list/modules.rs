@@ -3,6 +3,7 @@
 //! Modules in `modules.order` come first, in its order, then the others in the order of kmod's hash table.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use bstr::BString;
 use hashbrown::{HashMap, hash_map::Entry};
@@ -30,13 +31,20 @@ pub struct ModuleFile {
     name: BString,
     /// Offset of the printed path in `path`.
     printed: usize,
+    /// Position in `modules.order`; a larger number than any if it is not there.
+    place: usize,
 }
 
 impl ModuleFile {
     fn new(directory: &[u8], path: &[u8]) -> Self {
         let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
         let printed = below.map_or(0, |rest| path.len().saturating_sub(rest.len()));
-        Self { path: path.into(), name: module_name(path).collect::<Vec<u8>>().into(), printed }
+        Self {
+            path: path.into(),
+            name: module_name(path).collect::<Vec<u8>>().into(),
+            printed,
+            place: usize::MAX,
+        }
     }
 
     /// Its absolute path, as found by the walk.
@@ -57,6 +65,16 @@ impl ModuleFile {
         self.path.get(self.printed..).unwrap_or_default()
     }
 
+    /// Whether its lines in the index files could be mistaken for other lines.
+    fn has_control_character(&self) -> bool {
+        self.printed_path().iter().any(u8::is_ascii_control)
+    }
+
+    /// Modules are in the order of `modules.order`, then in that of kmod's hash table.
+    fn key(&self) -> (usize, u32, BString) {
+        (self.place, superfast(&self.name) % BUCKETS, self.name.clone())
+    }
+
     /// Its path in `modules.order`: without a compression suffix.
     pub(crate) fn order_path(&self) -> Option<&[u8]> {
         if self.printed == 0 {
@@ -73,6 +91,11 @@ impl ModuleFile {
 #[derive(Clone, Debug, Default)]
 pub struct ModuleList {
     modules: Vec<ModuleFile>,
+    /// The other files with the names of modules, in walk order.
+    others: Vec<ModuleFile>,
+    /// What decides between files with the same name.
+    config: Config,
+    directory: BString,
 }
 
 /// An iterator over every module file below the module directory and the configured external directories, in
@@ -153,23 +176,33 @@ impl<'r, S: Source> Listing<'r, S> {
         }
         foreign.into_iter().for_each(|path| reporter.report(Diagnostic::NotRootOwned { path }));
         let mut modules: Vec<ModuleFile> = Vec::with_capacity(found.len());
+        let mut others: Vec<(usize, ModuleFile)> = Vec::new();
+        let mut positions: Vec<usize> = Vec::with_capacity(found.len());
         let mut by_name: HashMap<BString, usize> = HashMap::with_capacity(found.len());
-        for file in found {
+        for (at, mut file) in found.into_iter().enumerate() {
             match by_name.entry(file.name.clone()) {
                 Entry::Vacant(slot) => {
                     slot.insert(modules.len());
                     modules.push(file);
+                    positions.push(at);
                 }
                 Entry::Occupied(slot) => {
-                    if let Some(old) = modules.get_mut(*slot.get())
+                    let mut position = at;
+                    if let (Some(old), Some(old_position)) =
+                        (modules.get_mut(*slot.get()), positions.get_mut(*slot.get()))
                         && config.prefer_new(&options.directory, &old.path, &file.path)
                     {
-                        *old = file;
+                        mem::swap(old, &mut file);
+                        mem::swap(old_position, &mut position);
                     }
+                    others.push((position, file));
                 }
             }
         }
-        ModuleList::sorted(modules, options, source, reporter)
+        others.sort_unstable_by_key(|(position, _)| *position);
+        let others = others.into_iter().map(|(_, file)| file).collect();
+        let directory = options.directory.clone();
+        ModuleList { modules, others, config, directory }.sorted(options, source, reporter)
     }
 }
 
@@ -194,7 +227,13 @@ impl<S: Source> Iterator for Listing<'_, S> {
                             self.failed = Some(WalkError { path: path.into(), cause });
                             return None;
                         }
-                        _ => return Some(ModuleFile::new(&self.options.directory, path)),
+                        _ => {
+                            let file = ModuleFile::new(&self.options.directory, path);
+                            if !file.has_control_character() {
+                                return Some(file);
+                            }
+                            self.reporter.report(Diagnostic::ControlCharacter { path: file.path });
+                        }
                     }
                 }
                 Ok(None) => self.walk = None,
@@ -246,6 +285,10 @@ impl ModuleList {
                 return Err(reporter.stop(Diagnostic::NotAbsolute { path: path.clone() }));
             }
             let file = ModuleFile::new(&options.directory, path);
+            if file.has_control_character() {
+                reporter.report(Diagnostic::ControlCharacter { path: file.path });
+                continue;
+            }
             let nameless = || if path.ends_with(b"/") { Err(IoError::not_found()) } else { Ok(()) };
             if let Err(cause) = source.stat(path).and_then(|_| nameless()) {
                 return Err(reporter.stop(Diagnostic::CreateModule { path: path.clone(), cause }));
@@ -261,19 +304,15 @@ impl ModuleList {
                 }
             }
         }
-        Self::sorted(modules, options, source, reporter)
+        Self { modules, ..Self::default() }.sorted(options, source, reporter)
     }
 
     fn sorted<S: Source>(
-        modules: Vec<ModuleFile>,
+        mut self,
         options: &Options,
         source: &S,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
-        let bucket = |file: ModuleFile| (superfast(&file.name) % BUCKETS, file);
-        let mut in_buckets: Vec<(u32, ModuleFile)> = modules.into_iter().map(bucket).collect();
-        sort_by(&mut in_buckets, &|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
-        let mut modules: Vec<ModuleFile> = in_buckets.into_iter().map(|(_, file)| file).collect();
         let path = options.path_of(Order::FILE_NAME);
         match source.read(&path, options.limits.text_size) {
             // `fopen` opens a directory, and reading it returns no line.
@@ -287,18 +326,70 @@ impl ModuleList {
             }
             Ok(bytes) => match Order::parse(&bytes) {
                 Ok(order) => {
-                    let position = |file: ModuleFile| {
+                    for file in self.modules.iter_mut().chain(&mut self.others) {
                         let position = file.order_path().and_then(|path| order.position(path));
-                        (position.unwrap_or(usize::MAX), file)
-                    };
-                    let mut placed: Vec<(usize, ModuleFile)> = modules.into_iter().map(position).collect();
-                    sort_by(&mut placed, &|(a, _), (b, _)| a.cmp(b));
-                    modules = placed.into_iter().map(|(_, file)| file).collect();
+                        file.place = position.unwrap_or(usize::MAX);
+                    }
                 }
                 Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
             },
         }
-        Ok(Self { modules })
+        self.modules.sort_by_cached_key(ModuleFile::key);
+        Ok(self)
+    }
+
+    /// For each of these positions whose name other files have, the best of them, which is then no longer among
+    /// the others.
+    pub(crate) fn take_others(&mut self, positions: &[usize]) -> Vec<(usize, ModuleFile)> {
+        let names = positions.iter().filter_map(|&at| Some((self.modules.get(at)?.name.clone(), at)));
+        let names: HashMap<BString, usize> = names.collect();
+        let mut best: HashMap<usize, ModuleFile> = HashMap::new();
+        let mut others = Vec::with_capacity(self.others.len());
+        for mut file in mem::take(&mut self.others) {
+            let Some(&position) = names.get(&file.name) else {
+                others.push(file);
+                continue;
+            };
+            match best.entry(position) {
+                Entry::Vacant(slot) => {
+                    slot.insert(file);
+                }
+                Entry::Occupied(mut slot) => {
+                    if self.config.prefer_new(&self.directory, &slot.get().path, &file.path) {
+                        mem::swap(slot.get_mut(), &mut file);
+                    }
+                    others.push(file);
+                }
+            }
+        }
+        self.others = others;
+        let mut best: Vec<_> = best.into_iter().collect();
+        best.sort_unstable_by_key(|(position, _)| *position);
+        best
+    }
+
+    /// A list of other files than those of this list.
+    pub(crate) fn of_files(files: Vec<ModuleFile>) -> Self {
+        Self { modules: files, ..Self::default() }
+    }
+
+    /// The files, in order.
+    pub(crate) fn into_files(self) -> Vec<ModuleFile> {
+        self.modules
+    }
+
+    /// Replaces modules at these positions, and gives each module of the new order the value that it had.
+    pub(crate) fn replace<T>(&mut self, files: Vec<(usize, ModuleFile)>, values: Vec<T>) -> Vec<T> {
+        for (position, file) in files {
+            if let Some(old) = self.modules.get_mut(position) {
+                *old = file;
+            }
+        }
+        let mut pairs: Vec<_> = mem::take(&mut self.modules).into_iter().zip(values).collect();
+        pairs.sort_by_cached_key(|(file, _)| file.key());
+        let values;
+        (self.modules, values) = pairs.into_iter().unzip();
+        values
     }
 }
 

@@ -39,7 +39,8 @@ pub trait Hooks {
         Next::Continue
     }
 
-    /// Loads every module of the list; the results are in list order.
+    /// Loads every module of the list; the results are in list order. Called again, with a short list, for
+    /// other files of modules that cannot be loaded.
     ///
     /// # Errors
     /// The reason for ending the run.

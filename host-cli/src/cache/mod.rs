@@ -95,6 +95,8 @@ pub(crate) struct Cache {
     result: Option<LastResult>,
     /// For each module of the list, in order, the stamp of its facts; `None` if they are not to be kept.
     stamps: Vec<Option<Stamp>>,
+    /// The same by path, if a module could not be loaded: another file may take its place in the list.
+    by_path: Option<HashMap<Vec<u8>, Stamp>>,
     /// Whether the modules and stamps differ from those in the file.
     stale: bool,
 }
@@ -136,6 +138,7 @@ impl Cache {
             stored: None,
             result: None,
             stamps: stamps.into_iter().map(Option::flatten).collect(),
+            by_path: None,
             stale: true,
         };
         if let Some(stored) = this.place.read(modules.len())
@@ -216,6 +219,11 @@ impl Cache {
         self.stale = body.is_none()
             || stamps.iter().flatten().count() != cached.len()
             || !modules.iter().zip(&stamps).all(same);
+        if loads.iter().any(Result::is_err) {
+            let kept = modules.iter().zip(&stamps);
+            self.by_path =
+                Some(kept.filter_map(|(file, stamp)| Some((file.path().to_vec(), (*stamp)?))).collect());
+        }
         self.stamps = stamps;
         loads
     }
@@ -241,9 +249,13 @@ impl Cache {
         let (directory, filesystem) = (&self.directory, self.filesystem.id);
         let head = Head { program: &self.program, directory, filesystem, result };
         let count = listed.list.modules().len();
-        let modules = listed.list.modules().iter().zip(&indexed.facts).zip(&self.stamps);
-        let cached = modules.filter_map(|((file, facts), stamp)| {
-            Some(CachedModule { path: file.path(), stamp: (*stamp)?, facts: facts.as_ref()?.as_bytes() })
+        let modules = listed.list.modules().iter().zip(&indexed.facts).enumerate();
+        let cached = modules.filter_map(|(at, (file, facts))| {
+            let stamp = match &self.by_path {
+                None => self.stamps.get(at).copied().flatten(),
+                Some(by_path) => by_path.get(file.path()).copied(),
+            };
+            Some(CachedModule { path: file.path(), stamp: stamp?, facts: facts.as_ref()?.as_bytes() })
         });
         if let Err(error) = self.place.replace(&encode(&head, &cached.collect()), count) {
             report_unusable(&self.path, CacheFault::Io(io_error(error)), reporter);

@@ -1,0 +1,54 @@
+//! Other files of modules that cannot be loaded.
+
+use alloc::vec::Vec;
+
+use super::{Hooks, Load, loads};
+use crate::{
+    diagnostic::{Diagnostic, Reporter},
+    list::{ModuleFile, ModuleList},
+};
+
+/// Other files of one name to try.
+const CANDIDATES: usize = 8;
+
+/// Loads every module of the list. In place of a file that cannot be a module, the next best one of its name
+/// comes into the list, with a warning: an empty file after a power cut, or one with only debugging
+/// information.
+///
+/// # Errors
+/// When the machine fails, a module exceeds a limit, or a module vanished after the listing.
+pub(super) fn load(
+    list: &mut ModuleList,
+    hooks: &mut dyn Hooks,
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<Load>, Diagnostic> {
+    let mut loads = load_list(list, hooks)?;
+    let failed = |(at, load): (usize, &Load)| load.is_err().then_some(at);
+    let mut unreadable: Vec<usize> = loads.iter().enumerate().filter_map(failed).collect();
+    let mut instead = Vec::new();
+    for _ in 0..CANDIDATES {
+        let others = list.take_others(&unreadable);
+        if others.is_empty() {
+            break;
+        }
+        let (positions, files): (Vec<usize>, Vec<ModuleFile>) = others.into_iter().unzip();
+        let candidates = ModuleList::of_files(files);
+        let found = load_list(&candidates, hooks)?;
+        for ((at, file), load) in positions.into_iter().zip(candidates.into_files()).zip(found) {
+            let Some(place) = loads.get_mut(at).filter(|_| load.is_ok()) else { continue };
+            if let (Some(old), Err(error)) = (list.modules().get(at), &*place) {
+                let (path, other, cause) = (old.path().into(), file.path().into(), error.cause());
+                reporter.report(Diagnostic::OtherFile { path, other, cause });
+            }
+            *place = load;
+            instead.push((at, file));
+        }
+        unreadable.retain(|&at| loads.get(at).is_some_and(Result::is_err));
+    }
+    Ok(if instead.is_empty() { loads } else { list.replace(instead, loads) })
+}
+
+fn load_list(list: &ModuleList, hooks: &mut dyn Hooks) -> Result<Vec<Load>, Diagnostic> {
+    let loads = hooks.load(list)?;
+    loads::fault(list, &loads).map_or(Ok(loads), Err)
+}
