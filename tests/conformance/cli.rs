@@ -268,13 +268,54 @@ fn quick_mode_does_nothing_without_newer_modules() {
         assert!(first.stderr().contains("fstatat(") && first.stderr().contains("modules.dep): "));
         first.expect_outputs();
         run(&["-A"]).expect(0, "").expect_untouched();
-        // Removed and older modules are not detected; a newer one is, even if it is excluded.
-        fs::remove_file(modules.join("kernel/b.ko")).unwrap();
+        // kmod does not notice removed modules. A newer one is noticed, even if it is excluded.
         touch("kernel/a.ko", "2001-01-01");
+        run(&["-A"]).expect(0, "").expect_untouched();
+        fs::remove_file(modules.join("kernel/b.ko")).unwrap();
+        let removed = run(&["-A"]);
+        match program {
+            Program::Oracle => removed.expect(0, "").expect_untouched(),
+            Program::Ours => removed.expect(0, "").expect_outputs(),
+        };
         run(&["-A"]).expect(0, "").expect_untouched();
         touch("kernel/a.ko", "2037-01-01");
         run(&["-A", "-n"]).expect(0, "").expect_untouched();
         run(&["-A"]).expect(0, "").expect_outputs();
+    }
+}
+
+/// What a crash or a killed run leaves of a complete index.
+#[test]
+fn quick_mode_repairs_index_files() {
+    let place = depmod_tests::system::Place::new();
+    let root = place.root();
+    pair().lay_out(&root);
+    let run = |program: Program, extra: &[&str]| {
+        let mut command = program.command();
+        command.arg("-b").arg(&root).arg("-C").arg(root.join("depmod.d")).args(extra).arg(VERSION);
+        depmod_tests::system::observe(&root, command)
+    };
+    run(Program::Oracle, &[]).expect(0, "");
+    run(Program::Ours, &["-A"]).expect(0, "");
+    run(Program::Ours, &["-A"]).expect(0, "").expect_untouched();
+    let modules = root.join("lib/modules").join(VERSION);
+    for name in depmod_tests::outcome::OUTPUTS {
+        let path = modules.join(name);
+        let (bytes, time) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
+        if bytes.is_empty() {
+            continue;
+        }
+        for spoilt in [None, Some(Vec::new()), Some(vec![0; bytes.len()])] {
+            match &spoilt {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => {
+                    fs::write(&path, bytes).unwrap();
+                    fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+                }
+            }
+            run(Program::Ours, &["-A"]);
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        }
     }
 }
 

@@ -49,6 +49,12 @@ mod defects_a;
 // kmod loses results silently (rows B).
 mod defects_b;
 
+// Files that are no modules, and names that forge lines.
+mod hostile;
+
+// Little memory, few descriptors, file systems that cannot do everything.
+mod machine;
+
 // Load orders, names and aliases against modprobe.
 mod plan;
 

@@ -1,0 +1,99 @@
+use std::path::Path;
+use std::process::Command;
+
+use depmod_tests::elf_builder::{Crc, Elf};
+use depmod_tests::outcome::OUTPUTS;
+use depmod_tests::system::{Program, System, VERSION};
+use depmod_tests::{apt, product};
+
+/// Modules that need each other.
+fn system() -> System {
+    (0..60u64).fold(System::new().complete(), |system, number| {
+        let elf = Elf::new().export(format!("symbol_{number}"), Crc::Absolute(number));
+        let elf = elf.need(format!("symbol_{}", number / 2)).modinfo(format!("alias=pci:v{number}*"));
+        let elf = if number == 0 { Elf::new().export("symbol_0", Crc::Absolute(0)) } else { elf };
+        system.module(format!("kernel/d{}/m{number}.ko", number % 7), elf)
+    })
+}
+
+fn indexed(system: System) -> System {
+    OUTPUTS.iter().fold(system, |system, name| system.file(name, format!("# old {name}\n")))
+}
+
+/// A shell line in which `"$@"` is our command on a system.
+fn sh(line: &'static str, options: &'static [&'static str]) -> impl Fn(&Path) -> Command {
+    move |root| {
+        let mut command = Command::new("sh");
+        command.args(["-c", line, "sh"]).arg(product::binary()).args(options).arg("-b").arg(root);
+        command.arg("-C").arg(root.join("depmod.d")).arg(VERSION).env("LC_ALL", "C");
+        command.env_remove("RUST_BACKTRACE");
+        command
+    }
+}
+
+#[test]
+fn ten_descriptors_are_enough() {
+    let expected = system().run(Program::Oracle, &[]);
+    for system in [system(), indexed(system())] {
+        for options in [&["--jobs=1"][..], &["--jobs=2"]] {
+            let run = system.run_command(sh("ulimit -n 10; exec \"$@\"", options));
+            assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+            for name in OUTPUTS {
+                assert_eq!(run.output(name), expected.output(name), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_memory_nothing_is_replaced() {
+    const LINES: [&str; 4] = [
+        "ulimit -v 11000; exec \"$@\"",
+        "ulimit -v 13000; exec \"$@\"",
+        "ulimit -v 15000; exec \"$@\"",
+        "ulimit -v 17000; exec \"$@\"",
+    ];
+    let large: String =
+        (0..40_000).map(|number| format!("alias=of:N*T*Cvendor,device-{number:06}\0")).collect();
+    let system = indexed(system().module("kernel/large.ko", Elf::new().modinfo_raw(large)));
+    let mut failed = 0;
+    for line in LINES {
+        let run = system.run_command(sh(line, &["--jobs=1"]));
+        // 127: the dynamic linker has too little memory.
+        assert!([Some(0), Some(1), Some(127)].contains(&run.status.code()), "{line}: {:?}", run.status);
+        if run.status.code() != Some(0) {
+            assert!(!run.stderr().is_empty());
+            run.expect_untouched();
+        }
+        failed += usize::from(run.status.code() == Some(1));
+    }
+    assert!(failed > 0, "no line has too little memory for a run and enough for a start");
+}
+
+#[test]
+fn file_systems_that_cannot_sync_set_modes_or_set_times_are_used() {
+    apt::install(&["strace"]).unwrap();
+    let expected = system().run(Program::Oracle, &[]);
+    for line in [
+        "exec strace -fo /dev/null -e inject=fchmod,fchmodat:error=EPERM \"$@\"",
+        "exec strace -fo /dev/null -e inject=fsync,fdatasync:error=EOPNOTSUPP \"$@\"",
+        "exec strace -fo /dev/null -e inject=fsync,fdatasync:error=EINVAL \"$@\"",
+        "exec strace -fo /dev/null -e inject=fsync,fdatasync:error=EROFS \"$@\"",
+        "exec strace -fo /dev/null -e inject=fsync,fdatasync:error=EPERM \"$@\"",
+        "exec strace -fo /dev/null -e inject=utimensat:error=EPERM \"$@\"",
+        "exec strace -fo /dev/null -e inject=flock:error=ENOLCK \"$@\"",
+        "exec strace -fo /dev/null -e inject=renameat2:error=EINVAL \"$@\"",
+    ] {
+        for system in [system(), indexed(system())] {
+            let run = system.run_command(sh(line, &[]));
+            assert_eq!((run.status.code(), &*run.stderr()), (Some(0), ""), "{line}");
+            for name in OUTPUTS {
+                assert_eq!(run.output(name), expected.output(name), "{line}: {name}");
+            }
+        }
+    }
+    let line = "exec strace -fo /dev/null -e inject=fsync,fdatasync:error=EIO \"$@\"";
+    let run = indexed(system()).run_command(sh(line, &[]));
+    assert_eq!(run.status.code(), Some(1), "an error of the disk is one: {}", run.stderr());
+    run.expect_untouched();
+}
