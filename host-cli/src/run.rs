@@ -293,15 +293,19 @@ impl Hooks for OnDisk<'_> {
             progress.end();
             return Ok(loads);
         }
-        if self.loaded {
-            return Ok(self.threads.load_all(list, || ()));
-        }
-        self.loaded = true;
-        let step = || progress.step();
-        let loads = match &mut self.cache {
-            Some(cache) => cache.load(list, jobs, &options.limits, step),
-            None => self.threads.load_all(list, step),
+        let again = core::mem::replace(&mut self.loaded, true);
+        let step = || {
+            if !again {
+                progress.step();
+            }
         };
+        let loads = match &mut self.cache {
+            Some(cache) if !again => cache.load(list, jobs, &options.limits, step),
+            _ => self.threads.load_all(list, step),
+        };
+        if again {
+            return Ok(loads);
+        }
         progress.end();
         #[cfg(feature = "answers")]
         if let Some(inspect) = self.run.inspect.filter(|_| !self.is_repeated()) {

@@ -18,7 +18,7 @@ use alloc::{boxed::Box, vec::Vec};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::{Compression, DecodeError, Feed, grow};
+use super::{Compression, DecodeError, Feed, crc32::Crc32, grow};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = b"\x1f\x8b";
@@ -67,7 +67,7 @@ impl Inflater {
             let file = input.fill();
             let header = file.len().saturating_sub(skip_header(file)?.len());
             input.consume(header);
-            let (mut at, mut size, mut crc) = (0usize, 0u32, crc32fast::Hasher::new());
+            let (mut at, mut size, mut crc) = (0usize, 0u32, Crc32::new());
             loop {
                 input.some();
                 let has_more = if input.has_ended() { 0 } else { inflate_flags::TINFL_FLAG_HAS_MORE_INPUT };
@@ -94,7 +94,7 @@ impl Inflater {
                     _ => return Err(error("invalid compressed data")),
                 }
             }
-            check_trailer(input.fill(), crc.finalize(), size)?;
+            check_trailer(input.fill(), crc.finish(), size)?;
             input.consume(TRAILER);
             if !input.fill().starts_with(MAGIC) {
                 return Ok(());
@@ -146,7 +146,7 @@ impl Inflater {
         }
         let member = out.get(start..).unwrap_or_default();
         let size = u32::try_from(member.len() & 0xffff_ffff).unwrap_or(u32::MAX);
-        check_trailer(rest, crc32fast::hash(member), size)?;
+        check_trailer(rest, Crc32::of(member), size)?;
         Ok(rest.get(TRAILER..).unwrap_or_default())
     }
 }
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(error.text(), "more than 1048576 bytes when decompressed");
         let mut fits = DEPMOD[..10].to_vec();
         fits.extend(miniz_oxide::deflate::compress_to_vec(&vec![0; 1 << 20], 6));
-        fits.extend(crc32fast::hash(&vec![0; 1 << 20]).to_le_bytes());
+        fits.extend(Crc32::of(&vec![0; 1 << 20]).to_le_bytes());
         fits.extend((1u32 << 20).to_le_bytes());
         assert_eq!(decode(&fits).unwrap().len(), 1 << 20, "the limit itself is allowed");
     }

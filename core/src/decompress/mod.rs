@@ -20,6 +20,8 @@
 //! | xz | concatenated, padding between them allowed | an error | an error |
 //! | zstd | concatenated, skippable frames skipped | ignored | an error |
 
+#[cfg(feature = "gz")]
+pub(crate) mod crc32;
 mod feed;
 #[cfg(feature = "gz")]
 mod gz;

@@ -33,18 +33,19 @@ pub struct ModuleFile {
     printed: usize,
     /// Position in `modules.order`; a larger number than any if it is not there.
     place: usize,
+    /// Bucket in kmod's hash table.
+    bucket: u32,
+    /// Position in an earlier list.
+    position: usize,
 }
 
 impl ModuleFile {
     fn new(directory: &[u8], path: &[u8]) -> Self {
         let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
         let printed = below.map_or(0, |rest| path.len().saturating_sub(rest.len()));
-        Self {
-            path: path.into(),
-            name: module_name(path).collect::<Vec<u8>>().into(),
-            printed,
-            place: usize::MAX,
-        }
+        let name: BString = module_name(path).collect::<Vec<u8>>().into();
+        let bucket = superfast(&name) % BUCKETS;
+        Self { path: path.into(), name, printed, place: usize::MAX, bucket, position: 0 }
     }
 
     /// Its absolute path, as found by the walk.
@@ -68,11 +69,6 @@ impl ModuleFile {
     /// Whether its lines in the index files could be mistaken for other lines.
     fn has_control_character(&self) -> bool {
         self.printed_path().iter().any(u8::is_ascii_control)
-    }
-
-    /// Modules are in the order of `modules.order`, then in that of kmod's hash table.
-    fn key(&self) -> (usize, u32, BString) {
-        (self.place, superfast(&self.name) % BUCKETS, self.name.clone())
     }
 
     /// Its path in `modules.order`: without a compression suffix.
@@ -176,31 +172,30 @@ impl<'r, S: Source> Listing<'r, S> {
         }
         foreign.into_iter().for_each(|path| reporter.report(Diagnostic::NotRootOwned { path }));
         let mut modules: Vec<ModuleFile> = Vec::with_capacity(found.len());
-        let mut others: Vec<(usize, ModuleFile)> = Vec::new();
-        let mut positions: Vec<usize> = Vec::with_capacity(found.len());
+        // In walk order, too: each at its position among the found files.
+        let mut others: Vec<Option<ModuleFile>> = Vec::new();
         let mut by_name: HashMap<BString, usize> = HashMap::with_capacity(found.len());
         for (at, mut file) in found.into_iter().enumerate() {
+            file.position = at;
             match by_name.entry(file.name.clone()) {
                 Entry::Vacant(slot) => {
                     slot.insert(modules.len());
                     modules.push(file);
-                    positions.push(at);
                 }
                 Entry::Occupied(slot) => {
-                    let mut position = at;
-                    if let (Some(old), Some(old_position)) =
-                        (modules.get_mut(*slot.get()), positions.get_mut(*slot.get()))
+                    if let Some(old) = modules.get_mut(*slot.get())
                         && config.prefer_new(&options.directory, &old.path, &file.path)
                     {
                         mem::swap(old, &mut file);
-                        mem::swap(old_position, &mut position);
                     }
-                    others.push((position, file));
+                    others.resize_with(at.saturating_add(1), || None);
+                    if let Some(place) = others.get_mut(file.position) {
+                        *place = Some(file);
+                    }
                 }
             }
         }
-        others.sort_unstable_by_key(|(position, _)| *position);
-        let others = others.into_iter().map(|(_, file)| file).collect();
+        let others = others.into_iter().flatten().collect();
         let directory = options.directory.clone();
         ModuleList { modules, others, config, directory }.sorted(options, source, reporter)
     }
@@ -334,38 +329,43 @@ impl ModuleList {
                 Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
             },
         }
-        self.modules.sort_by_cached_key(ModuleFile::key);
+        self.sort();
         Ok(self)
     }
 
-    /// For each of these positions whose name other files have, the best of them, which is then no longer among
-    /// the others.
+    /// Modules are in the order of `modules.order`, then in that of kmod's hash table.
+    fn sort(&mut self) {
+        self.modules.sort_unstable_by(|a, b| {
+            let rank = |file: &ModuleFile| (file.place, file.bucket);
+            rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
+        });
+    }
+
+    /// For each of these positions, in their order, the best other file of its name, which is then no longer
+    /// among the others.
     pub(crate) fn take_others(&mut self, positions: &[usize]) -> Vec<(usize, ModuleFile)> {
-        let names = positions.iter().filter_map(|&at| Some((self.modules.get(at)?.name.clone(), at)));
-        let names: HashMap<BString, usize> = names.collect();
-        let mut best: HashMap<usize, ModuleFile> = HashMap::new();
-        let mut others = Vec::with_capacity(self.others.len());
+        let mut wanted: HashMap<BString, usize> = HashMap::new();
+        let mut best: Vec<Option<ModuleFile>> = Vec::new();
+        for file in positions.iter().filter_map(|&at| self.modules.get(at)) {
+            wanted.insert(file.name.clone(), best.len());
+            best.push(None);
+        }
+        let mut others = Vec::new();
         for mut file in mem::take(&mut self.others) {
-            let Some(&position) = names.get(&file.name) else {
-                others.push(file);
-                continue;
-            };
-            match best.entry(position) {
-                Entry::Vacant(slot) => {
-                    slot.insert(file);
-                }
-                Entry::Occupied(mut slot) => {
-                    if self.config.prefer_new(&self.directory, &slot.get().path, &file.path) {
-                        mem::swap(slot.get_mut(), &mut file);
+            let place = wanted.get(&file.name).and_then(|&at| best.get_mut(at));
+            match place {
+                Some(place @ None) => *place = Some(file),
+                Some(Some(old)) => {
+                    if self.config.prefer_new(&self.directory, &old.path, &file.path) {
+                        mem::swap(old, &mut file);
                     }
                     others.push(file);
                 }
+                None => others.push(file),
             }
         }
         self.others = others;
-        let mut best: Vec<_> = best.into_iter().collect();
-        best.sort_unstable_by_key(|(position, _)| *position);
-        best
+        positions.iter().zip(best).filter_map(|(&at, file)| Some((at, file?))).collect()
     }
 
     /// A list of other files than those of this list.
@@ -385,11 +385,12 @@ impl ModuleList {
                 *old = file;
             }
         }
-        let mut pairs: Vec<_> = mem::take(&mut self.modules).into_iter().zip(values).collect();
-        pairs.sort_by_cached_key(|(file, _)| file.key());
-        let values;
-        (self.modules, values) = pairs.into_iter().unzip();
-        values
+        for (at, file) in self.modules.iter_mut().enumerate() {
+            file.position = at;
+        }
+        self.sort();
+        let mut values: Vec<Option<T>> = values.into_iter().map(Some).collect();
+        self.modules.iter().filter_map(|file| values.get_mut(file.position)?.take()).collect()
     }
 }
 

@@ -12,11 +12,11 @@
 
 use core::cell::Cell;
 
-use bstr::ByteSlice;
+use bstr::{BStr, BString};
 use depmod_core::parts::list::{Order, Walk, WalkError, config::Config};
 use depmod_core::parts::name::module_name;
 use depmod_core::{Diagnostic, DirEntry, Index, IoError, Options, Output, Reporter, Source};
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 use rustix::fs::Stat;
 
 use crate::source::{Directories, DiskFile, DiskSource, io_error};
@@ -57,7 +57,7 @@ pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> b
     else {
         return false;
     };
-    let mut listed = Listed { paths: lines(&dep).collect(), names: None };
+    let mut listed = Listed::new(&dep);
     loop {
         match walk.next_file(&config, reporter) {
             Ok(None) => break,
@@ -68,7 +68,7 @@ pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> b
                 let Ok(stat) = status(path) else { continue };
                 let below = path.strip_prefix(directory).and_then(|path| path.strip_prefix(b"/"));
                 let left_out = options.root_owned_only && stat.st_uid != 0;
-                let is_listed = left_out || listed.take(&dep, below.unwrap_or(path));
+                let is_listed = left_out || listed.find(below.unwrap_or(path));
                 if !is_listed || microseconds(&stat) > index {
                     return false;
                 }
@@ -78,10 +78,11 @@ pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> b
         }
     }
     // Modules of external directories.
-    let mut others = listed.paths.iter();
+    let mut others = listed.paths.iter().filter(|(_, count)| **count == 0);
     watched.newest.get() <= index
-        && others.all(|path| {
-            let parent = path.rfind_byte(b'/').and_then(|at| path.get(..at.max(1)));
+        && others.all(|(path, _)| {
+            let slash = path.iter().rposition(|&byte| byte == b'/');
+            let parent = slash.and_then(|at| path.get(..at.max(1)));
             let exists = path.starts_with(b"/") && status(path).is_ok();
             exists && !is_newer(path) && !parent.is_some_and(is_newer)
         })
@@ -119,35 +120,56 @@ fn complete_files(options: &Options, has_time: impl Fn(&[u8]) -> bool) -> Option
         }
         match output {
             Output::Dep => dep = Some(bytes),
-            Output::Alias => has_nodes = bytes.contains_str("\nalias devname:"),
+            Output::Alias => has_nodes = lines_of(&bytes).any(|line| line.starts_with(b"alias devname:")),
             _ => {}
         }
     }
     dep
 }
 
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
+}
+
 /// The paths of modules that begin the lines of `modules.dep`.
 fn lines(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
-    dep.lines().map(|line| {
-        let path = line.find(": ").and_then(|end| line.get(..end));
-        path.or_else(|| line.strip_suffix(b":")).unwrap_or(line)
+    lines_of(dep).map(|line| {
+        let end = line.windows(2).position(|pair| pair == b": ");
+        end.and_then(|end| line.get(..end)).or_else(|| line.strip_suffix(b":")).unwrap_or(line)
     })
 }
 
 /// The modules of `modules.dep`.
 struct Listed<'f> {
-    /// Those that were not found yet.
-    paths: HashSet<&'f [u8]>,
-    /// The names of all, made at the first module that is not listed.
-    names: Option<HashSet<Vec<u8>>>,
+    dep: &'f [u8],
+    /// The number of files found at each path.
+    paths: HashMap<BString, usize>,
+    /// The names, made at the first module that is not listed.
+    names: HashMap<BString, usize>,
 }
 
-impl Listed<'_> {
+impl<'f> Listed<'f> {
+    fn new(dep: &'f [u8]) -> Self {
+        let mut this = Self { dep, paths: HashMap::new(), names: HashMap::new() };
+        for path in lines(dep) {
+            this.paths.insert(path.into(), 0);
+        }
+        this
+    }
+
     /// Whether a module that was found is listed, or another one of its name.
-    fn take(&mut self, dep: &[u8], path: &[u8]) -> bool {
-        let name = |path: &[u8]| module_name(path).collect::<Vec<u8>>();
-        self.paths.remove(path)
-            || self.names.get_or_insert_with(|| lines(dep).map(name).collect()).contains(&name(path))
+    fn find(&mut self, path: &[u8]) -> bool {
+        if let Some(count) = self.paths.get_mut(BStr::new(path)) {
+            *count += 1;
+            return true;
+        }
+        let name = |path: &[u8]| BString::from(module_name(path).collect::<Vec<u8>>());
+        if self.names.is_empty() {
+            for path in lines(self.dep) {
+                self.names.insert(name(path), 0);
+            }
+        }
+        self.names.contains_key(&name(path))
     }
 }
 

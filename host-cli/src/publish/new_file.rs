@@ -9,9 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use depmod_core::parts::output::TEMPORARY_SUFFIX;
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+
+use crate::source::entries;
 
 /// Number of names to try.
 const ATTEMPTS: u32 = 1000;
@@ -140,9 +142,9 @@ fn remove_stale(dir: &OwnedFd, name: &[u8]) {
         let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         (locked != Err(Errno::WOULDBLOCK) && test_kill_process(process) == Err(Errno::SRCH)).then_some(())
     };
-    for entry in Dir::read_from(dir).into_iter().flatten().flatten() {
-        if stale(entry.file_name().to_bytes()).is_some() {
-            let _ = rustix::fs::unlinkat(dir, entry.file_name(), AtFlags::empty());
+    for entry in entries(dir) {
+        if stale(&entry.name).is_some() {
+            let _ = rustix::fs::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
         }
     }
 }

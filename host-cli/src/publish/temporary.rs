@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use depmod_core::{Diagnostic, IoError};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, Timespec, Timestamps};
+use depmod_core::{Diagnostic, EntryKind, IoError};
+use rustix::fs::{AtFlags, Mode, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::new_file::{self, NewFile, PRIVATE, is_temporary};
 use super::unchanged::{open_if_unchanged, touch};
-use crate::source::{from_io, io_error};
+use crate::source::{entries, from_io, io_error};
 
 /// One new file.
 #[derive(Debug)]
@@ -126,15 +126,9 @@ pub(super) fn times(time: Timespec) -> Timestamps {
 
 /// Removes temporary files of killed runs. Must be called under the lock: no other run owns them then.
 pub(super) fn remove_stale(dir: &OwnedFd) {
-    let Ok(entries) = Dir::read_from(dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if is_temporary(name.to_bytes()) {
-            let is_file = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-            if is_file {
-                let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
-            }
+    for entry in entries(dir) {
+        if is_temporary(&entry.name) && entry.kind == EntryKind::File {
+            let _ = rustix::fs::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
         }
     }
 }

@@ -77,6 +77,11 @@ fn open_at(at: impl AsFd, file: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> 
     rustix::io::retry_on_intr(|| rustix::fs::openat(&at, path(file), flags, Mode::empty()))
 }
 
+/// The entries of an open directory; none if it cannot be listed.
+pub(crate) fn entries(dir: &OwnedFd) -> Vec<DirEntry> {
+    open_directory(dir, b".").map_err(io_error).and_then(entries_of).unwrap_or_default()
+}
+
 /// All entries of an open directory, from its current offset.
 fn entries_of(dir: impl AsFd) -> Result<Vec<DirEntry>, IoError> {
     let mut entries = Vec::new();

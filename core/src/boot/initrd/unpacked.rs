@@ -109,7 +109,7 @@ mod tests {
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut out = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
         out.extend(miniz_oxide::deflate::compress_to_vec(bytes, 6));
-        out.extend(crc32fast::hash(bytes).to_le_bytes());
+        out.extend(crate::decompress::crc32::Crc32::of(bytes).to_le_bytes());
         out.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
         out
     }

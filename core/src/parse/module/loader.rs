@@ -121,7 +121,7 @@ impl<'host> Loader<'host> {
     /// Loads a compressed module.
     fn decode(
         &mut self,
-        file: &mut impl ReadAt,
+        file: &mut dyn ReadAt,
         format: Compression,
         head: &[u8],
     ) -> Result<Facts, LoadError> {
@@ -129,7 +129,8 @@ impl<'host> Loader<'host> {
         if size > limit {
             return Err(LoadError::TooLarge { size, limit });
         }
-        let in_pieces = self.decoder.as_ref().is_some_and(|decoder| decoder.decodes_in_pieces());
+        let in_pieces = cfg!(feature = "pieces")
+            && self.decoder.as_ref().is_some_and(|decoder| decoder.decodes_in_pieces());
         let mut limits = self.limits.clone();
         if !in_pieces {
             limits.module_size = limits.module_size.min(limits.unpieced_module_size);
@@ -182,7 +183,7 @@ impl<'host> Loader<'host> {
     }
 
     /// Loads a compressed module in pieces.
-    fn decode_in_pieces(&mut self, file: &mut impl ReadAt, format: Compression) -> Result<Facts, LoadError> {
+    fn decode_in_pieces(&mut self, file: &mut dyn ReadAt, format: Compression) -> Result<Facts, LoadError> {
         self.stored = Vec::new();
         self.reserve(u64::MAX);
         let Some(decoder) = self.decoder.take() else { return Err(IoError::invalid().into()) };
@@ -211,7 +212,7 @@ impl<'host> Loader<'host> {
     }
 
     /// Reads a compressed file into the start of `stored`; returns its length.
-    fn read_whole(&mut self, file: &mut impl ReadAt) -> Result<usize, LoadError> {
+    fn read_whole(&mut self, file: &mut dyn ReadAt) -> Result<usize, LoadError> {
         let (size, limit) = (file.size(), self.limits.file_size);
         let length = usize::try_from(size).map_err(|_| LoadError::TooLarge { size, limit })?;
         // Never shrinks: clearing memory before overwriting it would cost as much as copying it.
@@ -224,7 +225,7 @@ impl<'host> Loader<'host> {
     }
 
     /// Reads the needed ranges of an uncompressed module.
-    fn extract(&mut self, file: &mut impl ReadAt, head: &[u8]) -> Result<Facts, LoadError> {
+    fn extract(&mut self, file: &mut dyn ReadAt, head: &[u8]) -> Result<Facts, LoadError> {
         let file_size = file.size();
         let header = FileHeader::parse(head, file_size)?;
         self.ranges.clear();
@@ -363,7 +364,7 @@ impl<'host> Loader<'host> {
 /// The 32-bit word at an offset of a section, or [`exports::NO_CRC`].
 fn crc_at(
     ranges: &Ranges,
-    file: &mut impl ReadAt,
+    file: &mut dyn ReadAt,
     table: SectionTable<'_>,
     byte_order: ByteOrder,
     section: u16,
@@ -384,7 +385,7 @@ fn crc_at(
 }
 
 fn read_head<'head>(
-    file: &mut impl ReadAt,
+    file: &mut dyn ReadAt,
     head: &'head mut [u8; FileHeader::MAX_LEN],
 ) -> Result<&'head [u8], IoError> {
     let length = usize::try_from(file.size()).unwrap_or(usize::MAX).min(head.len());

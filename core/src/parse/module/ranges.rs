@@ -29,7 +29,7 @@ impl Ranges {
     /// Reads the missing parts of `wanted`, which it sorts. Ranges are inside the file.
     pub(super) fn read(
         &mut self,
-        file: &mut impl ReadAt,
+        file: &mut dyn ReadAt,
         wanted: &mut Vec<Range<u64>>,
         limit: u64,
     ) -> Result<(), LoadError> {
