@@ -335,7 +335,7 @@ impl ModuleList {
 
     /// Modules are in the order of `modules.order`, then in that of kmod's hash table.
     fn sort(&mut self) {
-        self.modules.sort_unstable_by(|a, b| {
+        sort_by(&mut self.modules, &|a, b| {
             let rank = |file: &ModuleFile| (file.place, file.bucket);
             rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
         });
