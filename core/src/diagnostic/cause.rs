@@ -69,12 +69,20 @@ impl NeedsDiscarded {
     }
 }
 
-impl fmt::Display for NeedsDiscarded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl NeedsDiscarded {
+    /// The text in messages.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
             Self::SymbolName => "the name of an undefined symbol lies outside of .strtab",
             Self::VersionName => "a name in __versions does not end",
-        })
+        }
+    }
+}
+
+impl fmt::Display for NeedsDiscarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
@@ -108,9 +116,11 @@ pub enum PatternError {
     TooCostly,
 }
 
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl PatternError {
+    /// The text in messages.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
             Self::NothingToRepeat => "Invalid preceding regular expression",
             Self::UnmatchedParenthesis => "Unmatched ( or \\(",
             Self::UnmatchedBracket => "Unmatched [, [^, [:, [., or [=",
@@ -123,7 +133,13 @@ impl fmt::Display for PatternError {
             Self::TrailingBackslash => "Trailing backslash",
             Self::BackReference => "Back-references are not supported",
             Self::TooCostly => "Too many steps",
-        })
+        }
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -95,7 +95,19 @@ macro_rules! displayed {
     )+ };
 }
 
-displayed!(usize, i32, Exceeded, DecodeError, WriteFault, CacheFault, NeedsDiscarded, PatternError);
+displayed!(usize, i32, Exceeded, DecodeError, WriteFault, CacheFault);
+
+impl Part for NeedsDiscarded {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        self.text().push_to(out);
+    }
+}
+
+impl Part for PatternError {
+    fn push_to(&self, out: &mut Vec<u8>) {
+        self.text().push_to(out);
+    }
+}
 
 impl Part for FileLine {
     fn push_to(&self, out: &mut Vec<u8>) {
