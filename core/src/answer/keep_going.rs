@@ -16,13 +16,10 @@
 //! out takes its place, and the modules that need it stay. Symbols of an unreadable module are not known; what
 //! needs it is known from `depends=` in the modules' `.modinfo`.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::{fmt, mem};
 
-use bstr::{BStr, BString};
+use bstr::BString;
 
 use crate::{
     diagnostic::Reporter,
@@ -117,11 +114,10 @@ impl fmt::Display for Omission {
 #[derive(Debug, Default)]
 pub struct KeepGoing {
     left_out: Vec<LeftOut>,
-    paths: BTreeSet<BString>,
-    /// The direct dependencies of each module when a cycle was found, by path.
-    needs: BTreeMap<BString, Vec<BString>>,
-    /// Modules loaded in an earlier attempt, by path.
-    loaded: BTreeMap<BString, Load>,
+    /// Path and direct dependencies of each module when a cycle was found, in list order.
+    needs: Vec<(BString, Vec<BString>)>,
+    /// Path and facts of each module in an earlier attempt, in list order.
+    loaded: Vec<(BString, Load)>,
 }
 
 impl KeepGoing {
@@ -134,17 +130,18 @@ impl KeepGoing {
     /// Whether a file is left out.
     #[must_use]
     pub fn omits(&self, file: &ModuleFile) -> bool {
-        self.paths.contains(BStr::new(file.path()))
+        self.left_out.iter().any(|left_out| left_out.path == file.path())
     }
 
-    /// The modules of a list, if all of them were loaded in an earlier attempt.
+    /// The modules of a list, if all of them were loaded in the earlier attempt. They are in the same order then.
     #[must_use]
     pub fn loaded_before(&mut self, list: &ModuleList) -> Option<Vec<Load>> {
-        let mut loaded = mem::take(&mut self.loaded);
+        let mut loaded = mem::take(&mut self.loaded).into_iter();
         if self.left_out.is_empty() {
             return None;
         }
-        list.modules().iter().map(|file| loaded.remove(BStr::new(file.path()))).collect()
+        let load = |file: &ModuleFile| loaded.find(|(path, _)| *path == file.path()).map(|(_, load)| load);
+        list.modules().iter().map(load).collect()
     }
 
     /// Looks for modules to leave out, and reports why as kmod would. If there are any, stages begin again without
@@ -170,7 +167,6 @@ impl KeepGoing {
         if new.is_empty() {
             return Next::Continue;
         }
-        self.paths.extend(new.iter().map(|left_out| left_out.path.clone()));
         self.left_out.extend(new);
         let paths = files.iter().map(|file| BString::from(file.path()));
         self.loaded = paths.zip(mem::take(loads)).collect();
@@ -180,21 +176,23 @@ impl KeepGoing {
     /// The modules that need one that is left out, if no other file has its name.
     fn dependants(&self, files: &[ModuleFile], loads: &[Load]) -> Vec<LeftOut> {
         let present: BTreeSet<&[u8]> = files.iter().map(ModuleFile::name).collect();
-        let absent: BTreeMap<&[u8], &Omission> = self
-            .left_out
-            .iter()
-            .filter(|left_out| !present.contains(left_out.name.as_slice()))
-            .map(|left_out| (left_out.name.as_slice(), &left_out.reason))
-            .collect();
+        let omitted = |module: BString| {
+            let absent = self.left_out.iter().find(|left_out| left_out.name == module)?;
+            let reason = absent.reason.of_need();
+            (!present.contains(module.as_slice())).then_some(Omission::Needs { module, reason })
+        };
         let mut new = Vec::new();
+        // Both are in the order of the list.
+        let mut linked = self.needs.as_slice();
         for (file, load) in files.iter().zip(loads) {
-            let declared = load.iter().flat_map(depends);
-            let linked = self.needs.get(BStr::new(file.path())).into_iter().flatten().cloned();
-            let mut omitted = declared.chain(linked).filter_map(|name| {
-                let reason = absent.get(name.as_slice())?.of_need();
-                Some(Omission::Needs { module: name, reason })
-            });
-            if let Some(reason) = omitted.next() {
+            let mut needs: Vec<BString> = load.iter().flat_map(depends).collect();
+            if let Some(at) = linked.iter().position(|(path, _)| *path == file.path())
+                && let Some([(_, names), rest @ ..]) = linked.get(at..)
+            {
+                needs.extend(names.iter().cloned());
+                linked = rest;
+            }
+            if let Some(reason) = needs.into_iter().find_map(omitted) {
                 new.push(left_out(file, reason));
             }
         }
@@ -259,7 +257,7 @@ fn depends(facts: &Facts) -> impl Iterator<Item = BString> {
 }
 
 /// The members of dependency cycles.
-fn members(graph: &DependencyGraph) -> BTreeSet<resolve::ModuleIndex> {
+fn members(graph: &DependencyGraph) -> Vec<resolve::ModuleIndex> {
     let unnumbered = TopologicalOrder::new(graph).err().unwrap_or_default();
     resolve::report_components(graph, &unnumbered, usize::MAX).cycles.into_iter().flatten().collect()
 }
