@@ -11,6 +11,7 @@ use crate::{
         config::{Config, Rule},
     },
     options::Options,
+    run::Load,
     source::Source,
 };
 
@@ -35,7 +36,8 @@ pub struct NamedFile {
 }
 
 /// Walks through the module directory for all files with this module name. What is odd in the directory is
-/// reported, as in a run; a missing `modules.order` does not matter here.
+/// reported, as in a run; a missing `modules.order` does not matter here. Of several files, each is loaded by its
+/// absolute path: the best readable file wins.
 ///
 /// # Errors
 /// When the directory cannot be walked, or the machine fails.
@@ -43,12 +45,18 @@ pub fn files_of_name<S: Source>(
     options: &Options,
     source: &S,
     name: &[u8],
+    load: &mut dyn FnMut(&[u8]) -> Load,
     reporter: &mut dyn Reporter,
 ) -> Result<FilesOfName, Stopped> {
     let mut reporter = WithoutOrder(reporter);
     let mut listing = Listing::new(options, source, &mut reporter);
     let found: Vec<ModuleFile> = listing.by_ref().filter(|file| file.name() == name).collect();
-    let list = listing.finish(found.clone())?;
+    let mut readable = found.clone();
+    if found.len() > 1 {
+        readable.retain(|file| load(file.path()).is_ok());
+    }
+    let is_readable = |file: &ModuleFile| readable.iter().any(|other| other.path() == file.path());
+    let list = listing.finish(if readable.is_empty() { found.clone() } else { readable.clone() })?;
     let Some(winner) = list.get(0) else { return Ok(FilesOfName::default()) };
     // Its messages have been reported, and a fault of the machine has ended the listing.
     let Options { config_paths, version, limits, directory, .. } = options;
@@ -59,8 +67,14 @@ pub fn files_of_name<S: Source>(
         external: config.external_line(file.path()).cloned(),
     };
     let losers = found.iter().filter(|file| file.path() != winner.path());
-    let losers =
-        losers.map(|file| (named(file), config.rule(directory, winner.path(), file.path()))).collect();
+    let loser = |file: &ModuleFile| {
+        let rule = match is_readable(file) || !is_readable(winner) {
+            true => config.rule(directory, winner.path(), file.path()),
+            false => Rule::Unreadable,
+        };
+        (named(file), rule)
+    };
+    let losers = losers.map(loser).collect();
     Ok(FilesOfName { winner: Some(named(winner)), losers })
 }
 

@@ -5,15 +5,17 @@ use alloc::{
     vec::Vec,
 };
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::*;
 use crate::{
     answer::{Lookup, ModprobeConfig},
     decompress::PureDecoder,
+    diagnostic::Diagnostic,
     limits::Limits,
+    list::config::Rule,
     options::Options,
-    output::IndexFiles,
+    output::{IndexFiles, Output},
     parse::{kernel::KernelExports, module::examples::module},
     run::{self, InTurn, Load},
     source::MemorySource,
@@ -194,25 +196,59 @@ fn words() {
     }
 }
 
+fn named_files(
+    options: &Options,
+    source: &MemorySource,
+    name: &str,
+    messages: &mut Vec<Diagnostic>,
+) -> FilesOfName {
+    let (mut decoder, limits) = (PureDecoder::default(), Limits::DEFAULT);
+    let mut turn = InTurn::new(source, &mut decoder, &limits);
+    files_of_name(options, source, name.as_bytes(), &mut |path| turn.load_one(path), messages).unwrap()
+}
+
+fn losers(found: &FilesOfName) -> Vec<String> {
+    let line = |(file, rule): &(NamedFile, Rule)| {
+        format!("{} {rule} {:?}", file.path, file.external.as_ref().map(|line| line.line))
+    };
+    found.losers.iter().map(line).collect()
+}
+
 #[test]
 fn files_with_one_name() {
-    let mut messages = Vec::new();
-    let found = files_of_name(&options(), &source(), b"d", &mut messages).unwrap();
+    let (mut source, mut messages) = (source(), Vec::new());
+    let found = named_files(&options(), &source, "d", &mut messages);
+    let rule = "search, which prefers extra (/c/a.conf:1)";
+    assert_eq!(losers(&found), [format!("kernel/d.ko {rule} None"), format!("/opt/d.ko {rule} Some(2)")]);
     let winner = found.winner.unwrap();
     assert_eq!((winner.path.to_string(), winner.external), ("extra/d.ko".into(), None));
-    let losers: Vec<_> = found
-        .losers
-        .iter()
-        .map(|(file, rule)| {
-            format!("{} {rule} {:?}", file.path, file.external.as_ref().map(|line| line.line))
-        })
-        .collect();
-    let rule = "search, which prefers extra (/c/a.conf:1)";
-    assert_eq!(losers, [format!("kernel/d.ko {rule} None"), format!("/opt/d.ko {rule} Some(2)")]);
     assert_eq!(messages.len(), 1, "the line for modprobe alone: {messages:?}");
-    let none = files_of_name(&options(), &source(), b"gone", &mut ()).unwrap();
-    assert_eq!(none, FilesOfName::default());
-    assert!(files_of_name(&Options::new("/nowhere", "6.1"), &source(), b"d", &mut ()).is_err());
+    assert_eq!(named_files(&options(), &source, "gone", &mut messages), FilesOfName::default());
+    let nowhere = Options::new("/nowhere", "6.1");
+    assert!(files_of_name(&nowhere, &source, b"d", &mut |_| unreachable!(), &mut ()).is_err());
+
+    // As a run: the best readable file.
+    source.insert(b"/lib/modules/6.1/extra/d.ko", *b"");
+    let found = named_files(&options(), &source, "d", &mut messages);
+    let dep = files(&source).get(Output::Dep).to_vec();
+    assert!(dep.starts_with_str("kernel/a.ko:") && dep.contains_str("kernel/d.ko:"), "{}", dep.as_bstr());
+    assert_eq!(found.winner.as_ref().unwrap().path, "kernel/d.ko");
+    assert_eq!(
+        losers(&found),
+        [
+            "extra/d.ko this file cannot be read as a module None",
+            "/opt/d.ko no line prefers either, and it comes first Some(2)"
+        ]
+    );
+    for path in ["/lib/modules/6.1/kernel/d.ko", "/opt/d.ko"] {
+        source.insert(path.as_bytes(), *b"");
+    }
+    let found = named_files(&options(), &source, "d", &mut messages);
+    assert_eq!(
+        (found.winner.as_ref().unwrap().path.to_string(), losers(&found).len()),
+        ("extra/d.ko".into(), 2)
+    );
+    assert!(losers(&found)[0].contains("search, which"));
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub enum Rule {
     },
     /// No line prefers either file, and the first file wins. External directories come last.
     First,
+    /// The other file cannot be read as a module; [`Config::rule`] does not look.
+    Unreadable,
 }
 
 impl Rule {
@@ -61,6 +63,7 @@ impl Rule {
             Self::External(_) => "external",
             Self::SameDirectory { .. } => "same-directory",
             Self::First => "first",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -70,7 +73,7 @@ impl Rule {
         match self {
             Self::Override(line) | Self::External(line) => Some(line),
             Self::Search { line, .. } | Self::SameDirectory { line, .. } => line.as_ref(),
-            Self::First => None,
+            Self::First | Self::Unreadable => None,
         }
     }
 }
@@ -86,6 +89,7 @@ impl fmt::Display for Rule {
                 write!(f, "search, where of two files below {} the later one wins", word.escape_ascii())?;
             }
             Self::First => return f.write_str("no line prefers either, and it comes first"),
+            Self::Unreadable => return f.write_str("this file cannot be read as a module"),
         }
         match self.line() {
             Some(FileLine { file, line }) => write!(f, " ({}:{line})", file.escape_ascii()),

@@ -210,7 +210,10 @@ impl Asked<'_> {
 
     fn with_files(&self, module: ExplainedModule, report: &mut Report) -> Result<Module, Failure> {
         let options = self.target.options();
-        let files = files_of_name(&options, &DiskSource, &module.name, &mut ForBoth(report))?;
+        let mut decoder = HostDecoder::default();
+        let mut turn = InTurn::new(&DiskSource, &mut decoder, &options.limits);
+        let mut load = |path: &[u8]| turn.load_one(path);
+        let files = files_of_name(&options, &DiskSource, &module.name, &mut load, &mut ForBoth(report))?;
         let path = if module.is_indexed { path_of(self.target, &module.path) } else { module.path.to_vec() };
         let size = DiskSource.stat(&path).ok().map(|stat| stat.size);
         let directories = firmware_directories(&self.command.kernel, self.target);

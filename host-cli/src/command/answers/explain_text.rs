@@ -206,7 +206,8 @@ impl Page<'_> {
             users.iter().map(|by| by.module.clone()).collect()
         };
         let mut rows = Vec::new();
-        for (label, users) in [("directly", names(&direct)), ("directly or through others", names(&through))] {
+        for (label, users) in [("directly", names(&direct)), ("directly or through others", names(&through))]
+        {
             if !users.is_empty() {
                 rows.push(toned(Tone::Dim, label, self.names(&users)));
             }
