@@ -46,6 +46,9 @@ const STEPS: &[Step] = &[
     ("fuzz", "all fuzz targets run for three seconds without a crash", || {
         crate::fuzz::main(&["--all".into(), "3".into()])
     }),
+    ("faults", "a sample of failed system calls, kills and full disks damages no index", || {
+        crate::faults::main(&["--sample".into()])
+    }),
     ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[])
     }),

@@ -3,6 +3,7 @@
 //! kmod only looks whether a module is newer than `modules.dep`. Here `-A` does nothing only if
 //!
 //! * the eleven files are there, each has the form of its kind, and all have the time of one run;
+//! * no temporary file of a killed run is there;
 //! * no module, directory of modules, list of the kernel build or configuration file is newer;
 //! * `modules.dep` names the modules that are there, and no others.
 //!
@@ -19,6 +20,7 @@ use depmod_core::{Diagnostic, DirEntry, Index, IoError, Options, Output, Reporte
 use hashbrown::HashMap;
 use rustix::fs::Stat;
 
+use crate::publish::is_temporary;
 use crate::source::{Directories, DiskFile, DiskSource, io_error};
 
 /// The lists of the kernel build.
@@ -183,7 +185,7 @@ fn has_newer_config(options: &Options, is_newer: impl Fn(&[u8]) -> bool) -> bool
 }
 
 /// A source that notes the newest directory that a walk lists below the module directory. The module
-/// directory itself changes with its index files.
+/// directory itself changes with its index files; there, only temporary files of a killed run count.
 struct Watched<'w> {
     directories: Directories,
     directory: &'w [u8],
@@ -195,7 +197,11 @@ impl Source for Watched<'_> {
 
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         let entries = self.directories.list(dir)?;
-        if dir != self.directory {
+        if dir == self.directory {
+            if entries.iter().any(|entry| is_temporary(&entry.name)) {
+                self.newest.set(i64::MAX);
+            }
+        } else {
             let stat = self.directories.status(dir).map_err(io_error)?;
             self.newest.set(self.newest.get().max(microseconds(&stat)));
         }
@@ -282,6 +288,14 @@ mod tests {
 
     const CURRENT: (bool, Vec<String>) = (true, vec![]);
     const OUTDATED: (bool, Vec<String>) = (false, vec![]);
+
+    #[test]
+    fn temporary_files_of_a_killed_run_are_out_of_date() {
+        let root = indexed(&["kernel/m.ko"]);
+        assert_eq!(check(root.path()), CURRENT);
+        make(&root.path().join(".modules.dep.1.depmod-new"), time(0));
+        assert_eq!(check(root.path()), OUTDATED);
+    }
 
     #[test]
     fn times_are_compared_in_microseconds() {

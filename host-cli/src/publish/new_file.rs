@@ -122,7 +122,7 @@ pub(super) fn temporary_name(name: &[u8], attempt: u32) -> Vec<u8> {
 }
 
 /// Whether this is a [`temporary_name`] of one of `modules.*`.
-pub(super) fn is_temporary(name: &[u8]) -> bool {
+pub(crate) fn is_temporary(name: &[u8]) -> bool {
     let middle =
         name.strip_prefix(b".modules.").and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
     let process = middle.and_then(|middle| middle.rsplit(|&byte| byte == b'.').next());
