@@ -100,6 +100,12 @@ impl Options {
         Self { selection, ..self }
     }
 
+    /// Whether modules of this owner are indexed.
+    #[must_use]
+    pub fn admits_owner(&self, root_owned: bool) -> bool {
+        root_owned || !self.root_owned_only
+    }
+
     /// Sets [`Self::root_owned_only`].
     #[must_use]
     pub fn root_owned_only(self, root_owned_only: bool) -> Self {

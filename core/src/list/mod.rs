@@ -16,7 +16,7 @@ mod order;
 mod versions;
 mod walk;
 
-pub use modules::{Listing, ModuleFile, ModuleList};
+pub use modules::{Listing, ModuleFile, ModuleList, has_control_character, printed_path};
 pub use order::{CorruptLine, Order};
 #[cfg(feature = "answers")]
 pub use versions::versions_with_modules;

@@ -39,10 +39,21 @@ pub struct ModuleFile {
     position: usize,
 }
 
+/// The path of a file in the outputs: relative to the module directory if the file is below it.
+#[must_use]
+pub fn printed_path<'p>(directory: &[u8], path: &'p [u8]) -> &'p [u8] {
+    path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/")).unwrap_or(path)
+}
+
+/// Whether lines with this printed path could be mistaken for other lines; such a file is left out.
+#[must_use]
+pub fn has_control_character(printed: &[u8]) -> bool {
+    printed.iter().any(u8::is_ascii_control)
+}
+
 impl ModuleFile {
     fn new(directory: &[u8], path: &[u8]) -> Self {
-        let below = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
-        let printed = below.map_or(0, |rest| path.len().saturating_sub(rest.len()));
+        let printed = path.len().saturating_sub(printed_path(directory, path).len());
         let name: BString = module_name(path).collect::<Vec<u8>>().into();
         let bucket = superfast(&name) % BUCKETS;
         Self { path: path.into(), name, printed, place: usize::MAX, bucket, position: 0 }
@@ -68,7 +79,7 @@ impl ModuleFile {
 
     /// Whether its lines in the index files could be mistaken for other lines.
     fn has_control_character(&self) -> bool {
-        self.printed_path().iter().any(u8::is_ascii_control)
+        has_control_character(self.printed_path())
     }
 
     /// Its path in `modules.order`: without a compression suffix.
@@ -217,7 +228,9 @@ impl<S: Source> Iterator for Listing<'_, S> {
                 Ok(Some(path)) => {
                     let stat = self.options.root_owned_only.then(|| self.source.stat(path));
                     match stat {
-                        Some(Ok(stat)) if !stat.root_owned => self.foreign.push(path.into()),
+                        Some(Ok(stat)) if !self.options.admits_owner(stat.root_owned) => {
+                            self.foreign.push(path.into());
+                        }
                         Some(Err(cause)) if cause.is_fault() => {
                             self.failed = Some(WalkError { path: path.into(), cause });
                             return None;

@@ -14,7 +14,7 @@
 use core::cell::Cell;
 
 use bstr::{BStr, BString};
-use depmod_core::parts::list::{Order, Walk, WalkError, config::Config};
+use depmod_core::parts::list::{Order, Walk, WalkError, config::Config, has_control_character, printed_path};
 use depmod_core::parts::name::module_name;
 use depmod_core::{Diagnostic, DirEntry, Index, IoError, Options, Output, Reporter, Source};
 use hashbrown::HashMap;
@@ -63,14 +63,15 @@ pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> b
     loop {
         match walk.next_file(&config, reporter) {
             Ok(None) => break,
-            // Left out, with an error that the run for it has reported.
-            Ok(Some(path)) if path.iter().any(u8::is_ascii_control) => {}
             Ok(Some(path)) => {
+                let printed = printed_path(directory, path);
                 // The next run handles a module deleted during the walk.
                 let Ok(stat) = status(path) else { continue };
-                let below = path.strip_prefix(directory).and_then(|path| path.strip_prefix(b"/"));
-                let left_out = options.root_owned_only && stat.st_uid != 0;
-                let is_listed = left_out || listed.find(below.unwrap_or(path));
+                // Left out, with an error that the run for it has reported.
+                if has_control_character(printed) {
+                    continue;
+                }
+                let is_listed = !options.admits_owner(stat.st_uid == 0) || listed.find(printed);
                 if !is_listed || microseconds(&stat) > index {
                     return false;
                 }
@@ -288,6 +289,20 @@ mod tests {
 
     const CURRENT: (bool, Vec<String>) = (true, vec![]);
     const OUTDATED: (bool, Vec<String>) = (false, vec![]);
+
+    #[test]
+    fn control_characters_count_in_printed_paths() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a\x01b");
+        make(&dir.join("kernel/m.ko"), time(0));
+        make(&dir.join("kernel/left\x01out.ko"), time(0));
+        assert!(!check(&dir).0, "no index");
+        index(&dir);
+        assert_eq!(check(&dir), CURRENT);
+        make(&dir.join("kernel/new.ko"), time(0));
+        set(&dir.join("kernel"), time(0));
+        assert_eq!(check(&dir), OUTDATED);
+    }
 
     #[test]
     fn temporary_files_of_a_killed_run_are_out_of_date() {
