@@ -11,14 +11,19 @@
 
 mod emit;
 mod hooks;
+mod listed;
 mod loads;
 mod others;
+mod piece;
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{Hooks, InTurn, Load, Next, Piece};
+pub use hooks::{Hooks, InTurn, Load, Next};
+pub use listed::Listed;
+pub(crate) use listed::parse_kernel_symbols;
 #[cfg(feature = "answers")]
 pub(crate) use loads::report_unreadable;
+pub use piece::Piece;
 
 use alloc::vec::Vec;
 
@@ -28,11 +33,8 @@ use crate::{
     list::{Listing, ModuleFile, ModuleList},
     options::{KernelSymbols, Options, Selection, Unresolved},
     output::IndexFiles,
-    parse::{
-        kernel::{self, KernelSymbol},
-        module::Facts,
-    },
-    source::{IoError, IoErrorKind, Source},
+    parse::module::Facts,
+    source::{IoErrorKind, Source},
 };
 
 /// Runs all stages, one module after the other, with this crate's decoders.
@@ -85,20 +87,6 @@ impl Outcome {
             None => emit::unbuilt(reporter),
         }
     }
-}
-
-/// The input of a run, apart from the modules' contents.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Listed {
-    /// The modules, in order.
-    pub list: ModuleList,
-    /// The file of [`Options::kernel_symbols`].
-    pub kernel_symbols: Option<Vec<u8>>,
-    /// `modules.builtin`. Without it the run continues; the emit stage reports its absence.
-    pub builtin: Result<Vec<u8>, IoError>,
-    /// `modules.builtin.modinfo`, likewise.
-    pub builtin_modinfo: Result<Vec<u8>, IoError>,
 }
 
 /// The results of a run.
@@ -229,28 +217,4 @@ fn list_with<S: Source>(
     };
     let (builtin, builtin_modinfo) = (side("modules.builtin")?, side("modules.builtin.modinfo")?);
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })
-}
-
-pub(crate) fn parse_kernel_symbols<'data>(
-    options: &'data Options,
-    bytes: &'data [u8],
-    reporter: &mut dyn Reporter,
-) -> Vec<KernelSymbol<'data>> {
-    let prefix = options.symbol_prefix;
-    let mut keep = |symbol| match symbol {
-        Ok(symbol) => Some(symbol),
-        Err(diagnostic) => {
-            reporter.report(diagnostic);
-            None
-        }
-    };
-    match &options.kernel_symbols {
-        Some(KernelSymbols::Symvers(path)) => {
-            kernel::symvers(bytes, path, prefix).filter_map(&mut keep).collect()
-        }
-        Some(KernelSymbols::SystemMap(path)) => {
-            kernel::system_map(bytes, path, prefix).filter_map(&mut keep).collect()
-        }
-        None => Vec::new(),
-    }
 }

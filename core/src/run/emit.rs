@@ -2,7 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::{Hooks, Listed, Piece, parse_kernel_symbols};
+use super::{
+    hooks::Hooks,
+    listed::{Listed, parse_kernel_symbols},
+    piece::{Emitted, Piece},
+};
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped, WriteFault},
     options::Options,
@@ -23,9 +27,6 @@ const WITHOUT_DEPENDENCIES: [Output; 9] = [
     Output::BuiltinIndex,
     Output::Devname,
 ];
-
-/// An index file or the reason for its absence, and the messages of its generation.
-pub(super) type Emitted = (Output, Result<Vec<u8>, Stopped>, Vec<Diagnostic>);
 
 /// Generates the index files; dependencies are resolved while files that do not need them are generated.
 pub(super) fn emit(

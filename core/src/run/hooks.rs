@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Listed, emit::Emitted};
+use super::{listed::Listed, piece::Piece};
 use crate::{
     decompress::Decoder,
     diagnostic::{Diagnostic, Reporter},
@@ -73,10 +73,6 @@ pub trait Hooks {
         (0..pieces).map(build).collect()
     }
 }
-
-/// One piece of the emit stage's work.
-#[derive(Debug)]
-pub struct Piece(pub(super) Option<Emitted>);
 
 /// Hooks that load one module after the other.
 pub struct InTurn<'h, S> {

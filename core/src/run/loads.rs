@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Load;
+use super::hooks::Load;
 use crate::{
     decompress::{Compression, DecodeError},
     diagnostic::{Diagnostic, Reporter},

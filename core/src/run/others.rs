@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Hooks, Load, loads};
+use super::{
+    hooks::{Hooks, Load},
+    loads,
+};
 use crate::{
     diagnostic::{Diagnostic, Reporter},
     list::{ModuleFile, ModuleList},

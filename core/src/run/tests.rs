@@ -4,7 +4,7 @@ use crate::{
     list::ModuleFile,
     output::Output,
     parse::module::{LoadError, examples::module},
-    source::{FaultySource, MemorySource},
+    source::{FaultySource, IoError, MemorySource},
 };
 use alloc::string::{String, ToString};
 

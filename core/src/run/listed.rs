@@ -1,0 +1,50 @@
+//! The result of the list stage: the input of the later stages.
+
+use alloc::vec::Vec;
+
+use crate::{
+    diagnostic::Reporter,
+    list::ModuleList,
+    options::{KernelSymbols, Options},
+    parse::kernel::{self, KernelSymbol},
+    source::IoError,
+};
+
+/// The input of a run, apart from the modules' contents.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listed {
+    /// The modules, in order.
+    pub list: ModuleList,
+    /// The file of [`Options::kernel_symbols`].
+    pub kernel_symbols: Option<Vec<u8>>,
+    /// `modules.builtin`. Without it the run continues; the emit stage reports its absence.
+    pub builtin: Result<Vec<u8>, IoError>,
+    /// `modules.builtin.modinfo`, likewise.
+    pub builtin_modinfo: Result<Vec<u8>, IoError>,
+}
+
+/// The symbols of the kernel, from the file of [`Options::kernel_symbols`].
+pub(crate) fn parse_kernel_symbols<'data>(
+    options: &'data Options,
+    bytes: &'data [u8],
+    reporter: &mut dyn Reporter,
+) -> Vec<KernelSymbol<'data>> {
+    let prefix = options.symbol_prefix;
+    let mut keep = |symbol| match symbol {
+        Ok(symbol) => Some(symbol),
+        Err(diagnostic) => {
+            reporter.report(diagnostic);
+            None
+        }
+    };
+    match &options.kernel_symbols {
+        Some(KernelSymbols::Symvers(path)) => {
+            kernel::symvers(bytes, path, prefix).filter_map(&mut keep).collect()
+        }
+        Some(KernelSymbols::SystemMap(path)) => {
+            kernel::system_map(bytes, path, prefix).filter_map(&mut keep).collect()
+        }
+        None => Vec::new(),
+    }
+}
