@@ -9,20 +9,20 @@
 //! host's own part: threads, a cache, facts from an earlier run. Only this room defines the order of the
 //! stages, and the output does not depend on the hooks.
 
+mod defects;
 mod emit;
 mod hooks;
 mod listed;
-mod loads;
-mod others;
+mod load;
 mod piece;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "answers")]
+pub(crate) use defects::report_unreadable;
 pub use hooks::{Hooks, InTurn, Load, Next};
 pub use listed::Listed;
 pub(crate) use listed::parse_kernel_symbols;
-#[cfg(feature = "answers")]
-pub(crate) use loads::report_unreadable;
 pub use piece::Piece;
 
 use alloc::vec::Vec;
@@ -120,7 +120,7 @@ pub fn run_with<S: Source>(
         let mut next = hooks.listed(&listed, &mut once);
         first = false;
         if next == Next::Continue {
-            let mut loads = match others::load(&mut listed.list, hooks, &mut once) {
+            let mut loads = match load::load(&mut listed.list, hooks, &mut once) {
                 Ok(loads) => loads,
                 Err(Diagnostic::ModuleVanished { .. }) if !vanished => {
                     vanished = true;
@@ -130,7 +130,7 @@ pub fn run_with<S: Source>(
             };
             next = hooks.loaded(&listed, &mut loads, reporter);
             if next == Next::Continue {
-                let facts = loads::report(&listed.list, loads, reporter);
+                let facts = defects::report(&listed.list, loads, reporter);
                 let (files, unresolved) = emit::emit(options, &listed, &facts, hooks, reporter)?;
                 return Ok(Outcome { listed, indexed: Some(Indexed { facts, files, unresolved }) });
             }

@@ -1,10 +1,10 @@
-//! Other files of modules that cannot be loaded.
+//! The load stage: the modules of the list, and other files in place of those that cannot be modules.
 
 use alloc::vec::Vec;
 
 use super::{
+    defects,
     hooks::{Hooks, Load},
-    loads,
 };
 use crate::{
     diagnostic::{Diagnostic, Reporter},
@@ -53,5 +53,5 @@ pub(super) fn load(
 
 fn load_list(list: &ModuleList, hooks: &mut dyn Hooks) -> Result<Vec<Load>, Diagnostic> {
     let loads = hooks.load(list)?;
-    loads::fault(list, &loads).map_or(Ok(loads), Err)
+    defects::fault(list, &loads).map_or(Ok(loads), Err)
 }
