@@ -4,7 +4,11 @@
 use alloc::vec::Vec;
 
 use super::super::WalkError;
-use super::{Config, Search, files::File, regex::pattern_occurs};
+use super::{
+    configuration::{Config, Search},
+    files::File,
+    regex::pattern_occurs,
+};
 use crate::{
     diagnostic::{Diagnostic, FileLine, Reporter},
     limits::Limits,

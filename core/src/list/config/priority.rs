@@ -4,7 +4,7 @@
 //! to the first: `built-in` 0, the external directory 1, `updates` 3 (each external directory and each word
 //! uses one number).
 
-use super::{Config, Search};
+use super::configuration::{Config, Search};
 use crate::name::stem_end;
 
 impl Config {

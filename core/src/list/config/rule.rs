@@ -11,19 +11,13 @@
 
 use core::fmt;
 
-use super::{Config, Search, priority::Candidate};
+use super::{
+    configuration::{Config, Search},
+    priority::{Candidate, is_below},
+};
 use crate::diagnostic::FileLine;
 
-use alloc::vec::Vec;
 use bstr::BString;
-
-/// The lines of the entries of a [`Config`], in their order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Lines {
-    pub(super) searches: Vec<FileLine>,
-    pub(super) overrides: Vec<FileLine>,
-    pub(super) externals: Vec<FileLine>,
-}
 
 /// The reason for the precedence of one file over another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +130,7 @@ impl Config {
     }
 
     fn external_number(&self, path: &[u8]) -> Option<usize> {
-        self.externals.iter().position(|directory| super::priority::is_below(path, directory))
+        self.externals.iter().position(|directory| is_below(path, directory))
     }
 
     /// `None` is the lowest.
@@ -144,9 +138,7 @@ impl Config {
         let named = self.searches.iter().enumerate().find_map(|(number, word)| match word {
             Search::BuiltIn => None,
             Search::External => Some((number, self.external_number(file.path)?)),
-            Search::Directory(directory) => {
-                super::priority::is_below(file.relative?, directory).then_some((number, 0))
-            }
+            Search::Directory(directory) => is_below(file.relative?, directory).then_some((number, 0)),
         });
         named.or_else(|| {
             let built_in = self.searches.iter().position(|word| *word == Search::BuiltIn)?;
@@ -159,7 +151,7 @@ impl Config {
 mod tests {
     use super::*;
     use crate::{limits::Limits, source::MemorySource};
-    use alloc::string::ToString;
+    use alloc::{string::ToString, vec::Vec};
 
     const DIRECTORY: &[u8] = b"/lib/modules/6.1";
 
