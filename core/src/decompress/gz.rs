@@ -18,7 +18,7 @@ use alloc::{boxed::Box, vec::Vec};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::{Compression, DecodeError, Feed, crc32::Crc32, grow};
+use super::{compression::Compression, crc32::Crc32, error::DecodeError, feed::Feed, grow::grow};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = b"\x1f\x8b";

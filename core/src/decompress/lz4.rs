@@ -12,7 +12,7 @@
 
 use alloc::vec::Vec;
 
-use super::LZ4_MAGIC;
+use super::compression::LZ4_MAGIC;
 use crate::limits::{Limits, NO_MEMORY};
 
 /// Decodes the whole sequence; returns the bytes after it.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Compression, DecodeError, Decoder};
+use super::{compression::Compression, decoder::Decoder, error::DecodeError};
 use crate::limits::Limits;
 
 /// Decodes with the pure Rust codecs of the features `gz`, `xz` and `zst`; a format whose feature is

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 use lzma_rust2::{Error, Read, XzReader};
 
-use super::{Compression, DecodeError, grow};
+use super::{compression::Compression, error::DecodeError, grow::grow};
 use crate::limits::Limits;
 
 pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {

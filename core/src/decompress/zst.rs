@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Compression, DecodeError, grow};
+use super::{compression::Compression, error::DecodeError, grow::grow};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = Compression::Zstd.magic();
