@@ -13,9 +13,11 @@
 //! ```
 
 mod cause;
+mod file_line;
 mod part;
 
 pub use cause::{CacheFault, NeedsDiscarded, PatternError, WriteFault};
+pub use file_line::FileLine;
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -117,22 +119,6 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
-    }
-}
-
-/// A line of a file, shown as `<file>:<line>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileLine {
-    /// Path of the file.
-    pub file: BString,
-    /// Number of the line, from 1.
-    pub line: usize,
-}
-
-impl FileLine {
-    /// A line of a file.
-    pub fn new(file: &[u8], line: usize) -> Self {
-        Self { file: file.into(), line }
     }
 }
 

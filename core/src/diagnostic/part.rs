@@ -5,7 +5,10 @@ use core::fmt::{self, Write};
 
 use bstr::BString;
 
-use super::{CacheFault, FileLine, NeedsDiscarded, PatternError, WriteFault};
+use super::{
+    cause::{CacheFault, NeedsDiscarded, PatternError, WriteFault},
+    file_line::FileLine,
+};
 use crate::{decompress::DecodeError, limits::Exceeded, source::IoError};
 
 /// A part of a message text.
