@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use depmod_core::{Diagnostic, EntryKind, IoError};
-use rustix::fs::{AtFlags, Mode, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Mode, Timespec};
 use rustix::io::Errno;
 
 use super::new_file::{self, NewFile, PRIVATE, is_temporary};
-use super::unchanged::{open_if_unchanged, touch};
+use super::unchanged::{open_if_unchanged, times, touch};
 use crate::source::{entries, from_io, io_error};
 
 /// One new file.
@@ -117,11 +117,6 @@ impl<'a> Temporaries<'a> {
 
 fn truncated(name: &str, cause: &IoError) -> Diagnostic {
     Diagnostic::TruncatedIndex { name: name.as_bytes().into(), cause: cause.clone() }
-}
-
-/// Times of a file that was last used and changed at this time.
-pub(super) fn times(time: Timespec) -> Timestamps {
-    Timestamps { last_access: time, last_modification: time }
 }
 
 /// Removes temporary files of killed runs. Must be called under the lock: no other run owns them then.

@@ -11,7 +11,6 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
-use super::temporary::times;
 use crate::digest::Digest;
 
 /// The file of this name, if it has these bytes and the properties of a new file.
@@ -65,6 +64,11 @@ pub(super) fn touch(dir: &OwnedFd, name: &[u8], time: Timespec) -> Result<(), Er
         Err(Errno::ROFS) => Ok(()),
         result => result,
     }
+}
+
+/// Times of a file that was last used and changed at this time.
+pub(super) fn times(time: Timespec) -> Timestamps {
+    Timestamps { last_access: time, last_modification: time }
 }
 
 #[cfg(test)]
