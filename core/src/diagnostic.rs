@@ -80,7 +80,7 @@ impl Reporter for () {
 }
 
 /// A run that ended without a result. It carries and displays the diagnostic with the reason. The reporter has
-/// received it too, except for [`Diagnostic::ModuleVanished`], after which the caller lists again.
+/// received it too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped(Box<Diagnostic>);
 
