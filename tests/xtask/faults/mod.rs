@@ -34,7 +34,7 @@ use injector::{Fault, Injection};
 use scenario::{SCENARIOS, Scenario};
 use world::{State, World};
 
-/// Each how manieth injection runs where not all do: `cargo xtask test faults` takes about a minute.
+/// With `--sample`, one of this many injections runs.
 const SAMPLE: usize = 40;
 
 /// The results of all runs with one kind of fault.
