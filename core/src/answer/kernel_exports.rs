@@ -12,8 +12,9 @@
 //! The link `build` is absolute; with a base directory it leads out of it and is not followed.
 
 use alloc::{format, string::String, string::ToString, vec::Vec};
+use core::fmt;
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use crate::{
     decompress::{Compression, Decoder},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// The kernel to search for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct KernelPlace<'p> {
     /// The base directory, as with `-b`; empty for the root.
@@ -34,6 +35,17 @@ pub struct KernelPlace<'p> {
     pub directory: &'p [u8],
     /// The version.
     pub version: &'p [u8],
+}
+
+/// Paths and version as text.
+impl fmt::Debug for KernelPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelPlace")
+            .field("base", &BStr::new(self.base))
+            .field("directory", &BStr::new(self.directory))
+            .field("version", &BStr::new(self.version))
+            .finish()
+    }
 }
 
 impl<'p> KernelPlace<'p> {
@@ -194,6 +206,13 @@ mod tests {
 
     fn path(found: &FoundExports) -> Option<&[u8]> {
         found.exports.as_ref().map(|(_, file)| file.path())
+    }
+
+    #[test]
+    fn debug_prints_paths_as_text() {
+        let place = KernelPlace::new(b"/b", b"/lib/modules/6.1", b"6.1");
+        let text = r#"KernelPlace { base: "/b", directory: "/lib/modules/6.1", version: "6.1" }"#;
+        assert_eq!(format!("{place:?}"), text);
     }
 
     #[test]

@@ -32,10 +32,12 @@ pub use judge::strict;
 use alloc::vec::Vec;
 use core::fmt;
 
+use bstr::BStr;
+
 use crate::{list::ModuleFile, run::Load};
 
 /// The input of the checks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Modules<'a> {
     /// The kernel version.
@@ -48,6 +50,19 @@ pub struct Modules<'a> {
     pub shadowed: &'a [ModuleFile],
     /// The number of leading files to check; the others only provide symbols.
     pub asked: usize,
+}
+
+/// The version as text.
+impl fmt::Debug for Modules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Modules")
+            .field("version", &BStr::new(self.version))
+            .field("files", &self.files)
+            .field("loads", &self.loads)
+            .field("shadowed", &self.shadowed)
+            .field("asked", &self.asked)
+            .finish()
+    }
 }
 
 impl<'a> Modules<'a> {

@@ -93,7 +93,7 @@ impl fmt::Debug for Need<'_> {
 
 /// Details of an export from the export tables.
 #[cfg(feature = "answers")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExportDetail<'facts> {
     /// Only modules under the GPL may use it.
     pub gpl_only: bool,
@@ -102,6 +102,18 @@ pub struct ExportDetail<'facts> {
     pub in_table: bool,
     /// The namespace that users must import; usually empty.
     pub namespace: &'facts [u8],
+}
+
+/// The namespace as text.
+#[cfg(feature = "answers")]
+impl fmt::Debug for ExportDetail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportDetail")
+            .field("gpl_only", &self.gpl_only)
+            .field("in_table", &self.in_table)
+            .field("namespace", &BStr::new(self.namespace))
+            .finish()
+    }
 }
 
 /// The extent of a module's facts.
