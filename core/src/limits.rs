@@ -10,6 +10,14 @@ use core::fmt;
 pub(crate) const NO_MEMORY: &str = "Cannot allocate memory";
 
 /// Limits on sizes, depths and counts. All sizes are in bytes.
+///
+/// ```
+/// use depmod_core::Limits;
+///
+/// let limits = Limits::DEFAULT.module_size(64 << 20).depth(32);
+/// assert_eq!((limits.module_size, limits.depth), (64 << 20, 32));
+/// assert_eq!(limits.file_size, Limits::DEFAULT.file_size);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -74,6 +82,108 @@ impl Limits {
         cycle_lines: 1000,
         steps: 10_000_000,
     };
+
+    /// Sets [`Self::module_size`].
+    #[must_use]
+    pub const fn module_size(self, module_size: u64) -> Self {
+        Self { module_size, ..self }
+    }
+
+    /// Sets [`Self::unpieced_module_size`].
+    #[must_use]
+    pub const fn unpieced_module_size(self, unpieced_module_size: u64) -> Self {
+        Self { unpieced_module_size, ..self }
+    }
+
+    /// Sets [`Self::buffered_size`].
+    #[must_use]
+    pub const fn buffered_size(self, buffered_size: u64) -> Self {
+        Self { buffered_size, ..self }
+    }
+
+    /// Sets [`Self::file_size`].
+    #[must_use]
+    pub const fn file_size(self, file_size: u64) -> Self {
+        Self { file_size, ..self }
+    }
+
+    /// Sets [`Self::decoder_memory`].
+    #[must_use]
+    pub const fn decoder_memory(self, decoder_memory: u64) -> Self {
+        Self { decoder_memory, ..self }
+    }
+
+    /// Sets [`Self::sections_size`].
+    #[must_use]
+    pub const fn sections_size(self, sections_size: u64) -> Self {
+        Self { sections_size, ..self }
+    }
+
+    /// Sets [`Self::text_size`].
+    #[must_use]
+    pub const fn text_size(self, text_size: u64) -> Self {
+        Self { text_size, ..self }
+    }
+
+    /// Sets [`Self::archive_size`].
+    #[must_use]
+    pub const fn archive_size(self, archive_size: u64) -> Self {
+        Self { archive_size, ..self }
+    }
+
+    /// Sets [`Self::archive_members`].
+    #[must_use]
+    pub const fn archive_members(self, archive_members: usize) -> Self {
+        Self { archive_members, ..self }
+    }
+
+    /// Sets [`Self::boot_entry_size`].
+    #[must_use]
+    pub const fn boot_entry_size(self, boot_entry_size: u64) -> Self {
+        Self { boot_entry_size, ..self }
+    }
+
+    /// Sets [`Self::boot_file_size`].
+    #[must_use]
+    pub const fn boot_file_size(self, boot_file_size: u64) -> Self {
+        Self { boot_file_size, ..self }
+    }
+
+    /// Sets [`Self::depth`].
+    #[must_use]
+    pub const fn depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// Sets [`Self::directories`].
+    #[must_use]
+    pub const fn directories(self, directories: usize) -> Self {
+        Self { directories, ..self }
+    }
+
+    /// Sets [`Self::index_size`].
+    #[must_use]
+    pub const fn index_size(self, index_size: u64) -> Self {
+        Self { index_size, ..self }
+    }
+
+    /// Sets [`Self::cycle_steps`].
+    #[must_use]
+    pub const fn cycle_steps(self, cycle_steps: usize) -> Self {
+        Self { cycle_steps, ..self }
+    }
+
+    /// Sets [`Self::cycle_lines`].
+    #[must_use]
+    pub const fn cycle_lines(self, cycle_lines: usize) -> Self {
+        Self { cycle_lines, ..self }
+    }
+
+    /// Sets [`Self::steps`].
+    #[must_use]
+    pub const fn steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]

@@ -341,11 +341,7 @@ mod tests {
     const FORMATS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
 
     fn limits() -> Limits {
-        {
-            let mut limits = Limits::DEFAULT;
-            (limits.module_size, limits.decoder_memory) = (1 << 20, 96 << 20);
-            limits
-        }
+        Limits::DEFAULT.module_size(1 << 20).decoder_memory(96 << 20)
     }
 
     fn native(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {

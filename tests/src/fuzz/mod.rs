@@ -48,17 +48,16 @@ pub const TARGETS: &[Target] = &[
 
 /// Limits low enough that reaching them is cheap.
 fn limits() -> Limits {
-    let mut limits = Limits::DEFAULT;
-    limits.module_size = 1 << 22;
-    limits.file_size = 1 << 22;
-    limits.decoder_memory = 1 << 22;
-    limits.sections_size = 1 << 22;
-    limits.text_size = 1 << 20;
-    limits.depth = 32;
-    limits.index_size = 1 << 24;
-    limits.cycle_lines = 20;
-    limits.steps = 100_000;
-    limits
+    Limits::DEFAULT
+        .module_size(1 << 22)
+        .file_size(1 << 22)
+        .decoder_memory(1 << 22)
+        .sections_size(1 << 22)
+        .text_size(1 << 20)
+        .depth(32)
+        .index_size(1 << 24)
+        .cycle_lines(20)
+        .steps(100_000)
 }
 
 /// Reading an index file. A valid file is rebuilt from its entries, byte for byte.
@@ -222,8 +221,7 @@ pub fn cpio(data: &[u8]) {
 
 /// An existing initrd below the one with modules.
 pub fn existing_initrd(data: &[u8]) {
-    let mut limits = limits();
-    limits.archive_size = 1 << 22;
+    let limits = limits().archive_size(1 << 22);
     let Ok(unpacked) = UnpackedInitrd::read(data, &mut PureDecoder::new(), &limits) else { return };
     let mut existing = ExistingInitrds::default();
     if existing.add(&unpacked, &limits).is_ok() {
