@@ -73,7 +73,7 @@ struct Frame {
     edge: u8,
 }
 
-/// Puts what was found in the order of its priorities.
+/// Sorts the found values by priority.
 fn in_order(results: &mut [Value<'_>]) {
     results.reverse();
     results.sort_by_key(|value| value.priority);

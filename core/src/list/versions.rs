@@ -45,8 +45,8 @@ pub fn versions<S: Source>(source: &S, parent: &[u8]) -> Result<Vec<String>, IoE
     Ok(names)
 }
 
-/// The [`versions`] with a module file below their directory. Others are what a removed kernel left behind. A
-/// directory that cannot be walked counts: its run says why.
+/// The [`versions`] with a module file below their directory. Others are remains of removed kernels. A
+/// directory that cannot be walked counts: its run reports the reason.
 ///
 /// # Errors
 /// When the directory cannot be listed.

@@ -35,7 +35,7 @@ pub struct NamedFile {
     pub external: Option<FileLine>,
 }
 
-/// Walks through the module directory for all files with this module name. What is odd in the directory is
+/// Walks through the module directory for all files with this module name. Irregularities of the directory are
 /// reported, as in a run; a missing `modules.order` does not matter here. Of several files, each is loaded by its
 /// absolute path: the best readable file wins.
 ///

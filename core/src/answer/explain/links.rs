@@ -12,7 +12,7 @@ use crate::{index::IndexError, output::SYMBOL_KEY, parse::module::Facts};
 pub struct Links {
     /// The modules that provide some, in the order of the symbols.
     pub modules: Vec<Link>,
-    /// The number of symbols that no module provides: the kernel does, or nobody.
+    /// The number of symbols that no module provides. They are the kernel's, or missing.
     pub others: usize,
 }
 

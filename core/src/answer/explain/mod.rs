@@ -1,17 +1,18 @@
-//! Why a module is what it is: what it needs and by which symbols, who needs it, and what stands behind names,
-//! aliases and symbols.
+//! Explanations: the needs of a module and their symbols, its dependents, and the modules behind names, aliases and
+//! symbols.
 //!
 //! | Question | Answered from |
 //! |---|---|
-//! | what a name is ([`subject`]) | the indexes of modules, aliases and built-in modules |
-//! | who matches an alias, and by which pattern ([`ExplainedAlias`]) | the index of aliases |
+//! | the meaning of a name ([`subject`]) | the indexes of modules, aliases and built-in modules |
+//! | the modules that match an alias, and their patterns ([`ExplainedAlias`]) | the index of aliases |
 //! | a module ([`explain_module`]) | all of these, and the module itself: its symbols and firmware are in no index |
 //! | the way from one module to another ([`chain`]) | the indexes, and the modules along the way |
 //! | which of several files has a name ([`files_of_name`]) | the module directory and `depmod.d` |
 //! | a symbol ([`explain_symbol`]) | all modules: the indexes name one exporter and no user |
 //!
-//! The provider of a symbol is the one that the index of symbols names, as in a run. What a module now needs and
-//! its line in `modules.dep` lacks is told ([`ExplainedModule::unlisted`]): the indexes are older than the module.
+//! The provider of a symbol is the one that the index of symbols names, as in a run. A dependency that
+//! the module's line in `modules.dep` lacks is reported ([`ExplainedModule::unlisted`]): the indexes are older than the
+//! module.
 
 mod alias;
 mod chain;

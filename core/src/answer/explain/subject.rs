@@ -1,4 +1,4 @@
-//! What a word stands for.
+//! The meaning of a word: a module, an alias or a built-in module.
 
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ use crate::{index::IndexError, name::normalize_alias, parse::kernel::builtin_pat
 /// Proposals for an unknown word.
 const PROPOSED: usize = 5;
 
-/// What a word stands for.
+/// The meaning of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject {
@@ -44,8 +44,8 @@ pub struct Builtin {
     pub aliases: Vec<BString>,
 }
 
-/// What a name, an alias or a modalias stands for, in `modprobe`'s order, except that a module's own name comes
-/// before aliases of `modprobe.d`. `builtin` is the content of `modules.builtin`.
+/// The meaning of a name, an alias or a modalias, in `modprobe`'s order, except that a module's own name comes before
+/// aliases of `modprobe.d`. `builtin` is the content of `modules.builtin`.
 ///
 /// # Errors
 /// When an index is corrupt.

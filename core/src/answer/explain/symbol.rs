@@ -1,4 +1,4 @@
-//! Who exports a symbol, who needs it, and who was built against another version of it.
+//! The exporters of a symbol, the modules that need it, and those built against another version of it.
 
 use alloc::vec::Vec;
 
@@ -58,7 +58,7 @@ pub struct SymbolUser {
     pub disagrees: bool,
 }
 
-/// A symbol, by all modules (with details) and what the kernel exports, if that is known.
+/// A symbol, by all modules (with details) and the exports of the kernel, if they are known.
 #[must_use]
 pub fn explain_symbol(
     name: &[u8],

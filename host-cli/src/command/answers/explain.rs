@@ -1,4 +1,4 @@
-//! `depmod explain`: why a module is what it is, and what stands behind names, aliases and symbols.
+//! `depmod explain`: a module's dependencies and dependents, and the modules behind names, aliases and symbols.
 
 use core::num::NonZero;
 use std::ffi::OsString;
@@ -70,7 +70,7 @@ pub(super) struct Explain {
 pub(super) enum Answer {
     Module(Box<Module>),
     Chain {
-        /// What was asked for.
+        /// The first module of the question.
         from: BString,
         to: BString,
         /// `None` if neither needs the other.
@@ -87,7 +87,7 @@ pub(super) enum Answer {
     Unknown(Subject),
 }
 
-/// A module with what the file system says about it.
+/// A module with facts of the file system.
 pub(super) struct Module {
     pub(super) module: ExplainedModule,
     /// Bytes of its file; `None` if there is none.
@@ -279,14 +279,14 @@ fn of_symbol(name: &[u8], target: &Target, report: &mut Report) -> Result<Answer
     Ok(Answer::Symbol { symbol, kernel, unreadable })
 }
 
-/// A failure that names what may be meant.
+/// A failure with similar words.
 pub(super) fn unknown(query: &[u8], names: &[BString]) -> Failure {
     let query = OsString::from_vec(query.to_vec());
     format!("nothing answers to {}{}", query.display(), did_you_mean(names)).into()
 }
 
 impl Module {
-    /// What is wrong: a kind, the file, and a sentence.
+    /// The module's defects: a kind, the file, and a sentence.
     pub(super) fn findings(&self) -> Vec<(&'static str, BString, String)> {
         let Self { module, size, files, .. } = self;
         let mut findings = Vec::new();

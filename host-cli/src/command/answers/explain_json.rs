@@ -1,4 +1,4 @@
-//! An explanation as JSON. `kind` says what `query` is, and which fields follow.
+//! An explanation as JSON. `kind` is the meaning of `query`, and decides which fields follow.
 
 use bstr::{BString, ByteSlice};
 use depmod_core::parts::answer::{AliasMatch, ExplainedSymbol, ExportedBy, Link, NamedFile, Subject};

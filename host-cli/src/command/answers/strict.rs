@@ -321,7 +321,7 @@ pub(super) fn load_all(
     Ok((outcome.listed.list, hooks.loads))
 }
 
-/// What the kernel of a module directory exports.
+/// The exports of a module directory's kernel.
 pub(super) fn kernel_exports(target: &Target, options: &Options) -> FoundExports {
     let place = KernelPlace::new(&target.base, &target.dirname, &target.version);
     let mut decoder = HostDecoder::default();

@@ -95,7 +95,7 @@ impl Command for Verify {
     }
 }
 
-/// What a run reported.
+/// The messages of a run.
 #[derive(Default)]
 struct Said {
     diagnostics: Vec<Diagnostic>,
