@@ -34,7 +34,7 @@ use injector::{Fault, Injection};
 use scenario::{SCENARIOS, Scenario};
 use world::{State, World};
 
-/// With `--sample`, one of this many injections runs.
+/// With `--sample`, as in `cargo xtask test faults`, one of this many injections runs.
 const SAMPLE: usize = 40;
 
 /// The results of all runs with one kind of fault.
