@@ -48,17 +48,22 @@ fn ten_descriptors_are_enough() {
 #[test]
 fn without_memory_nothing_is_replaced() {
     const LINES: [&str; 4] = [
-        "ulimit -v 11000; exec \"$@\"",
-        "ulimit -v 13000; exec \"$@\"",
-        "ulimit -v 15000; exec \"$@\"",
-        "ulimit -v 17000; exec \"$@\"",
+        "ulimit -v 11000; exec timeout -s KILL 60 \"$@\"",
+        "ulimit -v 13000; exec timeout -s KILL 60 \"$@\"",
+        "ulimit -v 15000; exec timeout -s KILL 60 \"$@\"",
+        "ulimit -v 17000; exec timeout -s KILL 60 \"$@\"",
     ];
     let large: String =
         (0..40_000).map(|number| format!("alias=of:N*T*Cvendor,device-{number:06}\0")).collect();
     let system = indexed(system().module("kernel/large.ko", Elf::new().modinfo_raw(large)));
     let mut failed = 0;
     for line in LINES {
-        let run = system.run_command(sh(line, &["--jobs=1"]));
+        // Backtraces need memory, too.
+        let run = system.run_command(|root| {
+            let mut command = sh(line, &["--jobs=1"])(root);
+            command.env("RUST_BACKTRACE", "1");
+            command
+        });
         // 127: the dynamic linker has too little memory.
         assert!([Some(0), Some(1), Some(127)].contains(&run.status.code()), "{line}: {:?}", run.status);
         if run.status.code() != Some(0) {
