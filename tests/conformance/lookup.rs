@@ -68,7 +68,12 @@ fn text(bytes: &[u8]) -> String {
 
 fn as_modprobe(label: &str) {
     let indexed = Indexed::of(label);
-    let queries = queries(&indexed.root.path().join("lib/modules").join(&indexed.version), 5000).unwrap();
+    let modules = indexed.root.path().join("lib/modules").join(&indexed.version);
+    let mut queries = queries(&modules, 5000).unwrap();
+    // Names of built-in modules, some of which are aliases of others: crc64-rocksoft.
+    let builtin = fs::read_to_string(modules.join("modules.builtin")).unwrap();
+    let names = builtin.lines().filter_map(|path| path.rsplit('/').next()?.strip_suffix(".ko"));
+    queries.extend(names.map(Into::into));
     let mut expected = Vec::new();
     for some in queries.chunks(1000) {
         let mut modprobe = Oracle::get().tool("modprobe");

@@ -102,3 +102,20 @@ fn no_command_complains_about_a_closed_pipe() {
         }
     }
 }
+
+#[test]
+fn endless_queries_end_with_the_reader() {
+    let dir = large();
+    let script = "(yes bus | timeout 60 \"$@\"; echo $? >&2) | head -n 1";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(product::binary()).args([
+        "lookup",
+        "-C",
+        "/dev/null",
+        "-k",
+        VERSION,
+    ]);
+    let output = shell.arg("-b").arg(dir.path().join("root")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "bus\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "0\n", "124: it went on");
+}

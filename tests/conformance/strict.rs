@@ -66,7 +66,8 @@ fn each_damage_is_found_once() {
     };
     let placeholder = copy.root().join("map");
     fs::write(&placeholder, "ffffffffffffffff B The real System.map is in the dbg package\n").unwrap();
-    let mut answers = [json(&[]), json(&["-F", placeholder.to_str().unwrap()])].concat();
+    let mut answers =
+        [json(&["--keep-going"]), json(&[]), json(&["-F", placeholder.to_str().unwrap()])].concat();
     copy.cycle(&copy.vermagic("zram"));
     copy.extra("loop.ko", &fs::read(copy.module("loop")).unwrap());
     answers.extend(json(&[]));

@@ -156,7 +156,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Resolves a name or alias like `modprobe --resolve-alias`: a module with that name, else modules with a
-    /// matching alias, else built-in modules.
+    /// matching alias, else the built-in module with that name, else built-in modules with a matching alias.
     ///
     /// # Errors
     /// When an index is corrupt, or the search exceeds its steps.
@@ -179,6 +179,9 @@ impl<'a> Lookup<'a> {
         if !names.is_empty() {
             return Ok(Found::Modules(names));
         }
+        if self.is_builtin(&query)? {
+            return Ok(Found::Builtin([query].into()));
+        }
         if let Some(index) = &self.builtin_aliases {
             let names =
                 self::names(index.steps(self.steps).find_all(&query)?.into_iter().map(|value| value.bytes));
@@ -186,7 +189,7 @@ impl<'a> Lookup<'a> {
                 return Ok(Found::Builtin(names));
             }
         }
-        Ok(if self.is_builtin(&query)? { Found::Builtin([query].into()) } else { Found::Nothing })
+        Ok(Found::Nothing)
     }
 
     /// Modules whose name matches a glob. If there are none, or the glob contains a `:`, modules with an

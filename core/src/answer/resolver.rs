@@ -78,6 +78,11 @@ impl<'a, S: Source> Resolver<'a, S> {
         }
         let aliases = if query.starts_with(SYMBOL_KEY) { Output::SymbolsIndex } else { Output::AliasIndex };
         for output in [aliases, Output::BuiltinAliasIndex] {
+            // A built-in module's name comes before aliases of others, as in kmod.
+            if output == Output::BuiltinAliasIndex && self.has(Output::BuiltinIndex, query)? {
+                found(query);
+                return Ok(1);
+            }
             if let Some(index) = self.index(output)? {
                 let done = self.searcher.find_into(&index, query, &mut self.values);
                 done.map_err(|error| self.files.corrupt(output, error))?;
@@ -87,11 +92,7 @@ impl<'a, S: Source> Resolver<'a, S> {
                 }
             }
         }
-        let is_builtin = self.has(Output::BuiltinIndex, query)?;
-        if is_builtin {
-            found(query);
-        }
-        Ok(usize::from(is_builtin))
+        Ok(0)
     }
 
     fn has(&mut self, output: Output, name: &[u8]) -> Result<bool, IndexFileError> {
@@ -134,8 +135,8 @@ mod tests {
         put("dep", &[("nvme", "nvme.ko:"), ("a_b", "a-b.ko:")]);
         put("alias", &[("pci:v1*", "nvme"), ("pci:v*d2", "nvme"), ("pci:v1d*", "a_b"), ("nvme", "a_b")]);
         put("symbols", &[("symbol:f", "nvme")]);
-        put("builtin", &[("loop", ""), ("nvme", "")]);
-        put("builtin.alias", &[("pci:v9*", "loop"), ("pci:v1*", "loop")]);
+        put("builtin", &[("zcrc", ""), ("loop", ""), ("nvme", "")]);
+        put("builtin.alias", &[("zcrc", "crc_generic"), ("pci:v9*", "loop"), ("pci:v1*", "loop")]);
         source.insert(b"/c", *b"alias c* x\nalias c1 y-z\nalias c1 x\ninstall only /bin/x\n");
         source
     }
@@ -153,6 +154,7 @@ mod tests {
             ("pci:v9", vec!["loop"]),
             ("symbol:f", vec!["nvme"]),
             ("loop", vec!["loop"]),
+            ("zcrc", vec!["zcrc"]),
             ("c1", vec!["x", "y_z", "x"]),
             ("only", vec!["only"]),
             ("gone", vec![]),

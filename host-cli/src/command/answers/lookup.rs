@@ -170,6 +170,10 @@ impl Answers<'_, '_> {
             if !input.buffer().contains(&end) {
                 self.out.flush();
             }
+            if self.out.has_failed() {
+                // Queries may have no end.
+                break;
+            }
             let read = input.read_until(end, &mut query);
             let read = read.map_err(|error| {
                 Trouble::Input(Failure::Because(format!(

@@ -28,6 +28,11 @@ impl Out {
         self.bytes(b"\n");
     }
 
+    /// Whether further output is dropped.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Flushes the buffer before output on another stream.
     pub(crate) fn flush(&mut self) {
         if self.error.is_none() {
