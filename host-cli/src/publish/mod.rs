@@ -34,7 +34,9 @@ use rustix::io::Errno;
 
 use crate::digest::Digest;
 use crate::source::{from_io, io_error};
-pub(crate) use new_file::{NewFile, PRIVATE, is_temporary};
+#[cfg(feature = "cli")]
+pub(crate) use new_file::is_temporary;
+pub(crate) use new_file::{NewFile, PRIVATE};
 pub use new_file::{ReplaceError, replace_file};
 use signals::Signals;
 use swap::Swaps;
