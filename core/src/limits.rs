@@ -50,6 +50,8 @@ pub struct Limits {
     /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel
     /// has about 900.
     pub directories: usize,
+    /// Other files of one name that are tried in place of one that cannot be a module.
+    pub candidates: usize,
     /// One finished index. A node reference has 28 offset bits
     /// ([`reference::index_format`](crate::reference::index_format) §2.1).
     pub index_size: u64,
@@ -77,6 +79,7 @@ impl Limits {
         boot_file_size: 1 << 30,
         depth: 512,
         directories: 1 << 18,
+        candidates: 8,
         index_size: 1 << 28,
         cycle_steps: 1 << 20,
         cycle_lines: 1000,
@@ -161,6 +164,12 @@ impl Limits {
         Self { directories, ..self }
     }
 
+    /// Sets [`Self::candidates`].
+    #[must_use]
+    pub const fn candidates(self, candidates: usize) -> Self {
+        Self { candidates, ..self }
+    }
+
     /// Sets [`Self::index_size`].
     #[must_use]
     pub const fn index_size(self, index_size: u64) -> Self {
@@ -187,7 +196,7 @@ impl Limits {
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]
-    pub(crate) fn each(&self) -> [u64; 17] {
+    pub(crate) fn each(&self) -> [u64; 18] {
         let &Self {
             module_size,
             unpieced_module_size,
@@ -202,6 +211,7 @@ impl Limits {
             boot_file_size,
             depth,
             directories,
+            candidates,
             index_size,
             cycle_steps,
             cycle_lines,
@@ -221,6 +231,7 @@ impl Limits {
             boot_file_size,
             depth as u64,
             directories as u64,
+            candidates as u64,
             index_size,
             cycle_steps as u64,
             cycle_lines as u64,

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_limit_changes_the_key() {
-        let fields: [fn(&mut Limits); 17] = [
+        let fields: [fn(&mut Limits); 18] = [
             |limits| limits.module_size = 1,
             |limits| limits.unpieced_module_size = 1,
             |limits| limits.buffered_size = 1,
@@ -261,6 +261,7 @@ mod tests {
             |limits| limits.boot_file_size = 1,
             |limits| limits.depth = 1,
             |limits| limits.directories = 1,
+            |limits| limits.candidates = 1,
             |limits| limits.index_size = 1,
             |limits| limits.cycle_steps = 1,
             |limits| limits.cycle_lines = 1,

@@ -120,7 +120,7 @@ pub fn run_with<S: Source>(
         let mut next = hooks.listed(&listed, &mut once);
         first = false;
         if next == Next::Continue {
-            let mut loads = match load::load(&mut listed.list, hooks, &mut once) {
+            let mut loads = match load::load(&mut listed.list, hooks, options.limits.candidates, &mut once) {
                 Ok(loads) => loads,
                 Err(Diagnostic::ModuleVanished { .. }) if !vanished => {
                     vanished = true;

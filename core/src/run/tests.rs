@@ -58,6 +58,9 @@ fn the_best_readable_file_of_a_name_is_indexed() {
         "failed to load symbols from /lib/modules/6.1/updates/lone.ko: Exec format error",
     ];
     assert!(messages.iter().map(String::as_str).take(2).eq(expected), "{messages:?}");
+    let one = Options::new(DIRECTORY, "6.1").limits(Limits::DEFAULT.candidates(0));
+    let files = run(&one, &source, &mut ()).unwrap();
+    assert!(!files.get(Output::Alias).ends_with(b"alias usb usbnet\n"), "no other file is tried");
 }
 
 /// Hooks in a host's possible order: modules as its threads finish them, the last piece first.
