@@ -221,7 +221,8 @@ impl ReadAt for VolumeFile {
         }
         self.file.set_position(offset).map_err(|error| io_error(&error))?;
         let got = self.file.read(into).map_err(|error| io_error(&error))?;
-        if got == into.len() { Ok(()) } else { Err(IoError::other("Unexpected end of file")) }
+        // It had this size when it was opened.
+        if got == into.len() { Ok(()) } else { Err(IoError::fault("Unexpected end of file")) }
     }
 }
 
@@ -237,8 +238,27 @@ fn writing<T>(path: &str, result: uefi::Result<T>) -> Result<T> {
 fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
     match error.status() {
         Status::NOT_FOUND => IoError::not_found(),
+        status if is_fault(status) => IoError::fault(status.to_string()),
         status => IoError::other(status.to_string()),
     }
+}
+
+/// Whether the medium or the machine is at fault, not the file. Then the content of the file is unknown, and a run
+/// without the file would be poorer than the one before it.
+const fn is_fault(status: Status) -> bool {
+    matches!(
+        status,
+        Status::DEVICE_ERROR
+            | Status::NO_MEDIA
+            | Status::MEDIA_CHANGED
+            | Status::VOLUME_CORRUPTED
+            | Status::CRC_ERROR
+            | Status::TIMEOUT
+            | Status::NOT_READY
+            | Status::NO_RESPONSE
+            | Status::ABORTED
+            | Status::OUT_OF_RESOURCES
+    )
 }
 
 /// The parts of a path, with `.` and `..` resolved; there are no links.
@@ -290,6 +310,7 @@ fn fnv(parts: Vec<&str>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use depmod_core::IoErrorKind;
 
     #[test]
     fn paths() {
@@ -301,6 +322,25 @@ mod tests {
             assert!(text(bad).is_err(), "{bad}");
         }
         assert!(to_ucs2(b"/\xff").is_err());
+    }
+
+    #[test]
+    fn errors_of_devices_are_faults_and_those_of_files_are_not() {
+        let kind = |status: Status| io_error(&uefi::Error::<()>::from(status)).kind();
+        for status in [
+            Status::DEVICE_ERROR,
+            Status::NO_MEDIA,
+            Status::MEDIA_CHANGED,
+            Status::VOLUME_CORRUPTED,
+            Status::TIMEOUT,
+            Status::OUT_OF_RESOURCES,
+        ] {
+            assert_eq!(kind(status), IoErrorKind::Fault, "{status}");
+        }
+        for status in [Status::ACCESS_DENIED, Status::INVALID_PARAMETER, Status::UNSUPPORTED] {
+            assert_eq!(kind(status), IoErrorKind::Other, "{status}");
+        }
+        assert_eq!(kind(Status::NOT_FOUND), IoErrorKind::NotFound);
     }
 
     #[test]
