@@ -52,6 +52,9 @@ mod defects_b;
 // Files that are no modules, and names that forge lines.
 mod hostile;
 
+// Control characters on terminals.
+mod terminal;
+
 // Little memory, few descriptors, file systems that cannot do everything.
 mod machine;
 

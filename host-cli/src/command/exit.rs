@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::report::Report;
 use super::settings::{Environment, Mode, Settings};
 use super::status::{DONE, FAILED};
+use super::terminal::lines_for;
 use super::uptodate::is_up_to_date;
 use super::{commands, hints};
 use crate::run::Run;
@@ -169,7 +170,8 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
 /// Writes to standard output. A closed pipe is not an error.
 fn print(texts: &[&[u8]]) -> Result<(), Diagnostic> {
     let mut out = io::stdout().lock();
-    let result = texts.iter().try_for_each(|text| out.write_all(text)).and_then(|()| out.flush());
+    let mut write = |text: &&[u8]| out.write_all(&lines_for(&io::stdout(), text));
+    let result = texts.iter().try_for_each(&mut write).and_then(|()| out.flush());
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Diagnostic::StandardOutput { cause: from_io(&error) })

@@ -1,7 +1,10 @@
-//! Colours on terminals.
+//! Terminals: colours, and control characters in names.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::IsTerminal;
+
+use depmod_core::parts::diagnostic::push_escaped;
 
 use super::args::Color;
 
@@ -15,5 +18,32 @@ pub(super) fn use_color(color: Color, stream: &impl IsTerminal) -> bool {
             let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
             stream.is_terminal() && !asked_not_to && !dumb
         }
+    }
+}
+
+/// Lines of names for a stream. Programs get the bytes as they are. On a terminal, control characters are escaped:
+/// they could erase what stands there, or forge lines.
+pub(super) fn lines_for<'t>(stream: &impl IsTerminal, lines: &'t [u8]) -> Cow<'t, [u8]> {
+    if stream.is_terminal() { Cow::Owned(escaped(lines)) } else { Cow::Borrowed(lines) }
+}
+
+/// Lines with escaped control characters.
+fn escaped(lines: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        let (line, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |line| (line, b"\n"));
+        push_escaped(&mut text, line);
+        text.extend_from_slice(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_stay() {
+        assert_eq!(escaped(b"a\x1b[2J\n\nb\r\n\xc2\x9bc"), b"a\\x1b[2J\n\nb\\x0d\n\\xc2\\x9bc");
     }
 }

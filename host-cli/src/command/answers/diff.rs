@@ -85,7 +85,7 @@ impl Command for Diff {
         let changes = diff(&a, &b)?;
         match self.format {
             Format::Text => self.text(out, [&old, &new], &changes, versions),
-            Format::Json => out.line(object([&old, &new], &changes, versions).to_string()),
+            Format::Json => out.json(&object([&old, &new], &changes, versions)),
         }
         Ok(if changes.is_empty() { DONE } else { FINDINGS })
     }

@@ -48,14 +48,14 @@ impl Command for Dump {
         // Without a list of built-in modules, kmod writes an empty index.
         if !is_index || bytes.is_empty() {
             match self.format {
-                Format::Text => out.bytes(&bytes),
-                Format::Json => out.line(lines(path, &bytes).to_string()),
+                Format::Text => out.exact(&bytes),
+                Format::Json => out.json(&lines(path, &bytes)),
             }
             return Ok(DONE);
         }
         let mut valid = Vec::new();
         let mut entry = |key: &[u8], value: Value<'_>| match self.format {
-            Format::Text => out.line([key, b" ", value.bytes].concat()),
+            Format::Text => out.name([key, b" ", value.bytes].concat()),
             Format::Json => {
                 let mut entry = Map::new();
                 json::text(&mut entry, "key", key);
@@ -72,7 +72,7 @@ impl Command for Dump {
             if let Err(error) = &dumped {
                 object.insert("error".into(), json!(error.to_string()));
             }
-            out.line(serde_json::Value::Object(object).to_string());
+            out.json(&serde_json::Value::Object(object));
         }
         match dumped {
             Ok(()) => Ok(DONE),

@@ -113,7 +113,7 @@ impl Command for Explain {
         };
         let query = self.word.as_bytes();
         match self.format {
-            Format::Json => out.line(explain_json::of(query, &target.version, &answer).to_string()),
+            Format::Json => out.json(&explain_json::of(query, &target.version, &answer)),
             Format::Text => explain_text::show(query, &target.version, &answer, self.long, out)?,
         }
         Ok(if is_unknown { FAILED } else { DONE })

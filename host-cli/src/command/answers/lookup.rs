@@ -144,14 +144,14 @@ impl Answers<'_, '_> {
         self.asked = self.asked.saturating_add(1);
         let out = &mut *self.out;
         let count = match self.format {
-            Format::Text => self.resolver.resolve(query, |name| out.line(name))?,
+            Format::Text => self.resolver.resolve(query, |name| out.name(name))?,
             Format::Json => {
                 let mut names = Vec::new();
                 let count = self.resolver.resolve(query, |name| names.push(name.to_vec()))?;
                 let mut object = json::answer("lookup", Some(self.version));
                 json::text(&mut object, "query", query);
                 json::texts(&mut object, "modules", &mut names.iter().map(|name| &**name));
-                out.line(Value::Object(object).to_string());
+                out.json(&Value::Object(object));
                 count
             }
         };

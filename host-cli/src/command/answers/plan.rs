@@ -87,16 +87,16 @@ impl Command for Plan {
         let planned = planned::plan(&self.words, &self.how, &self.kernel, wants_firmware)?;
         match self.format {
             Format::Text => plan_text::show(&planned, self.long, out),
-            Format::Json => out.line(plan_json::of(&planned).to_string()),
-            Format::Dot => out.bytes(plan_dot::of(&planned.schedule).as_bytes()),
+            Format::Json => out.json(&plan_json::of(&planned)),
+            Format::Dot => out.exact(plan_dot::of(&planned.schedule).as_bytes()),
             Format::List => {
                 for module in &planned.schedule.modules {
-                    out.line(path_of(&planned.target, &module.path));
+                    out.name(path_of(&planned.target, &module.path));
                 }
             }
             Format::ModulesLoad => {
                 for module in planned.schedule.modules.iter().filter(|module| module.wave.is_some()) {
-                    out.line(&module.name);
+                    out.name(&module.name);
                 }
             }
             Format::Cpio => out.bytes(&planned.archive()?),

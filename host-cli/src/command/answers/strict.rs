@@ -178,7 +178,7 @@ impl Strict {
                 if settings.keep_going {
                     object.insert("left_out".into(), left_out.iter().map(keep_going::of_left_out).collect());
                 }
-                out.line(Value::Object(object).to_string());
+                out.json(&Value::Object(object));
             }
             Format::Text => {
                 let paint = match settings.show {

@@ -83,7 +83,7 @@ impl Command for Verify {
         let answer = Answer { command: &self, options: &options, verified, modules, configuration, fixed };
         match self.format {
             Format::Text => answer.text(out),
-            Format::Json => out.line(answer.json().to_string()),
+            Format::Json => out.json(&answer.json()),
         }
         let unreadable = |finding: &FileFinding| matches!(finding.fault, FileFault::Unreadable(_));
         Ok(match &*answer.verified.findings {
