@@ -39,6 +39,8 @@ pub mod command;
 mod digest;
 pub mod publish;
 mod run;
+#[cfg(feature = "cli")]
+mod sandbox;
 pub mod source;
 pub mod threads;
 

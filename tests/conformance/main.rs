@@ -52,6 +52,9 @@ mod defects_b;
 // Files that are no modules, and names that forge lines.
 mod hostile;
 
+// The confinement of the command.
+mod confined;
+
 // Control characters on terminals.
 mod terminal;
 

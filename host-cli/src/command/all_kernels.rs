@@ -13,9 +13,10 @@ use depmod_core::parts::list::versions_with_modules;
 use depmod_core::{Diagnostic, Limits, Reporter, Severity};
 
 use super::args::Args;
+use super::confine;
 use super::exit::run_one;
 use super::report::Report;
-use super::settings::{Environment, Target, is_version};
+use super::settings::{Environment, Settings, Target, is_version};
 use super::status::{DONE, FAILED};
 use crate::source::Directories;
 
@@ -40,11 +41,16 @@ pub(super) fn run(args: &Args, mut report: Report) -> u8 {
         report.line(Severity::Fatal, &[b"no kernel version has modules in ", &*root].concat());
         return FAILED;
     }
-    let statuses = versions.into_iter().map(|version| {
-        let report = Report::new(args.color).about_kernel(&version);
+    let args_of = |version: &str| {
         let mut args = args.clone();
         args.operands = vec![version.into()];
-        run_one(args, report)
+        args
+    };
+    let settings = |version: &String| Settings::new(args_of(version), &Environment::current()).ok();
+    confine::several(&versions.iter().filter_map(settings).collect::<Vec<_>>());
+    let statuses = versions.into_iter().map(|version| {
+        let report = Report::new(args.color).about_kernel(&version);
+        run_one(args_of(&version), report)
     });
     statuses.max_by_key(|status| badness(*status)).unwrap_or(DONE)
 }

@@ -16,7 +16,7 @@ use super::settings::{Environment, Mode, Settings};
 use super::status::{DONE, FAILED};
 use super::terminal::lines_for;
 use super::uptodate::is_up_to_date;
-use super::{commands, hints};
+use super::{commands, confine, hints};
 use crate::run::Run;
 use crate::source::{DiskSource, from_io};
 
@@ -76,6 +76,9 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
             return FAILED;
         }
     };
+    if !settings.is_one_of_many {
+        confine::classic(&settings);
+    }
     if settings.mode == Mode::Quick && (settings.show || is_up_to_date(&settings.options(), &mut report)) {
         return DONE;
     }

@@ -7,6 +7,7 @@ mod answers;
 mod args;
 mod bar;
 mod commands;
+mod confine;
 mod exit;
 mod getopt;
 mod hints;

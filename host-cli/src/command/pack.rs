@@ -13,6 +13,7 @@ use depmod_core::parts::list::ModuleFile;
 use depmod_core::{Reporter, Severity, Stopped};
 
 use super::args::{Color, Place};
+use super::confine;
 use super::report::{Report, say};
 use super::settings::{Environment, Target};
 use super::status::{DONE, FAILED};
@@ -135,6 +136,7 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
     let environment = Environment::current();
     let target = Target::new(args.place.clone(), None, args.kernel.clone(), &environment)
         .map_err(|diagnostic| report.stop(diagnostic))?;
+    confine::file(args.output.as_deref());
     let mut archive = match planned(args)? {
         Some(archive) => archive,
         None => archive(&target, &mut report)?,

@@ -34,6 +34,7 @@ use clap::{Parser, ValueEnum};
 use depmod_core::{Diagnostic, IndexError, Severity, Stopped};
 
 use super::commands::Named;
+use super::confine;
 use super::report::say;
 use super::status::FAILED;
 use super::usage;
@@ -82,6 +83,11 @@ pub(super) enum Format {
 trait Command: Parser {
     /// Writes the answer; returns the exit status.
     fn answer(self, out: &mut Out) -> Result<u8, Failure>;
+
+    /// Confines the process to what this command needs.
+    fn confine(&self) {
+        confine::read_only();
+    }
 }
 
 /// The reason for a missing answer.
@@ -126,6 +132,7 @@ fn main_of<C: Command>(words: &[OsString]) -> u8 {
         Ok(command) => command,
         Err(error) => return usage::print(error, &C::command()),
     };
+    command.confine();
     let mut out = Out::new();
     let answered = command.answer(&mut out).and_then(|status| Ok(out.finish().map(|()| status)?));
     answered.unwrap_or_else(|failure| {

@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use super::style::{Style, some_names};
 use super::{Command, Failure, Format, Out, json};
 use crate::command::args::{Color, Place};
+use crate::command::confine;
 use crate::command::report::Report;
 use crate::command::settings::{Environment, Target};
 use crate::command::status::{DONE, FAILED, FINDINGS};
@@ -61,6 +62,14 @@ pub(super) struct Verify {
 }
 
 impl Command for Verify {
+    fn confine(&self) {
+        let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current());
+        match target {
+            Ok(target) if self.fix => confine::directory(&target.dirname),
+            _ => confine::read_only(),
+        }
+    }
+
     fn answer(self, out: &mut Out) -> Result<u8, Failure> {
         let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
         let options = target.options();
