@@ -6,3 +6,6 @@ mod hostile_input;
 
 // Threads, hosts and codecs do not affect the output.
 mod same_bytes;
+
+// The count of `unsafe` blocks in the README.
+mod unsafe_code;
