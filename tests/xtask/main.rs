@@ -9,6 +9,7 @@ mod bench;
 mod boot;
 mod conformance;
 mod demo;
+mod deny;
 mod efi;
 mod faults;
 mod fuzz;

@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     ("publish", "the packages build from their published files", || {
         run(cargo("publish").args(["--dry-run", "--allow-dirty"]).args(PUBLISHED))
     }),
+    ("deny", "licences, versions and sources of all dependencies are as deny.toml says", crate::deny::main),
     ("big-endian", "the core's tests pass on a big-endian processor (s390x, emulated)", big_endian),
     ("pure", "the command without native codecs: its own tests, and kmod's compressed modules", pure),
     ("fuzz", "all fuzz targets run for three seconds without a crash", || {
