@@ -14,6 +14,7 @@ use std::{
 };
 
 use bstr::{BStr, BString};
+use depmod_core::parts::hash::superfast;
 use depmod_core::parts::sort::sort_by;
 use depmod_core::parts::{
     decompress::Decoder,
@@ -23,7 +24,7 @@ use depmod_core::parts::{
     run::{Hooks, Load, Piece},
 };
 use depmod_core::{Diagnostic, Limits, Source};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::codecs::HostDecoder;
 
@@ -148,10 +149,13 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
             }
         };
         let mut found = Vec::new();
+        // Hashes: a module that waits for the list because of a collision loses nothing.
+        let mut names = HashSet::<u32>::new();
         with_helpers(self.jobs.get() - 1, &work, |helpers| {
             for file in walk {
-                // Without helper threads, queued paths would stay in the queue.
-                if helpers > 0 {
+                // Without helper threads, queued paths would stay in the queue. Of files with the same name, most
+                // are not needed.
+                if helpers > 0 && names.insert(superfast(file.name())) {
                     queue.push(file.path());
                 }
                 found.push(file);

@@ -8,7 +8,7 @@ use core::mem;
 use bstr::BString;
 use hashbrown::{HashMap, hash_map::Entry};
 
-use super::{Excluded, Order, Walk, WalkError, config::Config};
+use super::{CorruptLine, Excluded, Order, Walk, WalkError, config::Config};
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped},
     hash::superfast,
@@ -332,18 +332,24 @@ impl ModuleList {
                 let (name, directory) = (Order::FILE_NAME, options.directory.clone());
                 reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
             }
-            Ok(bytes) => match Order::parse(&bytes) {
-                Ok(order) => {
-                    for file in self.modules.iter_mut().chain(&mut self.others) {
-                        let position = file.order_path().and_then(|path| order.position(path));
-                        file.place = position.unwrap_or(usize::MAX);
-                    }
+            Ok(bytes) => match self.places(&bytes) {
+                Ok(places) => {
+                    let files = self.modules.iter_mut().chain(&mut self.others);
+                    files.zip(places).for_each(|(file, place)| file.place = place);
                 }
                 Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
             },
         }
         self.sort();
         Ok(self)
+    }
+
+    /// The position of each module, then of each other file, in a `modules.order`.
+    fn places(&self, order: &[u8]) -> Result<Vec<usize>, CorruptLine> {
+        let paths = || self.modules.iter().chain(&self.others).map(ModuleFile::order_path);
+        let order = Order::of(paths().flatten(), order)?;
+        let place = |path: Option<&[u8]>| path.and_then(|path| order.position(path)).unwrap_or(usize::MAX);
+        Ok(paths().map(place).collect())
     }
 
     /// Modules are in the order of `modules.order`, then in that of kmod's hash table.
