@@ -16,6 +16,7 @@ mod fuzz;
 mod instructions;
 mod kernels;
 mod library;
+mod shapes;
 mod size;
 mod soak;
 mod test;
@@ -33,6 +34,11 @@ const TASKS: &[Task] = &[
         "instructions",
         "[--record]  compare the command's instruction count with the record",
         instructions::main,
+    ),
+    (
+        "shapes",
+        "[SHAPE…]     compare kmod and depmod on module directories of unusual shapes (--list)",
+        shapes::main,
     ),
     ("size", "            check the sizes of static builds", size::main),
     (
