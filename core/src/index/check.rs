@@ -2,7 +2,7 @@
 
 use super::{
     error::{Flaw, IndexError, Steps},
-    format::{BYTE_END, HEADER_LEN, NodeRef, ROOT_SLOT},
+    format::{BYTE_END, HEADER_LEN, NodeRef, Parts, ROOT_SLOT},
     reader::{Index, Node, Value, value_len},
     walk::{Event, Scratch, Walk},
 };
@@ -51,7 +51,11 @@ impl Index<'_> {
         mut each: impl FnMut(&[u8], Value<'_>),
     ) -> Result<Summary, IndexError> {
         let root = self.root().ok_or(corrupt(ROOT_SLOT, Flaw::Reference))?;
-        let layout = if root.offset() == HEADER_LEN { Layout::PreOrder } else { Layout::PostOrder };
+        let layout = match root.offset() {
+            HEADER_LEN => Layout::PreOrder,
+            _ if self.begins_with_root() => return Err(corrupt(ROOT_SLOT, Flaw::Misplaced)),
+            _ => Layout::PostOrder,
+        };
         if !is_plain(root.word()) || root.parts().prefix {
             return Err(corrupt(ROOT_SLOT, Flaw::Reference));
         }
@@ -60,31 +64,67 @@ impl Index<'_> {
         let mut walk = Walk::all(*self, scratch);
         // Offset of the next node.
         let mut expected = HEADER_LEN;
-        while let Some(event) = walk.next(&mut steps)? {
+        loop {
+            let event = walk.next(&mut steps);
+            let Some(event) = event.map_err(|error| self.cut(error, walk.entered(), layout, expected))? else {
+                break;
+            };
             let placed = match (&event, layout) {
                 (Event::Enter(node), Layout::PreOrder) => Some((node, node.start)),
                 (Event::Leave(node, start), Layout::PostOrder) => Some((node, *start)),
                 _ => None,
             };
-            if let Some((node, start)) = placed {
-                if start != expected {
-                    return Err(corrupt(start, Flaw::Misplaced));
-                }
-                expected = node_end(node)?;
+            if let Some((_, start)) = placed
+                && start != expected
+            {
+                return Err(corrupt(start, Flaw::Misplaced));
             }
             if let Event::Enter(node) = event {
                 let is_root = summary.nodes == 0;
                 check_parts(&node, is_root)?;
-                let values = check_values(&node, &mut steps, |value| each(walk.key(), value))?;
+                let values = check_values(&node, &mut steps, |value| each(walk.key(), value));
+                let values = values.map_err(|error| self.cut(error, node.start, layout, expected))?;
                 summary.nodes = summary.nodes.saturating_add(1);
                 summary.keys = summary.keys.saturating_add(usize::from(values > 0));
                 summary.values = summary.values.saturating_add(values);
+            }
+            if let Some((node, _)) = placed {
+                expected = node_end(node)?;
             }
         }
         if expected != self.bytes().len() {
             return Err(corrupt(expected, Flaw::Trailing));
         }
         Ok(summary)
+    }
+
+    /// The error for a node that goes beyond the end of the file: a cut if it is the next one. After a changed
+    /// reference, it is another one.
+    fn cut(&self, error: IndexError, node: usize, layout: Layout, expected: usize) -> IndexError {
+        let end = self.bytes().len();
+        let is_next = match layout {
+            Layout::PreOrder => node == expected,
+            // The root is the last.
+            Layout::PostOrder => self.root().is_some_and(|root| root.offset() == node),
+        };
+        match error {
+            IndexError::Corrupt { flaw: Flaw::Reference | Flaw::Truncated | Flaw::Unterminated, .. }
+                if is_next =>
+            {
+                corrupt(end, Flaw::Cut)
+            }
+            error => error,
+        }
+    }
+
+    /// Whether the first node looks like a root whose children follow.
+    fn begins_with_root(&self) -> bool {
+        let parts = Parts { children: true, ..Parts::default() };
+        let root = NodeRef::pack(HEADER_LEN, parts).and_then(|root| self.node(root).ok());
+        root.is_some_and(|root| {
+            let first = root.children.from(0).map(|(_, child)| child.offset());
+            first == Some(HEADER_LEN.saturating_add(root.head_len()))
+        })
     }
 }
 
@@ -164,7 +204,10 @@ fn node_end(node: &Node<'_>) -> Result<usize, IndexError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::IndexBuilder;
     use crate::index::examples::{ALIASES, ALIASES_POST_ORDER, DEPENDENCIES, EMPTY};
+    use crate::limits::Limits;
+    use alloc::vec::Vec;
 
     fn check(file: &[u8]) -> Result<Summary, IndexError> {
         Index::parse(file)?.check(&mut Scratch::new())
@@ -197,13 +240,36 @@ mod tests {
         assert_eq!(patched(&[(0x61, 0xe9)]), corrupt(0x5c, Flaw::Character));
         assert_eq!(patched(&[(0x7a, 2)]), corrupt(0x7e, Flaw::Priority));
         assert_eq!(patched(&[(0x76, 2)]), corrupt(0x8c, Flaw::Misplaced));
-        assert_eq!(check(&ALIASES[..0xa4]), Err(corrupt(0xa2, Flaw::Unterminated)));
+        assert_eq!(check(&ALIASES[..0xa4]), Err(corrupt(0xa4, Flaw::Cut)));
         let longer = [&ALIASES[..], &[0]].concat();
         assert_eq!(check(&longer), Err(corrupt(0xa5, Flaw::Trailing)));
         assert!(
             matches!(patched(&[(0x11, 0x0c)]), IndexError::Corrupt { flaw: Flaw::Misplaced, .. }),
             "cycle"
         );
+    }
+
+    #[test]
+    fn cuts_differ_from_other_damage() {
+        let key = |number: u32| alloc::format!("{}pci:v{number:04}*", number % 7);
+        let keys: Vec<_> = (0..300).map(key).collect();
+        let mut builder = IndexBuilder::new();
+        for (number, key) in (0..).zip(&keys) {
+            builder.insert(key.bytes(), key.as_bytes(), number / 9).unwrap();
+        }
+        let file = builder.finish(&Limits::DEFAULT).unwrap();
+        for end in HEADER_LEN..file.len() {
+            assert_eq!(check(&file[..end]), Err(corrupt(end, Flaw::Cut)), "{end}");
+        }
+        // At the end, a changed size of a node looks like a cut.
+        for at in 8..file.len() - 1024 {
+            for change in [1, 0x20, 0x80, 0xff] {
+                let mut changed = file.clone();
+                changed[at] ^= change;
+                let found = check(&changed);
+                assert!(!matches!(found, Err(IndexError::Corrupt { flaw: Flaw::Cut, .. })), "{at} {change:#x}");
+            }
+        }
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub enum Flaw {
     Priority,
     /// A byte from `0x80` on in a string.
     Character,
+    /// The file ends within its next node, and all before is sound.
+    Cut,
 }
 
 impl fmt::Display for IndexError {
@@ -98,6 +100,7 @@ impl fmt::Display for Flaw {
             Self::Pointless => "pointless node",
             Self::Priority => "values out of order",
             Self::Character => "character beyond 7-bit ASCII",
+            Self::Cut => "the file ends within a node",
         })
     }
 }

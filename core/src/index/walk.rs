@@ -48,6 +48,8 @@ pub(super) struct Walk<'a, 's> {
     scratch: &'s mut Scratch,
     /// The first node, and the length of the part of its prefix that keys omit.
     start: Option<(NodeRef, usize)>,
+    /// Offset of the last node that was entered, or could not be.
+    entered: usize,
 }
 
 /// An event of a walk. [`Walk::key`] is then the key of the node.
@@ -61,7 +63,7 @@ pub(super) enum Event<'a> {
 impl<'a, 's> Walk<'a, 's> {
     /// A walk over the whole index.
     pub(super) fn all(index: Index<'a>, scratch: &'s mut Scratch) -> Self {
-        let mut walk = Self { index, scratch, start: None };
+        let mut walk = Self { index, scratch, start: None, entered: 0 };
         walk.start = index.root().map(|root| (root, 0));
         walk.restart();
         walk
@@ -75,7 +77,7 @@ impl<'a, 's> Walk<'a, 's> {
         edge: Option<u8>,
         skip: usize,
     ) -> Self {
-        let mut walk = Self { index, scratch, start: Some((node, skip)) };
+        let mut walk = Self { index, scratch, start: Some((node, skip)), entered: 0 };
         walk.restart();
         walk.scratch.key.extend(edge);
         walk
@@ -89,6 +91,11 @@ impl<'a, 's> Walk<'a, 's> {
     /// Key of the last event's node.
     pub(super) fn key(&self) -> &[u8] {
         &self.scratch.key
+    }
+
+    /// Offset of the last node that was entered, or could not be.
+    pub(super) fn entered(&self) -> usize {
+        self.entered
     }
 
     /// The next event. Spends a step for each byte of an entered node, apart from its values, so that the
@@ -117,6 +124,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     fn enter(&mut self, at: NodeRef, skip: usize, steps: &mut Steps) -> Result<Event<'a>, IndexError> {
+        self.entered = at.offset();
         let node = self.index.node(at)?;
         steps.spend(node.head_len().max(1))?;
         let too_long = IndexError::KeyTooLong { offset: node.start };

@@ -55,12 +55,10 @@ impl Content {
     }
 }
 
-/// Reads a file and records defects of its form. `None` if no entry is readable. `len` is the expected
-/// length, if available.
+/// Reads a file and records defects of its form. `None` if no entry is readable.
 pub(super) fn read(
     output: Output,
     bytes: &[u8],
-    len: Option<usize>,
     scratch: &mut Scratch,
     faults: &mut Vec<FileFault>,
 ) -> Option<Content> {
@@ -72,7 +70,7 @@ pub(super) fn read(
                 bytes.get(..offset).and_then(|whole| read_index(whole, scratch).ok())
             }
             Err(error) => {
-                faults.push(fault_of(error, bytes.len(), len));
+                faults.push(fault_of(error));
                 None
             }
         }
@@ -82,15 +80,11 @@ pub(super) fn read(
 }
 
 /// The fault of a file for an error of its index.
-fn fault_of(error: IndexError, found: usize, len: Option<usize>) -> FileFault {
+fn fault_of(error: IndexError) -> FileFault {
     match error {
         IndexError::TooShort { len } => FileFault::Cut { offset: len },
         IndexError::Magic { .. } | IndexError::Version { .. } => FileFault::Foreign(error),
-        IndexError::Corrupt { offset, flaw: Flaw::Truncated | Flaw::Unterminated | Flaw::Reference }
-            if len.is_none_or(|len| found < len) =>
-        {
-            FileFault::Cut { offset: offset.min(found) }
-        }
+        IndexError::Corrupt { offset, flaw: Flaw::Cut } => FileFault::Cut { offset },
         _ => FileFault::Corrupt(error),
     }
 }

@@ -176,8 +176,7 @@ impl<'f> Examination<'f> {
                     let by_old_kmod = output == Output::BuiltinAliasIndex && self.old;
                     faults.push(if by_old_kmod { FileFault::EmptyByOldKmod } else { FileFault::Empty });
                 } else if !(good || bytes.is_empty() && expected.is_empty()) {
-                    let len = whole.then_some(expected.len()).filter(|&len| len > 0);
-                    match content::read(output, bytes, len, &mut self.scratch, &mut faults) {
+                    match content::read(output, bytes, &mut self.scratch, &mut faults) {
                         Some(read) => {
                             file.layout = read.layout;
                             file.entries = Some(read.len());
@@ -217,7 +216,7 @@ impl<'f> Examination<'f> {
         let mut unused = Vec::new();
         let should = match expected {
             [] => Content::default(),
-            _ => content::read(output, expected, None, &mut self.scratch, &mut unused).unwrap_or_default(),
+            _ => content::read(output, expected, &mut self.scratch, &mut unused).unwrap_or_default(),
         };
         let damage = if self.broken.contains(&output) {
             let lacking = content::not_found(bytes, &should, output);

@@ -247,3 +247,35 @@ fn other_priorities_are_told() {
     let verified = full(&stored(&files).with(Output::AliasIndex, Ok(other)), &files);
     assert_eq!(kinds(&verified, Output::AliasIndex), ["order"]);
 }
+
+#[test]
+fn damage_has_one_name_in_both_looks() {
+    let source = kernel("a");
+    let files = index(&source);
+    for good in [stored(&files), old(&files)] {
+        for output in Output::ALL.into_iter().filter(|output| output.is_index()) {
+            let Some(bytes) = good.get(output).map(<[u8]>::to_vec) else { continue };
+            let name = output.file_name();
+            let form = |bytes: Vec<u8>| {
+                let stored = good.with(output, Ok(bytes));
+                let looks = [full(&stored, &files), quick(&stored, &source, &Times::default())];
+                let [full, quick] = looks.map(|look| {
+                    let kinds = kinds(&look, output).into_iter();
+                    kinds.filter(|kind| ["cut", "corrupt", "foreign"].contains(kind)).collect::<Vec<_>>()
+                });
+                assert_eq!(full, quick, "{name}");
+                full
+            };
+            for at in 1..bytes.len() {
+                assert_eq!(form(bytes[..at].to_vec()), ["cut"], "{name} cut at {at}");
+            }
+            for at in 0..bytes.len() {
+                for change in [1, 0x20, 0x80, 0xff] {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= change;
+                    form(changed);
+                }
+            }
+        }
+    }
+}
