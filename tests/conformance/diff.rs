@@ -268,9 +268,11 @@ fn bad_input_is_a_failure() {
         }
     };
     refused(&good, &dir.path().join("missing"), "No such file or directory");
-    refused(&good, Path::new("no-version"), "Bad version passed no-version");
+    refused(&good, Path::new("no-version"), "no-version is no version; a directory is written ./no-version");
     let empty = dir.path().join("empty");
     fs::create_dir_all(&empty).unwrap();
+    refused(&good, &empty, "is neither a module directory nor one of index files");
+    fs::create_dir(empty.join("kernel")).unwrap();
     let output = diff(&[], &good, &empty);
     assert_eq!(output.status.code(), Some(3), "its module is lost");
 
@@ -290,5 +292,30 @@ fn bad_input_is_a_failure() {
                 refused(&index, &broken, "broken");
             }
         }
+    }
+}
+
+#[test]
+fn other_directories_are_refused_and_what_may_have_been_meant_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("one/lib/modules/6.1");
+    fs::create_dir_all(good.join("kernel")).unwrap();
+    for version in ["6.1", "6.2"] {
+        fs::create_dir_all(dir.path().join("two/usr/lib/modules").join(version)).unwrap();
+    }
+    fs::create_dir(dir.path().join("etc")).unwrap();
+    fs::write(dir.path().join("etc/modules.conf"), "").unwrap();
+    let neither = "is neither a module directory nor one of index files";
+    for (name, said) in [
+        ("one", format!("{neither}; did you mean its lib/modules/6.1?\n")),
+        ("one/lib/modules", format!("{neither}; did you mean its 6.1?\n")),
+        ("two", format!("{neither}; in usr/lib/modules there are 6.1 and 6.2\n")),
+        ("etc", format!("{neither}\n")),
+        ("etc/modules.conf", "is not a directory\n".into()),
+    ] {
+        let output = diff(&[], &dir.path().join(name), &good);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{name}");
+        assert!(stderr.starts_with("depmod: FATAL: ") && stderr.ends_with(&said), "{name}: {stderr}");
     }
 }

@@ -312,8 +312,29 @@ fn what_cannot_be_read_is_a_failure() {
     fs::write(&foreign, "no index, but text").unwrap();
     let output = dump(&foreign, &[]);
     assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("broken"));
-    fs::write(&foreign, "").unwrap();
-    let output = dump(&foreign, &[]);
-    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
+    for (content, said) in [
+        (&b"no index, but text"[..], "is not an index file: it starts with 0x6e6f2069 at offset 0x0\n"),
+        (b"", "is broken at offset 0x0: it is empty\n"),
+        (b"abc", "is broken at offset 0x3: 3 bytes are too short for an index\n"),
+        (
+            b"\xb0\x07\xf4\x57\0\x03\0\0\0\0\0\0",
+            "is broken at offset 0x4: index of unsupported version 3.0\n",
+        ),
+    ] {
+        fs::write(&foreign, content).unwrap();
+        for options in [&[][..], &["--format", "json"]] {
+            let output = dump(&foreign, options);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), stderr.ends_with(said)), (Some(1), true), "{stderr}");
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(shown.is_empty(), options.is_empty(), "{shown}");
+        }
+    }
+    let other = dir.path().join("program");
+    for content in [&b"\x7fELF\x02\x01"[..], b"text with\0NUL\n"] {
+        fs::write(&other, content).unwrap();
+        let output = dump(&other, &[]);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]));
+        assert!(String::from_utf8_lossy(&output.stderr).ends_with("program is not an index file\n"));
+    }
 }

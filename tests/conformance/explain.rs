@@ -348,13 +348,7 @@ fn builtin_modules_and_unknown_words() {
         text(&near.stdout),
         "pci:w1d2: nothing answers to it\n\nnearest patterns\n  nvme  pci:v*d2\n  x     pci:v1d*\n  nvme  pci:v1*\n"
     );
-    for words in [
-        &["nvme", "loop"][..],
-        &["nvme", "nvme"],
-        &["nvme", "gone"],
-        &["symbol:core", "nvme"],
-        &["/gone/x.ko"],
-    ] {
+    for words in [&["nvme", "nvme"][..], &["nvme", "gone"], &["symbol:core", "nvme"], &["/gone/x.ko"]] {
         let failed = explain(dir.path(), words);
         assert_eq!((failed.status.code(), text(&failed.stdout)), (Some(1), String::new()), "{words:?}");
         assert_eq!(text(&failed.stderr).lines().count(), 1, "{words:?}");
@@ -413,4 +407,92 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn a_file_is_compared_with_the_one_that_counts() {
+    let dir = duplicates("");
+    let root = dir.path().join("root");
+    let modules = root.join("lib/modules").join(VERSION);
+    let config = root.join("depmod.d");
+    let head = |file: &Path| {
+        let shown = explain(dir.path(), &["-C", config.to_str().unwrap(), file.to_str().unwrap()]);
+        text(&shown.stdout).lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let link = dir.path().join("m.ko");
+    std::os::unix::fs::symlink(modules.join("updates/m.ko"), &link).unwrap();
+    for file in [modules.join("updates/m.ko"), modules.join("kernel/../updates/m.ko"), link.clone()] {
+        assert!(head(&file)[0].starts_with("m: updates/m.ko, "), "{file:?}");
+    }
+    assert!(head(&modules.join("extra/m.ko"))[0].ends_with("not used, updates/m.ko is"));
+    // The index files are older than the winner.
+    fs::rename(modules.join("updates/m.ko"), modules.join("updates/n.ko")).unwrap();
+    let depmod =
+        || product::depmod().arg("-C").arg(&config).arg("-b").arg(&root).arg(VERSION).status().unwrap();
+    assert!(depmod().success());
+    fs::rename(modules.join("updates/n.ko"), modules.join("updates/m.ko")).unwrap();
+    for file in [modules.join("updates/m.ko"), link] {
+        let head = head(&file);
+        assert!(head[0].ends_with("not indexed yet") && head[1].contains("they lack this file"), "{head:?}");
+        let (_, found) = json(dir.path(), &["-C", config.to_str().unwrap(), file.to_str().unwrap()]);
+        assert_eq!(found["findings"][0]["kind"], "out-of-date");
+    }
+}
+
+#[test]
+fn files_that_are_no_modules() {
+    let dir = small();
+    let other = Elf::new().need("printf").build();
+    for (name, content, said) in [
+        ("text.ko", &b"#!/bin/sh\n"[..], "is no kernel module: not an ELF file"),
+        ("program.ko", &other, "is no kernel module: it has no .modinfo"),
+        ("readme.txt", b"text", "is not named as a module: *.ko, *.ko.gz, *.ko.xz or *.ko.zst"),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        let failed = explain(dir.path(), &[path.to_str().unwrap()]);
+        let expected = format!("depmod: FATAL: {} {said}\n", path.display());
+        assert_eq!((failed.status.code(), text(&failed.stderr)), (Some(1), expected));
+    }
+    let failed = explain(dir.path(), &["/gone/x.ko"]);
+    assert_eq!(text(&failed.stderr), "depmod: FATAL: cannot read /gone/x.ko: No such file or directory\n");
+}
+
+#[test]
+fn chains_to_what_is_built_in_and_what_has_no_chain() {
+    let dir = small();
+    for (words, expected) in [
+        (["nvme", "loop"], "nvme: needs no module for loop, which is built into the kernel\n"),
+        (["loop", "nvme"], "loop: built into the kernel; it needs no module, so not nvme\n"),
+        (["nvme", "block-major-7-1"], "nvme: needs no module for loop, which is built into the kernel\n"),
+    ] {
+        let shown = explain(dir.path(), &words);
+        assert_eq!((shown.status.code(), text(&shown.stdout)), (Some(0), expected.into()));
+        let (status, found) = json(dir.path(), &words);
+        assert_eq!(
+            (status, found["chain"].is_null(), strings(&found["builtin"])),
+            (Some(0), true, vec!["loop".into()])
+        );
+    }
+    assert_eq!(strings(&json(dir.path(), &["nvme", "nvme-core"]).1["builtin"]), [""; 0]);
+    for words in [["nvme", "symbol:core"], ["symbol:core", "nvme"]] {
+        let said = text(&explain(dir.path(), &words).stderr);
+        assert!(
+            said.ends_with("from module to module; who exports and needs it: depmod explain symbol:core\n")
+        );
+    }
+    let said = text(&explain(dir.path(), &["snd_*"]).stderr);
+    assert_eq!(said, "depmod: FATAL: nothing answers to snd_*; what a glob matches: depmod plan 'snd_*'\n");
+}
+
+#[test]
+fn without_versions_nobody_agrees() {
+    let dir = small();
+    let shown = text(&explain(dir.path(), &["symbol:core"]).stdout);
+    assert!(shown.contains("version not known  nvme") && !shown.contains("same version"), "{shown}");
+    let (_, found) = json(dir.path(), &["symbol:core"]);
+    assert_eq!(
+        (fields(&found["users"], "module"), found["users"][0]["disagrees"].is_null()),
+        (vec!["nvme".into()], true)
+    );
 }

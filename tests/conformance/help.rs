@@ -75,7 +75,7 @@ fn misspelt_words_get_the_nearest_ones() {
     for (words, expected) in [
         ("verfy", "Bad version passed verfy\ndepmod: did you mean the command verify?\n"),
         ("lokup nvme", "depmod: did you mean the command lookup?\n"),
-        ("-b /nowhere plan nvme", "depmod: plan is a command, and commands come before options\n"),
+        ("-- plan", "depmod: plan is a command, and commands come before options\n"),
         ("help dupm", "there is no command dupm; did you mean the command dump?\n"),
         ("help 6.1", "there is no command 6.1\n"),
         ("--all-kernel=x", "--all-kernels"),
@@ -102,5 +102,53 @@ fn pack_refuses_to_ignore_how_to_plan() {
         assert!(said.contains("--plan <X>...|--hardware"), "{words}: {said}");
         let said = refused(&format!("pack -b /nowhere -k 6.1 -o /nowhere/x {words} --plan nvme"));
         assert!(!said.contains("Usage"), "{words}: {said}");
+    }
+}
+
+#[test]
+fn long_options_of_commands_may_be_abbreviated() {
+    for words in ["verify --q 6.1", "plan --from-i --no-f x", "explain --form json x", "lookup --kern 6.1 x"]
+    {
+        let said = refused(&format!("{words} -b /nowhere"));
+        assert!(!said.contains("Usage"), "{words}: {said}");
+    }
+    for (words, expected) in [
+        ("plan --m list x", "it could be --moduledir, --missing"),
+        ("plan --from x", "it could be --from-modules, --from-index"),
+        ("diff --f A B", "it could be --from-modules, --format"),
+    ] {
+        let said = refused(words);
+        assert!(said.contains(expected), "{words}: {said}");
+    }
+}
+
+#[test]
+fn options_may_come_before_a_command() {
+    let said = refused("-b /nowhere plan -k 6.1 nvme");
+    assert_eq!(said, refused("plan -b /nowhere -k 6.1 nvme"));
+    assert_eq!(
+        said,
+        "depmod: FATAL: there is no kernel 6.1 in /nowhere/lib/modules; it has no modules of any version\n"
+    );
+    assert!(refused("-b plan 6.1").contains("/plan/lib/modules/6.1"), "the argument of an option");
+    assert!(refused("-n plan nvme").contains("unexpected argument '-n'"));
+}
+
+#[test]
+fn an_unknown_version_is_answered_with_those_that_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lib/modules");
+    for version in ["6.1.0-50-amd64", "6.12.1-amd64"] {
+        std::fs::create_dir_all(root.join(version)).unwrap();
+    }
+    let base = dir.path().display();
+    for command in
+        ["plan x -k", "lookup x -k", "explain x -k", "verify", "diff 6.1.0-50-amd64", "--strict x -k"]
+    {
+        let said = refused(&format!("{command} 6.12 -b {base}"));
+        let expected = format!("there is no kernel 6.12 in {base}/lib/modules; did you mean 6.12.1-amd64?\n");
+        assert!(said.ends_with(&expected), "{command}: {said}");
+        let said = refused(&format!("{command} 5.0 -b {base}"));
+        assert!(said.ends_with("; there are 6.1.0-50-amd64 and 6.12.1-amd64\n"), "{command}: {said}");
     }
 }

@@ -234,7 +234,7 @@ fn explained(all: &mut Vec<u8>) {
         .module("kernel/bus.ko", Elf::new().export("bus_add", Crc::Absolute(1)).need("core_add"))
         .module("kernel/core.ko", Elf::new().export("core_add", Crc::Absolute(2)))
         .module("kernel/card.ko", card)
-        .module("updates/card.ko", Elf::new())
+        .module("updates/card.ko", Elf::new().modinfo("license=GPL"))
         .module("kernel/broken.ko", Elf::new().need("bus_add"))
         .root_file("opt/card.ko", Elf::new().build())
         .file("modules.builtin", "kernel/loop.ko\n")

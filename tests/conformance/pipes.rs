@@ -33,7 +33,7 @@ fn no_command_complains_about_a_closed_pipe() {
     let root = dir.path().join("root");
     let modules = root.join("lib/modules").join(VERSION);
     let empty = dir.path().join("empty");
-    fs::create_dir_all(&empty).unwrap();
+    fs::create_dir_all(empty.join("kernel")).unwrap();
     let stale = dir.path().join("stale");
     System::new().complete().module("kernel/bus.ko", Elf::new()).lay_out(&stale);
     for name in

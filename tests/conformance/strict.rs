@@ -189,3 +189,36 @@ fn a_placeholder_is_refused_with_a_line() {
     let text = String::from_utf8(outcome.stdout).unwrap();
     assert!(text.contains("it is a placeholder"), "{text}");
 }
+
+#[test]
+fn after_a_placeholder_the_image_is_taken() {
+    let copy = copy(true);
+    let map = copy.root().join("System.map");
+    fs::write(&map, "ffffffffffffffff B The real System.map is elsewhere\n").unwrap();
+    let (status, lines) = copy.strict(&["--strict", "--no-write", "-F", map.to_str().unwrap()]);
+    assert_eq!(status, 0, "{lines:#?}");
+    assert!(lines[0].ends_with(" modules, nothing found"), "{lines:#?}");
+    assert!(lines[1].contains("it is a placeholder for the real System.map"), "{lines:#?}");
+    assert!(lines[2].starts_with("kernel symbols: ") && lines[2].contains("vmlinuz"), "{lines:#?}");
+}
+
+#[test]
+fn what_is_no_module_is_corrupt_and_nothing_else() {
+    let copy = copy(true);
+    let file = copy.root().join("program.ko");
+    let ask = || {
+        let output = copy.run(&["--strict", "-k", copy.version(), file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), causes(&lines(&output.stdout)), said)
+    };
+    for content in [Elf::new().need("printf").build(), b"#!/bin/sh\n".to_vec()] {
+        fs::write(&file, content).unwrap();
+        let (status, causes, _) = ask();
+        assert_eq!((status, causes.len()), (Some(3), 1), "{causes:?}");
+        assert!(causes[0].starts_with("corrupt "), "{causes:?}");
+    }
+    fs::remove_file(&file).unwrap();
+    let (status, _, said) = ask();
+    let expected = format!("depmod: FATAL: cannot read {}: No such file or directory\n", file.display());
+    assert_eq!((status, said), (Some(1), expected));
+}

@@ -96,7 +96,7 @@ pub struct FoundExports {
     pub refused: Vec<(ExportsFile, String)>,
 }
 
-/// Finds the exports of a kernel; a named file is the only candidate.
+/// Finds the exports of a kernel; a named file is the only candidate, unless it is a placeholder.
 pub fn find_kernel_exports<S: Source>(
     source: &S,
     place: KernelPlace<'_>,
@@ -104,14 +104,28 @@ pub fn find_kernel_exports<S: Source>(
     decoder: &mut dyn Decoder,
     limits: &Limits,
 ) -> FoundExports {
-    let candidates = match named {
-        Some(KernelSymbols::Symvers(path)) => Vec::from([ExportsFile::Symvers(path.clone())]),
-        Some(KernelSymbols::SystemMap(path)) => Vec::from([ExportsFile::SystemMap(path.clone())]),
-        None => candidates(place),
-    };
+    let named = named.map(|named| match named {
+        KernelSymbols::Symvers(path) => ExportsFile::Symvers(path.clone()),
+        KernelSymbols::SystemMap(path) => ExportsFile::SystemMap(path.clone()),
+    });
     let mut found = FoundExports::default();
-    for file in candidates {
-        match read(source, &file, named.is_some(), decoder, limits) {
+    if let Some(file) = named {
+        match read(source, &file, true, decoder, limits) {
+            Ok(exports) => {
+                found.exports = exports.map(|exports| (exports, file));
+                return found;
+            }
+            Err(why) => {
+                let is_placeholder = why == PLACEHOLDER;
+                found.refused.push((file, why));
+                if !is_placeholder {
+                    return found;
+                }
+            }
+        }
+    }
+    for file in candidates(place) {
+        match read(source, &file, false, decoder, limits) {
             Ok(Some(exports)) => {
                 found.exports = Some((exports, file));
                 break;
@@ -238,7 +252,7 @@ mod tests {
         source.insert(b"/map", *b"ffffffffffffffff B The real System.map is elsewhere\n");
         let map = KernelSymbols::SystemMap("/map".into());
         let found = find(&source, b"", Some(&map));
-        assert!(found.exports.is_none());
+        assert_eq!(path(&found), Some(&b"/boot/symvers-6.1"[..]), "not for a placeholder");
         assert_eq!(found.refused[0].1, PLACEHOLDER);
         let gone = KernelSymbols::Symvers("/gone".into());
         assert_eq!(find(&source, b"", Some(&gone)).refused[0].1, "No such file or directory");

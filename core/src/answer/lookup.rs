@@ -221,6 +221,15 @@ impl<'a> Lookup<'a> {
         self.builtins.map_or(Ok(false), |index| Ok(index.get(name)?.is_some()))
     }
 
+    /// The path of a module in `modules.dep`, by its name with underscores.
+    ///
+    /// # Errors
+    /// When the index is corrupt.
+    #[cfg(feature = "answers")]
+    pub fn path(&self, name: &[u8]) -> Result<Option<&'a [u8]>, IndexError> {
+        Ok(self.line(name)?.map(|line| line.path))
+    }
+
     pub(super) fn line(&self, name: &[u8]) -> Result<Option<DepLine<'a>>, IndexError> {
         Ok(self.modules.get(name)?.map(DepLine::parse))
     }

@@ -66,7 +66,8 @@ impl Index<'_> {
         let mut expected = HEADER_LEN;
         loop {
             let event = walk.next(&mut steps);
-            let Some(event) = event.map_err(|error| self.cut(error, walk.entered(), layout, expected))? else {
+            let Some(event) = event.map_err(|error| self.cut(error, walk.entered(), layout, expected))?
+            else {
                 break;
             };
             let placed = match (&event, layout) {
@@ -267,7 +268,10 @@ mod tests {
                 let mut changed = file.clone();
                 changed[at] ^= change;
                 let found = check(&changed);
-                assert!(!matches!(found, Err(IndexError::Corrupt { flaw: Flaw::Cut, .. })), "{at} {change:#x}");
+                assert!(
+                    !matches!(found, Err(IndexError::Corrupt { flaw: Flaw::Cut, .. })),
+                    "{at} {change:#x}"
+                );
             }
         }
     }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use depmod_core::Severity;
 
+use super::args::Args;
 use super::report::say;
 use super::status::FAILED;
 use super::{exit, pack, usage};
@@ -38,6 +39,22 @@ fn all() -> impl Iterator<Item = &'static Named> {
 /// The command of a name.
 pub(super) fn find(name: &OsString) -> Option<&'static Named> {
     all().find(|command| name == command.name)
+}
+
+/// The command that is named in a command line, and its arguments. It may follow options, as in `-b DIR plan`: the
+/// classic run has no operand of such a name.
+pub(super) fn with_arguments(words: &[OsString]) -> Option<(&'static Named, Vec<OsString>)> {
+    // A word may also be the argument of an option, or follow a version.
+    let are_options = |words: &[OsString]| {
+        words.is_empty()
+            || words.last().is_some_and(|last| last != "--")
+                && Args::parse_words(words, false).is_ok_and(|args| args.operands.is_empty())
+    };
+    let mut named = words.iter().enumerate().filter_map(|(at, word)| Some((at, find(word)?)));
+    named.find_map(|(at, command)| {
+        let (options, rest) = words.split_at_checked(at).filter(|(options, _)| are_options(options))?;
+        Some((command, options.iter().chain(rest.iter().skip(1)).cloned().collect()))
+    })
 }
 
 /// The commands as lines of the help.
@@ -93,6 +110,22 @@ mod tests {
             assert!(find(&command.name.into()).is_some_and(|found| found.about == command.about));
         }
         assert!(find(&"verfy".into()).is_none());
+    }
+
+    #[test]
+    fn commands_after_options() {
+        let named = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            with_arguments(&words).map(|(command, words)| (command.name, words.join(" ".as_ref())))
+        };
+        let pack = |words: &str| Some(("pack", OsString::from(words)));
+        assert_eq!(named("pack -b x 5.0"), pack("-b x 5.0"));
+        assert_eq!(named("-b x -C=y pack 5.0"), pack("-b x -C=y 5.0"));
+        assert_eq!(named("-b pack 5.0"), None, "an argument of an option");
+        assert_eq!(named("-b pack pack"), pack("-b pack"));
+        assert_eq!(named("5.0 pack"), None);
+        assert_eq!(named("-- pack"), None);
+        assert_eq!(named("--basedir x -a"), None);
     }
 
     #[cfg(feature = "answers")]

@@ -22,10 +22,8 @@ use crate::source::{DiskSource, from_io};
 
 /// Executes the command line; returns the exit status.
 pub fn main(words: &[OsString]) -> u8 {
-    if let Some((first, rest)) = words.split_first()
-        && let Some(command) = commands::find(first)
-    {
-        return (command.main)(rest);
+    if let Some((command, words)) = commands::with_arguments(words) {
+        return (command.main)(&words);
     }
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     match Args::parse_words(words, posixly_correct) {

@@ -77,11 +77,16 @@ fn long_names(command: &clap::Command) -> Vec<(String, clap::Id)> {
     names
 }
 
-/// Gives each option all prefixes of its name that are unique to it; for kmod's options, unique among kmod's
-/// options.
-pub(super) fn with_abbreviations(mut command: clap::Command) -> clap::Command {
+/// Gives each option of the classic run all prefixes of its name that are unique to it; for kmod's options, unique
+/// among kmod's options.
+pub(super) fn with_abbreviations(command: clap::Command) -> clap::Command {
+    abbreviated(command, KMOD)
+}
+
+/// Gives each option all prefixes of its name that are unique to it; for the `first`, unique among these.
+pub(super) fn abbreviated(mut command: clap::Command, first: &[&str]) -> clap::Command {
     let names = long_names(&command);
-    let is_kmod = |name: &str| KMOD.contains(&name);
+    let is_kmod = |name: &str| first.contains(&name);
     let mut aliases: Vec<(clap::Id, String)> = Vec::new();
     for (name, id) in &names {
         for end in 1..name.len() {

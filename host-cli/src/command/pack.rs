@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 use depmod_core::parts::boot::{Location, PackError, collect};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::list::ModuleFile;
@@ -110,10 +110,9 @@ pub(super) fn main(words: &[OsString]) -> u8 {
     {
         command = super::answers::PackPlan::needs_a_plan(command);
     }
-    let matches = command.try_get_matches_from_mut(words);
-    let args = match matches.and_then(|matches| PackArgs::from_arg_matches(&matches)) {
+    let args: PackArgs = match usage::parse(command, words) {
         Ok(args) => args,
-        Err(error) => return usage::print(error, &command),
+        Err(status) => return status,
     };
     match run(&args) {
         Ok(()) => DONE,

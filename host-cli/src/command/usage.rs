@@ -1,12 +1,24 @@
 //! Usage errors, with the option that may have been meant.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::getopt::{abbreviated, explain_ambiguous};
 use super::status::{DONE, FAILED};
 
-/// Prints the help or the usage error that parsing gave; returns the exit status.
-pub(super) fn print(error: clap::Error, command: &clap::Command) -> u8 {
-    let error = with_nearest(error, command, command);
+/// Parses the arguments of a command, with long options abbreviated to any prefix that is unambiguous. `Err` is the
+/// exit status after the help or a usage error.
+pub(super) fn parse<P: clap::FromArgMatches>(command: clap::Command, words: &[OsString]) -> Result<P, u8> {
+    let mut parser = abbreviated(command.clone(), &[]);
+    let matches = parser.try_get_matches_from_mut(words);
+    matches
+        .and_then(|mut matches| P::from_arg_matches_mut(&mut matches))
+        .map_err(|error| print(explain_ambiguous(error, &parser, &command)))
+}
+
+/// Prints the help or a usage error; returns the exit status.
+fn print(error: clap::Error) -> u8 {
     // An error of this output cannot be reported.
     let _ = error.print();
     if error.use_stderr() { FAILED } else { DONE }

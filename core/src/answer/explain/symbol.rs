@@ -54,8 +54,8 @@ pub struct SymbolUser {
     pub crc: u64,
     /// Whether it also loads without the symbol.
     pub weak: bool,
-    /// Whether the winning exporter has another version.
-    pub disagrees: bool,
+    /// Whether the winning exporter has this version; `None` if one of both is unknown.
+    pub agrees: Option<bool>,
 }
 
 /// A symbol, by all modules (with details) and the exports of the kernel, if they are known.
@@ -83,12 +83,12 @@ pub fn explain_symbol(
         }));
         if let Some(need) = facts.needs().find(|need| needed_name(need.name) == Some(name)) {
             let (crc, weak) = (need.crc, need.weak);
-            symbol.users.push(SymbolUser { module: file.name().into(), crc, weak, disagrees: false });
+            symbol.users.push(SymbolUser { module: file.name().into(), crc, weak, agrees: None });
         }
     }
     let version = symbol.exporters.last().map_or(0, |exporter| exporter.crc);
     for user in &mut symbol.users {
-        user.disagrees = version != 0 && user.crc != 0 && user.crc != version;
+        user.agrees = (version != 0 && user.crc != 0).then_some(user.crc == version);
     }
     if symbol.exporters.is_empty() && symbol.users.is_empty() {
         let of_modules = loaded().flat_map(|(_, facts)| exports(facts)).map(|(name, ..)| name);

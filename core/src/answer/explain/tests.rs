@@ -299,9 +299,15 @@ fn versions_that_differ() {
         load(&[], &[("f", 1), ("g", 1)]),
         load(&[], &[("f", 9)]),
     ];
+    let unversioned = [load(&[("f", 0)], &[]), load(&[], &[("f", 1)]), load(&[], &[("f", 0)])];
+    let found = explain_symbol(b"f", &listed.list.modules()[..3], &unversioned, None);
+    assert!(found.users.iter().all(|user| user.agrees.is_none()) && found.users.len() == 2);
     let found = explain_symbol(b"f", listed.list.modules(), &loads, None);
     assert_eq!(found.exporters.iter().map(|exporter| exporter.crc).collect::<Vec<_>>(), [1, 2]);
     let users: Vec<_> =
-        found.users.iter().map(|user| (user.module.to_string(), user.disagrees, user.weak)).collect();
-    assert_eq!(users, [("r".into(), false, false), ("s".into(), true, false), ("t".into(), true, true)]);
+        found.users.iter().map(|user| (user.module.to_string(), user.agrees, user.weak)).collect();
+    assert_eq!(
+        users,
+        [("r".into(), Some(true), false), ("s".into(), Some(false), false), ("t".into(), Some(false), true)]
+    );
 }

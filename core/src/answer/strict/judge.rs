@@ -158,7 +158,7 @@ impl<'a> Judge<'a> {
         if self.is_asked(number) && self.wants(Check::Corrupt) {
             own.extend(self.corrupt(number));
         }
-        if let Some(facts) = self.facts(number) {
+        if let Some(facts) = self.facts(number).filter(|facts| !facts.is_no_module()) {
             if self.is_asked(number) && self.wants(Check::Vermagic) {
                 own.extend(self.vermagic(facts));
             }
@@ -184,6 +184,7 @@ impl<'a> Judge<'a> {
         let load = self.modules.loads.get(usize::try_from(number).ok()?)?;
         let why = match load {
             Err(error) => Chain(error).to_string(),
+            Ok(facts) if facts.is_no_module() => NO_MODULE.into(),
             Ok(facts) if facts.exports_invalid() => "its export table does not end".into(),
             Ok(facts) if facts.name_unended() => "the name of a symbol does not end".into(),
             Ok(facts) => facts.needs_discarded()?.to_string(),
@@ -368,6 +369,9 @@ impl<'a> Judge<'a> {
         checks.filter_map(|check| Some(NotChecked { check, why: gap(check)? })).collect()
     }
 }
+
+/// The reason for rejecting other ELF files.
+const NO_MODULE: &str = "it is no kernel module: it has no .modinfo";
 
 /// The explanation of a defect without a common cause.
 fn alone(file: &BString, fault: &LoadFault) -> Explanation {

@@ -300,6 +300,14 @@ impl Facts {
         self.modinfo_records()
     }
 
+    /// Whether the file has no modinfo: no kernel module is without its license or its version magic. Asks for
+    /// facts with details.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn is_no_module(&self) -> bool {
+        self.modinfo_records().next().is_none()
+    }
+
     /// Values of one modinfo key, in file order.
     pub fn values(&self, key: ModinfoKey) -> impl Iterator<Item = &[u8]> {
         self.modinfo_records().filter_map(move |(k, value)| (k == key).then_some(value))

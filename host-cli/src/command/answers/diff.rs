@@ -10,14 +10,14 @@ use depmod_core::parts::answer::{Change, ChangeKind, Count, IndexDirectory, Side
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::run::{Indexed, Listed};
 use depmod_core::parts::sort::sort_by;
-use depmod_core::{IndexFiles, Options, Output};
+use depmod_core::{IndexFiles, Options, Output, Source};
 use serde_json::{Map, Value, json};
 
 use super::style::Style;
-use super::{Command, Failure, Format, Out, json};
+use super::{Command, Failure, Format, Out, json, versions};
 use crate::command::args::{Color, Place};
 use crate::command::report::Report;
-use crate::command::settings::{Environment, Target};
+use crate::command::settings::{Environment, Target, is_version};
 use crate::command::status::{DONE, FINDINGS};
 use crate::run::Run;
 use crate::source::DiskSource;
@@ -105,6 +105,7 @@ impl Diff {
                 Err(error) => return Err(Chain(&error).to_string().into()),
             }
         }
+        require_modules(&options)?;
         let (listed, indexed) = Run::new(&options).make(&mut report)?;
         let files = indexed.files.clone();
         let unknown = [Output::BuiltinIndex, Output::BuiltinAliasIndex].into_iter();
@@ -116,11 +117,19 @@ impl Diff {
     fn options(&self, operand: &OsString) -> Result<Options, Failure> {
         let environment = Environment::current();
         if !operand.as_bytes().contains(&b'/') && operand != "." && operand != ".." {
+            if !is_version(operand.as_bytes()) {
+                let operand = operand.display();
+                return Err(format!("{operand} is no version; a directory is written ./{operand}").into());
+            }
             let target = Target::new(self.place.clone(), None, Some(operand.clone()), &environment)?;
+            versions::check(&target)?;
             return Ok(target.options());
         }
         let path = std::fs::canonicalize(operand)
             .map_err(|error| format!("cannot open {}: {error}", operand.display()))?;
+        if !path.is_dir() {
+            return Err(format!("{} is not a directory", operand.display()).into());
+        }
         let version = path.file_name().unwrap_or_default().as_bytes().to_vec();
         let options = Options::new(path.into_os_string().into_vec(), version);
         let config = Target::new(self.place.clone(), None, Some("0.0".into()), &environment)?.config;
@@ -187,6 +196,30 @@ impl Diff {
             out.line(format!("  and {} more in {} places (--long shows all)", Count(more), rest.len()));
         }
     }
+}
+
+/// Fails for a directory that has neither modules nor index files, and names what may have been meant.
+fn require_modules(options: &Options) -> Result<(), Failure> {
+    const PARTS: [&[u8]; 5] = [b"kernel", b"updates", b"extra", b"modules.order", b"modules.builtin"];
+    let directory = options.directory.as_slice();
+    let entries = DiskSource.list(directory);
+    let entries = entries.map_err(|error| format!("cannot open {}: {error}", options.directory))?;
+    if is_version(&options.version) || entries.iter().any(|entry| PARTS.contains(&entry.name.as_slice())) {
+        return Ok(());
+    }
+    let mut text = format!("{} is neither a module directory nor one of index files", options.directory);
+    for root in ["lib/modules", "usr/lib/modules", ""] {
+        let path = [directory, b"/", root.as_bytes()].concat();
+        let (known, root) = (versions::in_directory(&path), if root.is_empty() { "it" } else { root });
+        match &*known {
+            [] => continue,
+            [only] if root == "it" => text += &format!("; did you mean its {only}?"),
+            [only] => text += &format!("; did you mean its {root}/{only}?"),
+            known => text += &format!("; in {root} {}", versions::list(known)),
+        }
+        break;
+    }
+    Err(text.into())
 }
 
 /// The first changes of a group, cut to one line.

@@ -21,13 +21,14 @@ use crate::source::DiskSource;
     about = "Show the content of an index file.",
     after_help = "\
 A .bin file is shown as lines of key and value, a text file unchanged. For a corrupt file, the valid
-entries are shown, then an error with the offset.
+entries are shown, then an error with the offset. Without a list of built-in modules, kmod leaves
+modules.builtin.bin empty, which is no index.
 
 Examples:
   depmod dump /lib/modules/6.1.0-50-amd64/modules.alias.bin
   depmod dump --format json modules.dep.bin | jq -r '.entries[].key'
 
-Exit status: 0 done, 1 the file is unreadable or corrupt."
+Exit status: 0 done, 1 the file is unreadable, corrupt, or no index file."
 )]
 pub(super) struct Dump {
     #[arg(value_name = "FILE", help = "Index file, such as modules.alias.bin")]
@@ -42,11 +43,13 @@ impl Command for Dump {
         let bytes = DiskSource
             .read_named(path, Limits::DEFAULT.text_size)
             .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
-        let broken = |error: &IndexError| format!("{} is broken: {error}", self.file.display());
+        let broken = |error: &IndexError| format!("{} is {}", self.file.display(), Broken(error));
         let is_index =
             bytes.starts_with(&depmod_core::parts::index::MAGIC.to_be_bytes()) || path.ends_with(b".bin");
-        // Without a list of built-in modules, kmod writes an empty index.
-        if !is_index || bytes.is_empty() {
+        if !is_index {
+            if !is_text(&bytes) {
+                return Err(format!("{} is not an index file", self.file.display()).into());
+            }
             match self.format {
                 Format::Text => out.exact(&bytes),
                 Format::Json => out.json(&lines(path, &bytes)),
@@ -70,7 +73,7 @@ impl Command for Dump {
             json::text(&mut object, "file", path);
             object.insert("entries".into(), serde_json::Value::Array(valid));
             if let Err(error) = &dumped {
-                object.insert("error".into(), json!(error.to_string()));
+                object.insert("error".into(), json!(Broken(error).to_string()));
             }
             out.json(&serde_json::Value::Object(object));
         }
@@ -94,6 +97,28 @@ fn dump(bytes: &[u8], show: &mut dyn FnMut(&[u8], Value<'_>)) -> Result<(), Inde
         show(key, value);
     }
     Ok(())
+}
+
+/// What is wrong with an index, with the offset.
+struct Broken<'e>(&'e IndexError);
+
+impl core::fmt::Display for Broken<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            IndexError::TooShort { len: 0 } => f.write_str("broken at offset 0x0: it is empty"),
+            IndexError::TooShort { len } => write!(f, "broken at offset {len:#x}: {}", self.0),
+            IndexError::Magic { found } => {
+                write!(f, "not an index file: it starts with {found:#010x} at offset 0x0")
+            }
+            IndexError::Version { .. } => write!(f, "broken at offset 0x4: {}", self.0),
+            error => write!(f, "broken: {error}"),
+        }
+    }
+}
+
+/// Whether these are lines of text; index files in text form have no control characters.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte >= b' ' && byte != 0x7f || b"\t\n\r".contains(&byte))
 }
 
 /// The lines of a text file.

@@ -14,6 +14,8 @@ use depmod_core::parts::answer::{
 };
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::name::{file_name, is_module_file, module_name};
+use depmod_core::parts::parse::elf::ElfError;
+use depmod_core::parts::parse::module::{Detail, LoadError};
 use depmod_core::parts::run::InTurn;
 use depmod_core::{Limits, Source};
 
@@ -75,6 +77,8 @@ pub(super) enum Answer {
         to: BString,
         /// `None` if neither needs the other.
         links: Option<Vec<ChainLink>>,
+        /// Those of the two that are built in; there is then no chain.
+        builtin: Vec<BString>,
     },
     Alias(ExplainedAlias),
     Builtin(Builtin),
@@ -95,6 +99,8 @@ pub(super) struct Module {
     pub(super) files: FilesOfName,
     /// Each firmware that it names.
     pub(super) firmware: Vec<(BString, Vec<FirmwareFile>)>,
+    /// The file is not indexed, although the next run would take it.
+    pub(super) is_next: bool,
 }
 
 impl Command for Explain {
@@ -102,7 +108,8 @@ impl Command for Explain {
         let target = self.kernel.target()?;
         let mut report = Report::new(Color::Auto);
         let answer = match (self.word.as_bytes().strip_prefix(b"symbol:"), &self.other) {
-            (Some(_), Some(_)) => return Err("a symbol has no chain; name two modules".into()),
+            (Some(_), Some(_)) => return Err(no_chain(&self.word)),
+            (None, Some(other)) if other.as_bytes().starts_with(b"symbol:") => return Err(no_chain(other)),
             (Some(symbol), None) => of_symbol(symbol, &target, &mut report)?,
             (None, _) => self.ask_indexes(&target, &mut report)?,
         };
@@ -190,22 +197,22 @@ impl Asked<'_> {
     }
 
     fn of_file(&self, path: &[u8], report: &mut Report) -> Result<Answer, Failure> {
-        let identity = |path: &[u8]| DiskSource.stat(path).ok().map(|stat| stat.id);
         let name: Vec<u8> = module_name(path).collect();
-        if self.lookup.find(&name).is_ok_and(|found| found.modules().iter().any(|found| *found == name)) {
-            let module = self.module(&name, report)?;
-            let asked = identity(path);
-            if asked.is_some() && asked == identity(&path_of(self.target, &module.module.path)) {
-                return Ok(Answer::Module(Box::new(module)));
-            }
+        let indexed = self.lookup.path(&name).map_err(|error| Chain(&error).to_string())?;
+        if indexed.is_some_and(|indexed| is_same(path, &path_of(self.target, indexed))) {
+            return Ok(Answer::Module(Box::new(self.module(&name, report)?)));
         }
         let mut decoder = HostDecoder::default();
         let limits = Limits::DEFAULT;
-        let facts = InTurn::new(&DiskSource, &mut decoder, &limits).load_one(path);
-        let facts =
-            facts.map_err(|error| format!("cannot read {}: {}", path.escape_ascii(), Chain(&error)))?;
+        let mut turn = InTurn::new(&DiskSource, &mut decoder, &limits).detail(Detail::Full);
+        let facts = turn.load_one(path).map_err(|error| unusable(path, &error))?;
+        if facts.is_no_module() {
+            return Err(format!("{} is no kernel module: it has no .modinfo", path.escape_ascii()).into());
+        }
         let module = explain_file(self.lookup, path, &facts).map_err(|error| Chain(&error).to_string())?;
-        Ok(Answer::Module(Box::new(self.with_files(module, report)?)))
+        let mut module = self.with_files(module, report)?;
+        module.is_next = module.files.winner.as_ref().is_some_and(|winner| is_same(path, &winner.absolute));
+        Ok(Answer::Module(Box::new(module)))
     }
 
     fn with_files(&self, module: ExplainedModule, report: &mut Report) -> Result<Module, Failure> {
@@ -219,13 +226,19 @@ impl Asked<'_> {
         let directories = firmware_directories(&self.command.kernel, self.target);
         let firmware = module.firmware.iter();
         let firmware = firmware.map(|name| (name.clone(), directories.find(name))).collect();
-        Ok(Module { module, size, files, firmware })
+        Ok(Module { module, size, files, firmware, is_next: false })
     }
 
     fn chain(&self, other: &OsString) -> Result<Answer, Failure> {
         let (one, other) = (self.one_module(&self.command.word)?, self.one_module(other)?);
-        if one == other {
-            return Err(format!("both words name the module {one}").into());
+        if one.name() == other.name() {
+            return Err(format!("both words name the module {}", one.name()).into());
+        }
+        let builtin = [&one, &other].into_iter().filter(|end| matches!(end, End::Builtin(_)));
+        let builtin: Vec<BString> = builtin.map(|end| end.name().clone()).collect();
+        let (one, other) = (one.name().clone(), other.name().clone());
+        if !builtin.is_empty() {
+            return Ok(Answer::Chain { from: one, to: other, links: None, builtin });
         }
         let mut decoder = HostDecoder::default();
         let limits = Limits::DEFAULT;
@@ -238,31 +251,70 @@ impl Asked<'_> {
             None => between(&other, &one)?,
             links => links,
         };
-        Ok(Answer::Chain { from: one, to: other, links })
+        Ok(Answer::Chain { from: one, to: other, links, builtin })
     }
 
     /// The module that a word of a chain stands for.
-    fn one_module(&self, word: &OsString) -> Result<BString, Failure> {
+    fn one_module(&self, word: &OsString) -> Result<End, Failure> {
         let shown = word.display();
         match self.subject(word.as_bytes())? {
-            Subject::Module(name) => Ok(name),
+            Subject::Module(name) => Ok(End::Module(name)),
+            Subject::Builtin(builtin) => Ok(End::Builtin(builtin.name)),
             Subject::Alias(alias) => {
                 let mut names: Vec<&BString> = alias.modules.iter().map(|found| &found.module).collect();
                 names.extend(&alias.configured);
+                let end = if names.is_empty() { End::Builtin } else { End::Module };
+                if names.is_empty() {
+                    names.extend(alias.builtin.iter().map(|found| &found.module));
+                }
                 names.dedup();
                 match &*names {
-                    [name] => Ok((*name).clone()),
-                    [] => Err(format!("{shown} is built into the kernel").into()),
+                    [name] => Ok(end((*name).clone())),
                     names => {
-                        Err(format!("{shown} stands for {}; name one", bstr::join(", ", names).as_bstr())
-                            .into())
+                        let names = bstr::join(", ", names);
+                        Err(format!("{shown} stands for {}; name one", names.as_bstr()).into())
                     }
                 }
             }
-            Subject::Builtin(_) => Err(format!("{shown} is built into the kernel").into()),
             Subject::Unknown { names, .. } => Err(unknown(word.as_bytes(), &names)),
             _ => Err(unknown(word.as_bytes(), &[])),
         }
+    }
+}
+
+/// One end of a chain.
+enum End {
+    Module(BString),
+    Builtin(BString),
+}
+
+impl End {
+    fn name(&self) -> &BString {
+        match self {
+            Self::Module(name) | Self::Builtin(name) => name,
+        }
+    }
+}
+
+/// The failure for a chain to a symbol.
+fn no_chain(symbol: &OsString) -> Failure {
+    let symbol = symbol.display();
+    format!("a chain leads from module to module; who exports and needs it: depmod explain {symbol}").into()
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let identity = |path: &[u8]| DiskSource.stat(path).ok().map(|stat| stat.id);
+    one == other || identity(one).is_some_and(|id| identity(other) == Some(id))
+}
+
+/// The failure for a file that is no module, or cannot be read.
+fn unusable(path: &[u8], error: &LoadError) -> Failure {
+    let path = path.escape_ascii();
+    match error {
+        LoadError::Io(cause) => format!("cannot read {path}: {cause}").into(),
+        LoadError::Elf(cause @ ElfError::NotElf) => format!("{path} is no kernel module: {cause}").into(),
+        error => format!("{path} is no usable module: {}", Chain(error)).into(),
     }
 }
 
@@ -281,14 +333,23 @@ fn of_symbol(name: &[u8], target: &Target, report: &mut Report) -> Result<Answer
 
 /// A failure with similar words.
 pub(super) fn unknown(query: &[u8], names: &[BString]) -> Failure {
-    let query = OsString::from_vec(query.to_vec());
-    format!("nothing answers to {}{}", query.display(), did_you_mean(names)).into()
+    let word = OsString::from_vec(query.to_vec());
+    let word = word.display();
+    if DiskSource.stat(query).is_ok_and(|stat| stat.kind == depmod_core::FileKind::File)
+        && query.contains(&b'/')
+    {
+        return format!("{word} is not named as a module: *.ko, *.ko.gz, *.ko.xz or *.ko.zst").into();
+    }
+    if names.is_empty() && query.iter().any(|byte| b"*?[".contains(byte)) {
+        return format!("nothing answers to {word}; what a glob matches: depmod plan '{word}'").into();
+    }
+    format!("nothing answers to {word}{}", did_you_mean(names)).into()
 }
 
 impl Module {
     /// The module's defects: a kind, the file, and a sentence.
     pub(super) fn findings(&self) -> Vec<(&'static str, BString, String)> {
-        let Self { module, size, files, .. } = self;
+        let Self { module, size, files, is_next, .. } = self;
         let mut findings = Vec::new();
         let mut find = |kind, file: &BString, message| findings.push((kind, file.clone(), message));
         let path = &module.path;
@@ -301,6 +362,10 @@ impl Module {
             let names = bstr::join(", ", &module.unlisted);
             let names = names.escape_ascii();
             find("out-of-date", path, format!("it uses symbols of {names}, which modules.dep does not say"));
+        }
+        if *is_next {
+            let message = "the index files are out of date: they lack this file, which counts now";
+            find("out-of-date", path, message.into());
         }
         if let Some(winner) = files.winner.as_ref().filter(|winner| module.is_indexed && winner.path != *path)
         {

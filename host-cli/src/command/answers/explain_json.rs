@@ -26,7 +26,7 @@ pub(super) fn of(query: &[u8], version: &[u8], answer: &Answer) -> Value {
     add(&mut object, "kind", kind.into());
     match answer {
         Answer::Module(found) => module(&mut object, found),
-        Answer::Chain { from, to, links } => {
+        Answer::Chain { from, to, links, builtin } => {
             json::text(&mut object, "from", from);
             json::text(&mut object, "to", to);
             let links = links.as_ref().map(|links| {
@@ -38,6 +38,7 @@ pub(super) fn of(query: &[u8], version: &[u8], answer: &Answer) -> Value {
                 link.collect()
             });
             add(&mut object, "chain", links.unwrap_or(Value::Null));
+            list(&mut object, "builtin", builtin);
         }
         Answer::Alias(alias) => {
             list(&mut object, "configured", &alias.configured);
@@ -70,7 +71,7 @@ pub(super) fn of(query: &[u8], version: &[u8], answer: &Answer) -> Value {
 }
 
 fn module(object: &mut Object, found: &Module) {
-    let Module { module, size, files, firmware } = found;
+    let Module { module, size, files, firmware, .. } = found;
     json::text(object, "module", &module.name);
     json::text(object, "path", &module.path);
     add(object, "size", size.map_or(Value::Null, Value::from));
@@ -150,7 +151,7 @@ fn symbol(object: &mut Object, symbol: &ExplainedSymbol) {
         let mut object = texts(&[("module", &user.module)]);
         add(&mut object, "crc", crc(user.crc));
         add(&mut object, "weak", user.weak.into());
-        add(&mut object, "disagrees", user.disagrees.into());
+        add(&mut object, "disagrees", user.agrees.map_or(Value::Null, |agrees| (!agrees).into()));
         Value::Object(object)
     });
     add(object, "users", users.collect());

@@ -38,7 +38,10 @@ pub(super) fn show(
     let asked = query.escape_ascii().to_string();
     match answer {
         Answer::Module(module) => page.module(module),
-        Answer::Chain { from, to, links } => page.chain(&shown(from), &shown(to), links.as_deref()),
+        Answer::Chain { from, to, builtin, .. } if !builtin.is_empty() => {
+            page.builtin_chain(&shown(from), &shown(to), builtin);
+        }
+        Answer::Chain { from, to, links, .. } => page.chain(&shown(from), &shown(to), links.as_deref()),
         Answer::Alias(alias) => page.alias(&asked, alias),
         Answer::Builtin(builtin) => {
             let path = builtin.path.as_ref().map(|path| format!(": {}", shown(path))).unwrap_or_default();
@@ -152,7 +155,7 @@ impl Page<'_> {
     }
 
     fn module(&mut self, answer: &Module) {
-        let Module { module, size, files, firmware } = answer;
+        let Module { module, size, files, firmware, is_next } = answer;
         let name = shown(&module.name);
         let size = size.map_or_else(|| self.style.bad("no file"), human);
         let mut head = format!("{}, {size}; needs {}", shown(&module.path), some(module.needs.len()));
@@ -163,6 +166,7 @@ impl Page<'_> {
             };
         } else {
             let state = match &files.winner {
+                _ if *is_next => "not indexed yet".to_owned(),
                 Some(winner) => format!("not used, {} is", shown(&winner.path)),
                 None => "not in the module directory".to_owned(),
             };
@@ -263,6 +267,16 @@ impl Page<'_> {
         self.part(&format!("files with this name ({})", rows.len()), &rows);
     }
 
+    /// What is built in needs no module, and no module is loaded for it.
+    fn builtin_chain(&mut self, from: &str, to: &str, builtin: &[BString]) {
+        let answer = match builtin {
+            [_, _] => format!("built into the kernel, as {to} is: neither is loaded"),
+            [one] if shown(one) == from => format!("built into the kernel; it needs no module, so not {to}"),
+            _ => format!("needs no module for {to}, which is built into the kernel"),
+        };
+        self.head(from, &answer);
+    }
+
     fn chain(&mut self, from: &str, to: &str, links: Option<&[ChainLink]>) {
         let Some(links) = links else {
             return self.head(from, &format!("does not need {to}, and {to} does not need it"));
@@ -310,7 +324,7 @@ impl Page<'_> {
     }
 
     fn symbol(&mut self, asked: &str, version: &[u8], symbol: &ExplainedSymbol, kernel: &FoundExports) {
-        let disagree = symbol.users.iter().filter(|user| user.disagrees).count();
+        let disagree = symbol.users.iter().filter(|user| user.agrees == Some(false)).count();
         let users = match (symbol.users.len(), disagree) {
             (0, _) => "no module needs it".to_owned(),
             (users, 0) => format!("needed by {}", count(users, "module")),
@@ -346,15 +360,21 @@ impl Page<'_> {
             rows.push(row(exporter.by.to_string(), text));
         }
         self.part("exporters", &rows);
-        let (bad, good): (Vec<_>, Vec<_>) = symbol.users.iter().partition(|user| user.disagrees);
+        let (bad, good): (Vec<_>, Vec<_>) = symbol.users.iter().partition(|user| user.agrees == Some(false));
         let rows: Vec<_> =
             bad.iter().map(|user| row(shown(&user.module), format!("{:#010x}", user.crc))).collect();
         self.part("built against another version", &rows);
-        let names = |weak| -> Vec<BString> {
-            good.iter().filter(|user| user.weak == weak).map(|user| user.module.clone()).collect()
+        let names = |weak, known| -> Vec<BString> {
+            let users =
+                good.iter().filter(|user| user.weak == weak && (weak || user.agrees.is_some() == known));
+            users.map(|user| user.module.clone()).collect()
         };
         let mut rows = Vec::new();
-        for (label, names) in [("same version", names(false)), ("if it is there", names(true))] {
+        for (label, names) in [
+            ("same version", names(false, true)),
+            ("version not known", names(false, false)),
+            ("if it is there", names(true, true)),
+        ] {
             if !names.is_empty() {
                 rows.push(toned(Tone::Dim, label, self.names(&names)));
             }

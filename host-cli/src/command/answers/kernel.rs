@@ -7,7 +7,7 @@ use depmod_core::parts::answer::ModprobeConfig;
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::{Limits, Reporter, Source};
 
-use super::Failure;
+use super::{Failure, versions};
 use crate::command::args::Place;
 use crate::command::settings::{Environment, Target};
 use crate::source::DiskSource;
@@ -50,7 +50,9 @@ impl Kernel {
 
     /// The module directory.
     pub(super) fn target(&self) -> Result<Target, Failure> {
-        Ok(Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?)
+        let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
+        versions::check(&target)?;
+        Ok(target)
     }
 
     /// The configuration of `modprobe.d` and the kernel's command line.

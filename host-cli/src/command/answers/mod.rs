@@ -27,6 +27,7 @@ mod requests;
 mod strict;
 mod style;
 mod verify;
+mod versions;
 
 use std::ffi::OsString;
 
@@ -128,9 +129,9 @@ because!(String, &str, Diagnostic, IndexError);
 
 /// The main function of a command.
 fn main_of<C: Command>(words: &[OsString]) -> u8 {
-    let command = match C::try_parse_from(words) {
+    let command: C = match usage::parse(C::command(), words) {
         Ok(command) => command,
-        Err(error) => return usage::print(error, &C::command()),
+        Err(status) => return status,
     };
     command.confine();
     let mut out = Out::new();

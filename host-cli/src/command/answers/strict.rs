@@ -22,12 +22,12 @@ use depmod_core::parts::list::config::Config;
 use depmod_core::parts::list::{ModuleFile, ModuleList};
 use depmod_core::parts::parse::module::Detail;
 use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
-use depmod_core::{Diagnostic, Options, Reporter, Selection, Stopped};
+use depmod_core::{Diagnostic, Options, Reporter, Selection, Severity, Stopped};
 use serde_json::{Map, Value, json};
 
 use super::keep_going::{self, Kept, keep_going};
 use super::style::Style;
-use super::{Format, Out, json};
+use super::{Failure, Format, Out, json, versions};
 use crate::codecs::HostDecoder;
 use crate::command::exit::index;
 use crate::command::report::{Report, say};
@@ -98,7 +98,7 @@ impl Strict {
             };
             if settings.mode == Mode::Files {
                 let answer = self.ask(settings, &options, &kernel, report)?;
-                return Ok(self.tell(settings, &answer, &[]));
+                return Ok(answer.map_or(FAILED, |answer| self.tell(settings, &answer, &[])));
             }
             let answer = RefCell::new(None);
             let inspect = |list: &ModuleList, found: &[ModuleFile], loads: &[Load]| {
@@ -129,7 +129,11 @@ impl Strict {
         options: &Options,
         kernel: &dyn Fn() -> FoundExports,
         report: &mut Report,
-    ) -> Result<Answer, Stopped> {
+    ) -> Result<Option<Answer>, Stopped> {
+        if let Err(Failure::Because(why)) = versions::check(&settings.target) {
+            report.line(Severity::Fatal, why.as_bytes());
+            return Ok(None);
+        }
         let absolute = |path: &Vec<u8>| -> BString {
             match std::env::current_dir() {
                 Ok(dir) if !path.starts_with(b"/") => {
@@ -145,7 +149,17 @@ impl Strict {
         // Messages about the module directory have been reported.
         let (named, named_loads) = match load_all(&options.selection(files), settings.jobs, &mut ()) {
             Ok(loaded) => loaded,
-            Err(stopped) => return Err(report.stop(stopped.diagnostic().clone())),
+            Err(stopped) => {
+                return match stopped.diagnostic() {
+                    // The classic run has kmod's words for it.
+                    Diagnostic::CreateModule { path, cause } => {
+                        let text = format!("cannot read {}: {cause}", path.escape_ascii());
+                        report.line(Severity::Fatal, text.as_bytes());
+                        Ok(None)
+                    }
+                    other => Err(report.stop(other.clone())),
+                };
+            }
         };
         let asked = named.modules().len();
         let mut files = named.modules().to_vec();
@@ -159,7 +173,7 @@ impl Strict {
         }
         let version = &settings.target.version;
         let modules = Modules::new(version, &files, &loads).asked(asked);
-        Ok(self.judge(&modules, kernel()))
+        Ok(Some(self.judge(&modules, kernel())))
     }
 
     fn judge(&self, modules: &Modules<'_>, kernel: FoundExports) -> Answer {
@@ -196,7 +210,7 @@ impl Strict {
             }
         }
         if let Err(why) = out.finish() {
-            say(depmod_core::Severity::Error, &why);
+            say(Severity::Error, &why);
             return FAILED;
         }
         match answer {

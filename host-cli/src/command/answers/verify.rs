@@ -20,7 +20,7 @@ use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Sour
 use serde_json::{Map, Value, json};
 
 use super::style::{Style, some_names};
-use super::{Command, Failure, Format, Out, json};
+use super::{Command, Failure, Format, Out, json, versions};
 use crate::command::args::{Color, Place};
 use crate::command::confine;
 use crate::command::report::Report;
@@ -72,6 +72,7 @@ impl Command for Verify {
 
     fn answer(self, out: &mut Out) -> Result<u8, Failure> {
         let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
+        versions::check(&target)?;
         let options = target.options();
         let mut said = Said::default();
         let looked = if self.quick { quick(&options, &mut said) } else { full(&options, &mut said) };
