@@ -39,10 +39,28 @@ impl<'f> Feed<'f> {
 
     /// The bytes in the buffer; fills it if there are none.
     pub fn some(&mut self) -> &[u8] {
-        if self.start == self.end && !self.ended {
+        self.at_least(1)
+    }
+
+    /// The bytes in the buffer; fills it if they are fewer than these. Many short fields then cost one move of
+    /// the buffer together, not one each.
+    pub fn at_least(&mut self, bytes: usize) -> &[u8] {
+        if self.rest().len() < bytes && !self.ended {
             return self.fill();
         }
         self.rest()
+    }
+
+    /// Moves bytes to `into`; returns their number, 0 at the end of the file.
+    #[cfg(all(feature = "pieces", any(feature = "xz", feature = "zst")))]
+    pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
+        let bytes = self.some();
+        let count = bytes.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.consume(count);
+        count
     }
 
     fn rest(&self) -> &[u8] {

@@ -31,6 +31,17 @@ pub fn grow(
     out.try_reserve_exact(wanted.saturating_sub(out.len())).map_err(|_| DecodeError::no_memory(format))
 }
 
+/// A buffer for a piece of decoded bytes.
+#[cfg(all(feature = "pieces", any(feature = "xz", feature = "zst")))]
+pub(super) fn piece(format: Compression) -> Result<Vec<u8>, DecodeError> {
+    const SIZE: usize = 128 << 10;
+
+    let mut out = Vec::new();
+    out.try_reserve_exact(SIZE).map_err(|_| DecodeError::no_memory(format))?;
+    out.resize(SIZE, 0);
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

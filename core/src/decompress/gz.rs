@@ -64,7 +64,10 @@ impl Inflater {
         window.resize(WINDOW, 0);
         loop {
             state.init();
-            let file = input.fill();
+            let mut file = input.some();
+            if skip_header(file).is_err() {
+                file = input.fill();
+            }
             let header = file.len().saturating_sub(skip_header(file)?.len());
             input.consume(header);
             let (mut at, mut size, mut crc) = (0usize, 0u32, Crc32::new());
@@ -94,9 +97,9 @@ impl Inflater {
                     _ => return Err(error("invalid compressed data")),
                 }
             }
-            check_trailer(input.fill(), crc.finish(), size)?;
+            check_trailer(input.at_least(TRAILER), crc.finish(), size)?;
             input.consume(TRAILER);
-            if !input.fill().starts_with(MAGIC) {
+            if !input.at_least(MAGIC.len()).starts_with(MAGIC) {
                 return Ok(());
             }
         }

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! [`Decoder`] is the trait for a host's libraries; [`PureDecoder`] is the core's own implementation in pure
-//! Rust. Both decode whole files, a host's also in pieces, and both treat their input as hostile: declared sizes are only hints, every
-//! output has a limit, and allocations can fail.
+//! Rust. They decode whole files, with feature `pieces` also in pieces, and treat their input as hostile:
+//! declared sizes are only hints, every output has a limit, and allocations can fail.
 //!
 //! | Format | Several members | Bytes after the last one | Truncated |
 //! |---|---|---|---|

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "pieces")]
+use super::feed::Feed;
 use super::{compression::Compression, decoder::Decoder, error::DecodeError};
 use crate::limits::Limits;
 
@@ -92,6 +94,41 @@ impl Decoder for PureDecoder {
             Compression::Xz => super::xz::decode(input, limits, out),
             #[cfg(feature = "zst")]
             Compression::Zstd => self.zst.decode(input, limits, out),
+            #[cfg(not(all(feature = "gz", feature = "xz", feature = "zst")))]
+            _ => Err(DecodeError::not_supported(format)),
+        }
+    }
+
+    #[cfg(feature = "pieces")]
+    fn decodes_in_pieces(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "pieces")]
+    #[cfg_attr(
+        not(all(feature = "gz", feature = "xz", feature = "zst")),
+        allow(unused_variables, reason = "a build without codecs reads none of them")
+    )]
+    fn pieces(
+        &mut self,
+        format: Compression,
+        input: Feed<'_>,
+        limits: &Limits,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), DecodeError> {
+        // What was kept for the next module may be as large as what is needed now, and so may that be.
+        *self = Self::default();
+        match format {
+            #[cfg(feature = "gz")]
+            Compression::Gzip => self.gz.pieces(input, each),
+            #[cfg(feature = "xz")]
+            Compression::Xz => super::xz::pieces(input, limits, each),
+            #[cfg(feature = "zst")]
+            Compression::Zstd => {
+                let pieces = self.zst.pieces(input, limits, each);
+                self.zst = super::zst::Frames::default();
+                pieces
+            }
             #[cfg(not(all(feature = "gz", feature = "xz", feature = "zst")))]
             _ => Err(DecodeError::not_supported(format)),
         }

@@ -17,6 +17,8 @@ use alloc::vec::Vec;
 use lzma_rust2::{Error, Read, XzReader};
 
 use super::{compression::Compression, error::DecodeError, grow::grow};
+#[cfg(feature = "pieces")]
+use super::{feed::Feed, grow::piece};
 use crate::limits::Limits;
 
 pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
@@ -38,8 +40,7 @@ fn streams<'a>(
     limits: &Limits,
     out: &mut Vec<u8>,
 ) -> Result<&'a [u8], DecodeError> {
-    let memory = u32::try_from(limits.decoder_memory >> 10).unwrap_or(u32::MAX);
-    let mut reader = XzReader::new_mem_limit(input, all, memory);
+    let mut reader = XzReader::new_mem_limit(input, all, kibibytes(limits));
     let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
     let mut written = out.len();
     loop {
@@ -57,6 +58,35 @@ fn streams<'a>(
                 };
             }
         }
+    }
+}
+
+/// The limit of memory, in the library's unit.
+fn kibibytes(limits: &Limits) -> u32 {
+    u32::try_from(limits.decoder_memory >> 10).unwrap_or(u32::MAX)
+}
+
+/// Decodes in pieces, as [`Decoder::pieces`](super::Decoder::pieces).
+#[cfg(feature = "pieces")]
+pub(super) fn pieces(
+    input: Feed<'_>,
+    limits: &Limits,
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), DecodeError> {
+    let mut reader = XzReader::new_mem_limit(input, true, kibibytes(limits));
+    let mut out = piece(Compression::Xz)?;
+    loop {
+        let read = reader.read(&mut out).map_err(|error| explain(error, limits))?;
+        if read == 0 || !each(out.get(..read).unwrap_or_default()) {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(feature = "pieces")]
+impl Read for Feed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        Ok(Feed::read(self, into))
     }
 }
 
@@ -117,7 +147,29 @@ mod tests {
 
     fn decode(input: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
         let mut out = Vec::new();
-        super::decode(input, limits, &mut out).map(|()| out)
+        let whole = super::decode(input, limits, &mut out).map(|()| out);
+        #[cfg(feature = "pieces")]
+        assert_eq!(pieces(input, limits), whole);
+        whole
+    }
+
+    #[cfg(feature = "pieces")]
+    fn pieces(mut file: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
+        let mut read = |into: &mut [u8]| {
+            let (now, later) = file.split_at(into.len().min(file.len()));
+            into[..now.len()].copy_from_slice(now);
+            file = later;
+            now.len()
+        };
+        let (feed, mut out) = (Feed::new(&mut read).unwrap(), Vec::new());
+        let mut each = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            true
+        };
+        super::pieces(feed, limits, &mut each)?;
+        // The caller counts the bytes.
+        let fits = out.len() as u64 <= limits.module_size;
+        if fits { Ok(out) } else { Err(DecodeError::too_large(Compression::Xz, limits)) }
     }
 
     #[test]

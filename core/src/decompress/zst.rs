@@ -11,6 +11,9 @@
 //! fd b8 6d db          low half of the content's XXH64
 //! ```
 
+#[cfg(feature = "pieces")]
+mod pieces;
+
 use alloc::vec::Vec;
 
 use ruzstd::decoding::errors::FrameDecoderError;
@@ -88,8 +91,12 @@ impl Frames {
             out.try_reserve(ready).map_err(|_| DecodeError::no_memory(Compression::Zstd))?;
             self.0.collect_to_writer(&mut *out).map_err(|_| error("Data corruption detected"))?;
         }
-        let size = u64::try_from(out.len().saturating_sub(start)).ok();
-        if frame.content_size.is_some() && frame.content_size != size {
+        self.check(frame.content_size, out.len().saturating_sub(start) as u64)
+    }
+
+    /// Compares a frame's decoded bytes with what its header and its end say of them.
+    fn check(&self, content_size: Option<u64>, size: u64) -> Result<(), DecodeError> {
+        if content_size.is_some_and(|expected| expected != size) {
             return Err(error("Data corruption detected"));
         }
         let checksum = self.0.get_checksum_from_data();
@@ -111,9 +118,16 @@ struct Header {
     size: usize,
     content_size: Option<u64>,
     has_checksum: bool,
+    /// Bytes in which the decoder looks back.
+    #[cfg(feature = "pieces")]
+    window: u64,
 }
 
 impl Header {
+    /// The longest header.
+    #[cfg(feature = "pieces")]
+    const MOST: usize = 18;
+
     fn parse(input: &[u8]) -> Result<Self, DecodeError> {
         let flags = *input.get(4).ok_or_else(cut)?;
         if flags & 8 != 0 {
@@ -138,7 +152,16 @@ impl Header {
         }
         let bias = if content == 2 { 256 } else { 0 };
         let content_size = (content > 0).then(|| u64::from_le_bytes(number).saturating_add(bias));
-        Ok(Self { size, content_size, has_checksum: flags & 4 != 0 })
+        Ok(Self {
+            size,
+            content_size,
+            has_checksum: flags & 4 != 0,
+            #[cfg(feature = "pieces")]
+            window: match input.get(5) {
+                Some(&window) if !single_segment => window_size(window),
+                _ => content_size.unwrap_or(0),
+            },
+        })
     }
 }
 
@@ -152,7 +175,7 @@ struct Frame {
 impl Frame {
     /// Hops from block header to block header (RFC 8878 §3.1.1).
     fn measure(input: &[u8]) -> Result<Self, DecodeError> {
-        let Header { mut size, content_size, has_checksum } = Header::parse(input)?;
+        let Header { mut size, content_size, has_checksum, .. } = Header::parse(input)?;
         loop {
             let [a, b, c] = *input.get(size..).and_then(<[u8]>::first_chunk).ok_or_else(cut)?;
             let header = u32::from_le_bytes([a, b, c, 0]);
@@ -173,14 +196,27 @@ impl Frame {
     }
 }
 
-/// The bytes after a skippable frame (RFC 8878 §3.1.2), if there is one.
-fn skippable(input: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+/// The size that a window descriptor stands for (RFC 8878 §3.1.1.1.2).
+#[cfg(feature = "pieces")]
+fn window_size(descriptor: u8) -> u64 {
+    let base = 1024u64 << (descriptor >> 3);
+    base.saturating_add((base / 8).saturating_mul(u64::from(descriptor & 7)))
+}
+
+/// The bytes of a skippable frame (RFC 8878 §3.1.2), header included, if there is one.
+fn skippable_size(input: &[u8]) -> Option<Result<u64, DecodeError>> {
     let [0x50..=0x5f, 0x2a, 0x4d, 0x18, rest @ ..] = input else {
-        return Ok(None);
+        return None;
     };
-    let (size, rest) = rest.split_first_chunk().ok_or_else(cut)?;
-    let size = usize::try_from(u32::from_le_bytes(*size)).map_err(|_| cut())?;
-    rest.get(size..).map(Some).ok_or_else(cut)
+    let size = rest.first_chunk().map(|size| u64::from(u32::from_le_bytes(*size)).saturating_add(8));
+    Some(size.ok_or_else(cut))
+}
+
+/// The bytes after a skippable frame, if there is one.
+fn skippable(input: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    let Some(size) = skippable_size(input).transpose()? else { return Ok(None) };
+    let size = usize::try_from(size).map_err(|_| cut())?;
+    input.get(size..).map(Some).ok_or_else(cut)
 }
 
 fn explain(error: &FrameDecoderError, limits: &Limits) -> DecodeError {
@@ -208,10 +244,10 @@ mod tests {
     use alloc::vec;
 
     /// `printf depmod | zstd --stream-size=6`
-    const SIZED: &[u8] = b"\x28\xb5\x2f\xfd\x24\x06\x31\0\0depmod\xfd\xb8\x6d\xdb";
+    pub(super) const SIZED: &[u8] = b"\x28\xb5\x2f\xfd\x24\x06\x31\0\0depmod\xfd\xb8\x6d\xdb";
     /// `printf depmod | zstd --no-check`: without a content size.
-    const UNSIZED: &[u8] = b"\x28\xb5\x2f\xfd\0\x58\x31\0\0depmod";
-    const SKIPPED: &[u8] = b"\x53\x2a\x4d\x18\x03\0\0\0abc";
+    pub(super) const UNSIZED: &[u8] = b"\x28\xb5\x2f\xfd\0\x58\x31\0\0depmod";
+    pub(super) const SKIPPED: &[u8] = b"\x53\x2a\x4d\x18\x03\0\0\0abc";
 
     fn decode(input: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let limits = Limits { module_size: 1 << 20, decoder_memory: 8 << 20, ..Limits::DEFAULT };

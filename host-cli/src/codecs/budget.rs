@@ -13,6 +13,12 @@ static MORE: Condvar = Condvar::new();
 pub(super) struct Share(u64);
 
 impl Share {
+    /// Whether anything is reserved.
+    #[cfg(not(feature = "native-codecs"))]
+    pub(super) fn is_some(&self) -> bool {
+        self.0 > 0
+    }
+
     /// Returns the reserved bytes, and waits until these, or all, are free. A thread has nothing while it waits,
     /// so each waits for others that go on.
     pub(super) fn set(&mut self, bytes: u64) {

@@ -4,10 +4,11 @@
 //! libdeflate, linked statically. They decode the same files as the core's
 //! [`PureDecoder`](depmod_core::parts::decompress::PureDecoder), with the same messages, but faster.
 
-#[cfg(feature = "native-codecs")]
 mod budget;
 #[cfg(feature = "native-codecs")]
 mod native;
+#[cfg(not(feature = "native-codecs"))]
+mod pure;
 
 #[cfg(feature = "native-codecs")]
 pub use native::NativeDecoder;
@@ -15,9 +16,8 @@ pub use native::NativeDecoder;
 #[cfg(feature = "native-codecs")]
 pub use native::NativeDecoder as HostDecoder;
 
-/// The decoder of this build.
 #[cfg(not(feature = "native-codecs"))]
-pub use depmod_core::parts::decompress::PureDecoder as HostDecoder;
+pub use pure::HostDecoder;
 
 /// Whether [`zstd`] is available.
 pub const ZSTD_ENCODER: bool = cfg!(feature = "native-codecs");

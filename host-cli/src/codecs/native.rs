@@ -88,7 +88,7 @@ impl NativeDecoder {
         let mut out = piece(Compression::Zstd)?;
         let mut frames = 0;
         loop {
-            let rest = input.fill();
+            let rest = input.at_least(MAGIC.len());
             let frame = rest.starts_with(MAGIC);
             if !frame && !is_skippable(rest) {
                 // Data after the last frame is ignored.
@@ -349,8 +349,20 @@ mod tests {
         NativeDecoder::new().decode(format, input, &limits(), &mut out).map(|()| out)
     }
 
-    /// Decodes in pieces.
+    /// Decodes in pieces, with both decoders.
     fn pieces(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let native = pieces_with(&mut NativeDecoder::new(), format, input);
+        let pure = pieces_with(&mut PureDecoder::new(), format, input);
+        assert_eq!(native.is_ok(), pure.is_ok(), "{native:?} {pure:?}");
+        assert!(native.is_err() || native == pure);
+        native
+    }
+
+    fn pieces_with(
+        decoder: &mut dyn Decoder,
+        format: Compression,
+        input: &[u8],
+    ) -> Result<Vec<u8>, DecodeError> {
         let (mut rest, mut out) = (input, Vec::new());
         let mut read = |into: &mut [u8]| {
             let (now, later) = rest.split_at(into.len().min(rest.len()));
@@ -363,7 +375,7 @@ mod tests {
             out.len() <= 1 << 20
         };
         let feed = Feed::new(&mut read).unwrap();
-        NativeDecoder::new().pieces(format, feed, &limits(), &mut each).map(|()| out)
+        decoder.pieces(format, feed, &limits(), &mut each).map(|()| out)
     }
 
     fn pure(format: Compression, input: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -453,7 +465,9 @@ mod tests {
             for end in Compression::MAGIC_LEN..file.len() {
                 let error = native(format, &file[..end]).unwrap_err();
                 assert_eq!(pure(format, &file[..end]).unwrap_err(), error, "{end}");
-                assert_eq!(pieces(format, &file[..end]).unwrap_err(), error, "{end}");
+                for decoder in [&mut NativeDecoder::new() as &mut dyn Decoder, &mut PureDecoder::new()] {
+                    assert_eq!(pieces_with(decoder, format, &file[..end]).unwrap_err(), error, "{end}");
+                }
                 let text = match format {
                     Compression::Gzip => "unexpected end of file",
                     Compression::Xz => "Unexpected end of input",
@@ -483,11 +497,12 @@ mod tests {
 
         let mut limits = Limits::DEFAULT;
         (limits.module_size, limits.buffered_size) = (8 << 20, 1 << 20);
-        for format in FORMATS {
+        for (format, pure) in FORMATS.into_iter().flat_map(|format| [(format, false), (format, true)]) {
             let load = |begin: &[u8], size: usize| {
-                let mut decoder = NativeDecoder::new();
+                let (mut native, mut rust) = (NativeDecoder::new(), PureDecoder::new());
+                let decoder: &mut dyn Decoder = if pure { &mut rust } else { &mut native };
                 let file = encode(format, &[begin, &vec![0; size]].concat());
-                Loader::new(&limits, &mut decoder).load(&mut file.as_slice()).unwrap_err()
+                Loader::new(&limits, decoder).load(&mut file.as_slice()).unwrap_err()
             };
             let error = load(b"\x7fELF\x02\x01\x01", 8 << 20);
             let LoadError::Decode(error) = error else { panic!("{error:?}") };
