@@ -2,15 +2,18 @@
 //!
 //! The core computes every byte; this module handles the command line.
 
-use std::ffi::OsString;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
 use depmod_core::parts::boot::{Location, PackError, collect};
 use depmod_core::parts::diagnostic::Chain;
-use depmod_core::parts::list::ModuleFile;
-use depmod_core::{Reporter, Severity, Stopped};
+use depmod_core::parts::list::{ModuleFile, ModuleList};
+use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
+use depmod_core::{Diagnostic, Options, Reporter, Severity, Stopped};
 
 use super::args::{Color, Place};
 use super::confine;
@@ -21,7 +24,7 @@ use super::usage;
 use crate::codecs;
 use crate::publish::{ReplaceError, replace_file};
 use crate::run::Run;
-use crate::source::DiskSource;
+use crate::source::{DiskSource, Stamp};
 
 /// The arguments of `depmod pack`.
 #[derive(Clone, Debug, Parser)]
@@ -76,6 +79,8 @@ enum Failure {
     Plan(super::answers::Failure),
     NoEncoder,
     Terminal,
+    /// A module is not the one that was indexed.
+    Changed(Vec<u8>),
     Write(PathBuf, ReplaceError),
     Print(io::Error),
 }
@@ -96,6 +101,9 @@ impl Failure {
             Self::Plan(failure) => return failure.show(),
             Self::NoEncoder => "this program was built without a zstd encoder".into(),
             Self::Terminal => "an archive is not for a terminal: give -o FILE".into(),
+            Self::Changed(path) => {
+                format!("{} changed while it was packed", OsStr::from_bytes(path).display())
+            }
             Self::Write(path, error) => format!("cannot write {}: {}", path.display(), Chain(error)),
             Self::Print(error) => format!("cannot write standard output: {error}"),
         };
@@ -114,7 +122,7 @@ pub(super) fn main(words: &[OsString]) -> u8 {
         Ok(args) => args,
         Err(status) => return status,
     };
-    match run(&args) {
+    match pack(&args) {
         Ok(()) => DONE,
         Err(failure) => {
             failure.show();
@@ -123,7 +131,7 @@ pub(super) fn main(words: &[OsString]) -> u8 {
     }
 }
 
-fn run(args: &PackArgs) -> Result<(), Failure> {
+fn pack(args: &PackArgs) -> Result<(), Failure> {
     // Checked before minutes of work.
     if args.zstd && !codecs::ZSTD_ENCODER {
         return Err(Failure::NoEncoder);
@@ -138,7 +146,7 @@ fn run(args: &PackArgs) -> Result<(), Failure> {
     confine::file(args.output.as_deref());
     let mut archive = match planned(args)? {
         Some(archive) => archive,
-        None => archive(&target, &mut report)?,
+        None => archive(&target, &mut report, || {})?,
     };
     if args.zstd {
         archive = codecs::zstd(&archive).ok_or(Failure::NoEncoder)?;
@@ -169,14 +177,48 @@ fn planned(args: &PackArgs) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-fn archive(target: &Target, report: &mut Report) -> Result<Vec<u8>, Failure> {
+/// The archive of a module directory. `meanwhile` happens between the two times that a module is read: for the
+/// index files, and for the archive.
+fn archive(target: &Target, report: &mut Report, meanwhile: impl FnOnce()) -> Result<Vec<u8>, Failure> {
     let options = target.options();
+    let before = stamps(&options);
     let (listed, indexed) = Run::new(&options).make(report)?;
+    meanwhile();
     let version = String::from_utf8_lossy(&target.version).trim_end_matches('/').to_owned();
     let location = Location::new(options.directory.clone(), version);
     let modules = listed.list.modules().iter().map(ModuleFile::printed_path);
     let builder = collect(&DiskSource, &location, modules, &indexed.files, &options.limits);
-    builder.and_then(|builder| Ok(builder.build()?)).map_err(Failure::Pack)
+    let archive = builder.and_then(|builder| Ok(builder.build()?)).map_err(Failure::Pack)?;
+    for module in listed.list.modules() {
+        if before.get(module.path()) != stamp(module.path()).as_ref() {
+            return Err(Failure::Changed(module.path().to_vec()));
+        }
+    }
+    Ok(archive)
+}
+
+/// The stamps of all modules before they are read. What cannot be listed is reported by the run itself.
+fn stamps(options: &Options) -> HashMap<Vec<u8>, Stamp> {
+    let listed = run::run_with(options, &DiskSource, &mut ListOnly, &mut ());
+    let modules = listed.map(|outcome| outcome.listed.list.modules().to_vec()).unwrap_or_default();
+    modules.iter().filter_map(|module| Some((module.path().to_vec(), stamp(module.path())?))).collect()
+}
+
+fn stamp(path: &[u8]) -> Option<Stamp> {
+    rustix::fs::stat(path).ok().map(|stat| Stamp::new(&stat))
+}
+
+/// Ends a run when the modules are listed.
+struct ListOnly;
+
+impl Hooks for ListOnly {
+    fn listed(&mut self, _: &Listed, _: &mut dyn Reporter) -> Next {
+        Next::Finish
+    }
+
+    fn load(&mut self, _: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        Ok(Vec::new())
+    }
 }
 
 #[cfg(test)]
@@ -186,5 +228,25 @@ mod tests {
     #[test]
     fn clap_accepts_the_definition() {
         PackArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn modules_that_change_are_not_packed() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("lib/modules/6.1");
+        let module = directory.join("m.ko");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(&module, "no module, but long").unwrap();
+        let place =
+            Place { basedir: Some(root.path().into()), config: vec!["/dev/null".into()], ..Place::default() };
+        let target = Target::new(place, None, Some("6.1".into()), &Environment::current()).unwrap();
+        let pack = |meanwhile: &dyn Fn()| archive(&target, &mut Report::new(Color::Never), meanwhile);
+        assert!(pack(&|| {}).is_ok());
+        let shrink = || std::fs::write(&module, "short").unwrap();
+        assert!(
+            matches!(pack(&shrink), Err(Failure::Changed(path)) if path == module.as_os_str().as_bytes())
+        );
+        let remove = || std::fs::remove_file(&module).unwrap();
+        assert!(matches!(pack(&remove), Err(Failure::Pack(_))));
     }
 }

@@ -120,9 +120,21 @@ fn read(file: DiskFile, limit: u64) -> Result<Vec<u8>, IoError> {
     let mut bytes = Vec::new();
     let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
     bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
+    let size = file.size();
     let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
     reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
-    if bytes.len() as u64 > limit { Err(IoError::too_large()) } else { Ok(bytes) }
+    match bytes.len() as u64 {
+        read if read > limit => Err(IoError::too_large()),
+        // Files of `/sys` are always shorter than their size.
+        read if read < size && reader.get_ref().metadata().is_ok_and(|now| now.len() != size) => {
+            Err(shrank())
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn shrank() -> IoError {
+    IoError::fault("file ended while it was read")
 }
 
 impl ReadAt for DiskFile {
@@ -133,7 +145,7 @@ impl ReadAt for DiskFile {
     fn read_at(&mut self, mut offset: u64, mut into: &mut [u8]) -> Result<(), IoError> {
         while !into.is_empty() {
             match rustix::io::pread(&self.fd, &mut *into, offset) {
-                Ok(0) => return Err(IoError::fault("file ended while it was read")),
+                Ok(0) => return Err(shrank()),
                 Ok(read) => {
                     into = into.get_mut(read..).unwrap_or_default();
                     offset = offset.saturating_add(read as u64);
@@ -290,5 +302,17 @@ mod tests {
         assert_eq!(DiskSource.read(bytes(&name), 10).unwrap(), b"0123456789");
         assert_eq!(DiskSource.read(bytes(&name), 9).unwrap_err().kind(), IoErrorKind::TooLarge);
         assert_eq!(DiskSource.read(bytes(dir.path()), 9).unwrap_err().text(), "Is a directory");
+    }
+
+    #[test]
+    fn files_that_shrink_are_faults() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = dir.path().join("file").as_os_str().as_bytes().to_vec();
+        fs::write(path(&name), b"0123456789").unwrap();
+        let opened = [(); 2].map(|()| DiskSource.open(&name).unwrap());
+        fs::write(path(&name), b"0123").unwrap();
+        let [whole, mut ranges] = opened;
+        assert_eq!(read(whole, 100).unwrap_err().kind(), IoErrorKind::Fault);
+        assert_eq!(ranges.read_at(2, &mut [0; 4]).unwrap_err().kind(), IoErrorKind::Fault);
     }
 }
