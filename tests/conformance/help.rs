@@ -95,9 +95,15 @@ fn misspelt_words_get_the_nearest_ones() {
 
 #[test]
 fn pack_refuses_to_ignore_how_to_plan() {
-    for words in
-        ["--weak", "--missing warn", "--no-firmware", "--from-modules", "--from-index", "--sysfs /sys"]
-    {
+    for words in [
+        "--weak",
+        "--missing warn",
+        "--no-firmware",
+        "--from-modules",
+        "--from-index",
+        "--sysfs /sys",
+        "--usr",
+    ] {
         let said = refused(&format!("pack -o /nowhere/x {words}"));
         assert!(said.contains("--plan <X>...|--hardware"), "{words}: {said}");
         let said = refused(&format!("pack -b /nowhere -k 6.1 -o /nowhere/x {words} --plan nvme"));

@@ -352,3 +352,32 @@ fn an_archive_has_the_plan_and_nothing_else() {
     let load = text(&read("modules.load"));
     assert_eq!(load.lines().next_back(), Some("kernel/s2.ko"));
 }
+
+#[test]
+fn an_archive_below_usr_leaves_the_link_lib_as_it_is() {
+    let dir = laid_out();
+    let merged = tempfile::tempdir().unwrap();
+    fs::create_dir_all(merged.path().join("usr/lib/modules")).unwrap();
+    std::os::unix::fs::symlink("usr/lib", merged.path().join("lib")).unwrap();
+    let packed = dir.path().join("packed.cpio");
+    let words = ["-o", packed.to_str().unwrap(), "--plan", "card", "two", "--usr"];
+    command::run(&mut lookup::command("pack", dir.path(), &words)).unwrap();
+    let archive = fs::read(&packed).unwrap();
+    assert!(plan(dir.path(), &["card", "two", "--format", "cpio", "--usr"]).stdout == archive);
+    // The kernel puts a directory in place of a link of its name.
+    let names: Vec<_> = Members::new(&archive).map(|member| text(member.unwrap().name)).collect();
+    assert!(!names.iter().any(|name| name.starts_with("lib")), "{names:?}");
+    assert!(names.iter().any(|name| name == "conf/modules"), "{names:?}");
+    let mut cpio = std::process::Command::new("cpio");
+    cpio.args(["-idu", "--quiet", "-F"]).arg(&packed).current_dir(&merged);
+    command::run(&mut cpio).unwrap();
+    assert!(fs::symlink_metadata(merged.path().join("lib")).unwrap().is_symlink());
+    let modules = merged.path().join("lib/modules").join(VERSION);
+    assert!(modules.join("kernel/card.ko").is_file() && modules.join("modules.dep.bin").is_file());
+    assert!(merged.path().join("lib/firmware/updates/fw/a.bin.zst").is_file());
+    let mut modprobe = Oracle::get().tool("modprobe");
+    modprobe.args(["-C", "/dev/null", "-D", "-S", VERSION, "-d"]).arg(merged.path()).arg("card");
+    assert!(text(&command::output(&mut modprobe).unwrap()).ends_with("kernel/card.ko \n"));
+    let said = text(&plan(dir.path(), &["card", "--usr"]).stderr);
+    assert_eq!(said, "depmod: FATAL: --usr is about archives: give --format cpio, too\n");
+}

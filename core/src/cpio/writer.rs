@@ -64,6 +64,17 @@ impl<'a> Builder<'a> {
         self.members.entry(clean(path).into()).or_insert(None);
     }
 
+    /// Moves what is below one directory to another one.
+    #[cfg(feature = "answers")]
+    #[must_use]
+    pub fn moved(self, from: &[u8], to: &[u8]) -> Self {
+        let moved = |(path, content): (BString, _)| match path.strip_prefix(from) {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => ([to, rest].concat().into(), content),
+            _ => (path, content),
+        };
+        Self { members: self.members.into_iter().map(moved).collect() }
+    }
+
     /// Writes the archive.
     ///
     /// # Errors

@@ -191,7 +191,8 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         Ok(ModuleInitrd { archive, order, report, provenance, existing_modules })
     }
 
-    /// Packs a load order that was made already, and further files, given by their paths in the archive.
+    /// Packs a load order that was made already, and further files, given by their paths in the archive. Its
+    /// directory `lib` gets another path, such as `usr/lib`.
     ///
     /// # Errors
     /// As [`Self::build`].
@@ -200,6 +201,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         &self,
         order: &LoadOrder,
         further: impl IntoIterator<Item = (BString, Vec<u8>)>,
+        lib: &[u8],
         decoder: &mut dyn Decoder,
     ) -> Result<Vec<u8>, InitrdError> {
         let source = AnySource::new(self.source);
@@ -207,7 +209,7 @@ impl<'b, S: Source> InitrdBuilder<'b, S> {
         let report = order.report(&self.location.version);
         let (mut builder, _) = self.collect(&directory, order, &report, decoder)?;
         further.into_iter().for_each(|(path, bytes)| builder.file(&path, bytes));
-        Ok(self.finish(builder)?)
+        Ok(self.finish(builder.moved(b"lib", lib))?)
     }
 
     /// The index files of new and existing modules. Of two modules with the same name, the new one takes

@@ -31,7 +31,8 @@ Formats:
   modules-load  names in load order, as in /etc/modules-load.d
   dot           a graph for Graphviz
   cpio          an archive of the modules, index files for them, lists, and firmware; its
-                directory lib replaces a link of this name in an initrd before it
+                directory lib replaces a link of this name in an initrd before it, so for
+                systems with /lib -> usr/lib there is --usr: it is then usr/lib
 
 Examples:
   depmod plan nvme ext4
@@ -83,6 +84,9 @@ impl Command for Plan {
         if self.format == Format::Cpio && io::stdout().is_terminal() {
             return Err("an archive is not for a terminal: write it to a file".into());
         }
+        if self.how.is_for_archives() && self.format != Format::Cpio {
+            return Err("--usr is about archives: give --format cpio, too".into());
+        }
         let wants_firmware = matches!(self.format, Format::Text | Format::Json | Format::Cpio);
         let planned = planned::plan(&self.words, &self.how, &self.kernel, wants_firmware)?;
         match self.format {
@@ -99,7 +103,7 @@ impl Command for Plan {
                     out.name(&module.name);
                 }
             }
-            Format::Cpio => out.bytes(&planned.archive()?),
+            Format::Cpio => out.bytes(&planned.archive(&self.how)?),
         }
         Ok(DONE)
     }

@@ -68,6 +68,21 @@ pub(crate) struct How {
     #[arg(long, conflicts_with = "from_modules", help_heading = PLAN,
           help = "Fail without sound index files, instead of reading all modules")]
     from_index: bool,
+    #[arg(long, help_heading = PLAN,
+          help = "In the archive: usr/lib in place of lib, for systems whose /lib is a link to usr/lib")]
+    usr: bool,
+}
+
+impl How {
+    /// The path of the directory `lib` in the archive.
+    fn lib(&self) -> &'static [u8] {
+        if self.usr { b"usr/lib" } else { b"lib" }
+    }
+
+    /// Whether something is said about archives.
+    pub(super) fn is_for_archives(&self) -> bool {
+        self.usr
+    }
 }
 
 const PLAN: &str = "How to plan";
@@ -86,7 +101,7 @@ impl PackPlan {
     /// Without a plan, the words that say how to plan are an error.
     pub(crate) fn needs_a_plan(command: clap::Command) -> clap::Command {
         let plan = ArgGroup::new("planned").args(["words", "hardware"]).multiple(true);
-        let how = ["sysfs", "weak", "missing", "no_firmware", "from_modules", "from_index"];
+        let how = ["sysfs", "weak", "missing", "no_firmware", "from_modules", "from_index", "usr"];
         let command = command.mut_arg("config", |arg| arg.help(super::kernel::BOTH));
         how.into_iter()
             .fold(command.group(plan), |command, id| command.mut_arg(id, |arg| arg.requires("planned")))
@@ -103,7 +118,7 @@ impl PackPlan {
         }
         let kernel = Kernel::new(version.clone(), place.clone());
         let planned = plan(&self.words, &self.how, &kernel, true);
-        Some(planned.and_then(|planned| planned.archive()))
+        Some(planned.and_then(|planned| planned.archive(&self.how)))
     }
 }
 
@@ -266,7 +281,7 @@ impl Planned {
     }
 
     /// The plan as an archive: modules, their index files, load lists, and firmware.
-    pub(super) fn archive(&self) -> Result<Vec<u8>, Failure> {
+    pub(super) fn archive(&self, how: &How) -> Result<Vec<u8>, Failure> {
         let limits = Limits::DEFAULT;
         let version = String::from_utf8_lossy(&self.target.version).trim_end_matches('/').to_owned();
         let location = Location::new(self.target.dirname.as_slice(), version);
@@ -281,7 +296,7 @@ impl Planned {
         let existing = ExistingInitrds::default();
         let builder = InitrdBuilder::new(&DiskSource, &location, &existing, &limits);
         let order = self.schedule.load_order();
-        let archive = builder.pack(&order, further, &mut HostDecoder::default());
+        let archive = builder.pack(&order, further, how.lib(), &mut HostDecoder::default());
         archive.map_err(|error| Chain(&error).to_string().into())
     }
 }
