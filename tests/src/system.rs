@@ -203,9 +203,7 @@ impl System {
 
     #[track_caller]
     fn compare(&self, make: impl Fn(Program, &Path) -> Command, extra_text: &str) -> Outcome {
-        let place = Place::new();
-        let [oracle, mut ours] =
-            [Program::Oracle, Program::Ours].map(|program| self.run_at(&place, |root| make(program, root)));
+        let [oracle, mut ours] = self.run_both(make);
         if !extra_text.is_empty() {
             let lines = ours.stderr.split_inclusive(|&b| b == b'\n');
             let is_extra = |line: &&[u8]| String::from_utf8_lossy(line).contains(extra_text);
@@ -214,6 +212,12 @@ impl System {
         let found = differences(&oracle, &ours);
         assert!(found.is_empty(), "depmod\n{}", found.join("\n"));
         ours
+    }
+
+    /// Runs the commands that `make` builds from the root directory, for kmod and for the program under test.
+    pub fn run_both(&self, make: impl Fn(Program, &Path) -> Command) -> [Outcome; 2] {
+        let place = Place::new();
+        [Program::Oracle, Program::Ours].map(|program| self.run_at(&place, |root| make(program, root)))
     }
 
     fn run_at(&self, place: &Place, make: impl FnOnce(&Path) -> Command) -> Outcome {

@@ -10,6 +10,7 @@ mod boot;
 mod conformance;
 mod demo;
 mod deny;
+mod differential;
 mod efi;
 mod faults;
 mod fuzz;
@@ -48,6 +49,7 @@ const TASKS: &[Task] = &[
     ),
     ("boot", "[CASE…]      test the firmware program in QEMU (--list names the cases)", boot::main),
     ("conformance", "[LABEL…]  compare our output with kmod's on real kernels", conformance::main),
+    ("differential", "[N [SEED]] compare kmod and depmod on random module directories", differential::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
     (
         "fuzz",

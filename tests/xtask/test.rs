@@ -50,6 +50,9 @@ const STEPS: &[Step] = &[
     ("faults", "a sample of failed system calls, kills and full disks damages no index", || {
         crate::faults::main(&["--sample".into()])
     }),
+    ("differential", "150 random module directories give kmod's files, messages and status", || {
+        crate::differential::main(&["150".into()])
+    }),
     ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[])
     }),

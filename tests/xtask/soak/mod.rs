@@ -57,6 +57,12 @@ const CHECKS: &[Check] = &[
         "each damage is found once among all modules, with and without the image",
         strict::damage,
     ),
+    ("differential", "random module directories give kmod's files, messages and status", || {
+        crate::differential::main(&[]).map(|()| "no other difference than documented ones".to_owned())
+    }),
+    ("shapes", "kmod is neither faster nor smaller on module directories of unusual shapes", || {
+        crate::shapes::main(&[]).map(|()| "no shape on which kmod is better".to_owned())
+    }),
 ];
 
 /// Runs the checks named in `args`, or all.
