@@ -91,6 +91,12 @@ impl Stopped {
         Self(Box::new(diagnostic.clone()))
     }
 
+    /// The reason for the end of the run, without a copy.
+    #[must_use]
+    pub fn into_diagnostic(self) -> Diagnostic {
+        *self.0
+    }
+
     /// The reason for the end of the run.
     #[must_use]
     pub fn diagnostic(&self) -> &Diagnostic {

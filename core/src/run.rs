@@ -22,10 +22,11 @@ mod tests;
 pub(crate) use defects::report_unreadable;
 pub use hooks::{Hooks, InTurn, Load, Next};
 pub use listed::Listed;
-pub(crate) use listed::parse_kernel_symbols;
-pub use piece::Piece;
+pub use piece::{Built, Piece};
 
 use alloc::vec::Vec;
+
+use listed::parse_kernel_symbols;
 
 use crate::{
     decompress::PureDecoder,
@@ -84,7 +85,7 @@ impl Outcome {
     pub fn complete(self, reporter: &mut dyn Reporter) -> Result<(Listed, Indexed), Stopped> {
         match self.indexed {
             Some(indexed) => Ok((self.listed, indexed)),
-            None => emit::unbuilt(reporter),
+            None => piece::unbuilt(reporter),
         }
     }
 }
@@ -144,19 +145,21 @@ pub fn run_with<S: Source>(
 /// The reporter of one listing: drops the messages of an earlier one.
 struct NotAgain<'r> {
     reporter: &'r mut dyn Reporter,
-    /// The texts: comparing these takes less code than comparing values.
-    said: &'r mut Vec<Vec<u8>>,
+    said: &'r mut Vec<Diagnostic>,
     first: bool,
 }
 
 impl Reporter for NotAgain<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        let text = diagnostic.message();
-        if !self.first && self.said.contains(&text) {
+        if !self.first && self.said.contains(&diagnostic) {
             return;
         }
-        self.said.push(text);
+        self.said.push(diagnostic.clone());
         self.reporter.report(diagnostic);
+    }
+
+    fn stop(&mut self, diagnostic: Diagnostic) -> Stopped {
+        self.reporter.stop(diagnostic)
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use depmod_core::parts::{answer::KeepGoing, parse::module::Detail};
 use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
-    run::{self, Hooks, Indexed, Listed, Load, Next, Piece},
+    run::{self, Built, Hooks, Indexed, Listed, Load, Next, Piece},
 };
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
@@ -326,13 +326,8 @@ impl Hooks for OnDisk<'_> {
         (self.run.links)(lines)
     }
 
-    fn build(
-        &mut self,
-        pieces: usize,
-        build: &(dyn Fn(usize) -> Piece + Sync),
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Piece> {
-        build_beside(self.run.jobs, pieces, build, meanwhile)
+    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+        build_beside(self.run.jobs, pieces.len(), |at| pieces[at].build(), meanwhile)
     }
 }
 

@@ -21,7 +21,7 @@ use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
     name::is_compressed_module,
     parse::module::{LoadError, Loader},
-    run::{Hooks, Load, Piece},
+    run::{Built, Hooks, Load, Piece},
 };
 use depmod_core::{Diagnostic, Limits, Source};
 use hashbrown::{HashMap, HashSet};
@@ -170,13 +170,8 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
         Ok(self.load_all(list, || ()))
     }
 
-    fn build(
-        &mut self,
-        pieces: usize,
-        build: &(dyn Fn(usize) -> Piece + Sync),
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Piece> {
-        build_beside(self.jobs, pieces, build, meanwhile)
+    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+        build_beside(self.jobs, pieces.len(), |at| pieces[at].build(), meanwhile)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     name::module_name,
     options::{Options, Selection, Unresolved},
     parse::module::{Facts, ModinfoKey},
-    resolve::{self, DependencyGraph, SymbolTable, TopologicalOrder},
+    resolve::{self, DependencyGraph, TopologicalOrder},
     run::{self, Listed, Load, Next},
     source::IoError,
 };
@@ -211,9 +211,7 @@ impl KeepGoing {
         let options = options.clone().unresolved(Unresolved::Ignore).trace_links(false);
         // There are no errors any more.
         let facts: Vec<Option<Facts>> = mem::take(loads).into_iter().map(Result::ok).collect();
-        let kernel = listed.kernel_symbols.as_deref();
-        let kernel = kernel.map(|bytes| run::parse_kernel_symbols(&options, bytes, &mut ()));
-        let symbols = SymbolTable::new(kernel.as_deref(), &facts, options.symbol_prefix);
+        let symbols = listed.symbols(&options, &facts);
         let graph = resolve::resolve(&options, &listed.list, &facts, &symbols, reporter).graph;
         let files = listed.list.modules();
         let members = members(&graph);

@@ -248,17 +248,26 @@ fn drive<S: Source>(
     hooks: &mut dyn Hooks,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Stopped> {
-    let mut said: Vec<Diagnostic> = Vec::new();
-    let outcome = run::run_with(options, source, hooks, &mut said);
-    // Messages are compared as texts, which takes less code than comparing values.
-    let reason = outcome.as_ref().err().map(|stopped| stopped.diagnostic().message());
-    for message in said {
-        if reason.as_ref().is_some_and(|reason| *reason == message.message()) {
-            break;
+    run::run_with(options, source, hooks, &mut UntilStopped { reporter, stopped: false })
+}
+
+/// Passes messages on until there is a reason for ending early.
+struct UntilStopped<'r> {
+    reporter: &'r mut dyn Reporter,
+    stopped: bool,
+}
+
+impl Reporter for UntilStopped<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if !self.stopped {
+            self.reporter.report(diagnostic);
         }
-        reporter.report(message);
     }
-    outcome
+
+    fn stop(&mut self, diagnostic: Diagnostic) -> Stopped {
+        self.stopped = true;
+        Stopped::because(&diagnostic)
+    }
 }
 
 #[cfg(test)]

@@ -136,13 +136,19 @@ fn report_cycles_of(
     let mut stopped = None;
     for cycle in &report.cycles {
         let cycle = Diagnostic::Cycle { names: cycle.iter().map(name).collect() };
-        stopped.get_or_insert_with(|| Stopped::because(&cycle));
-        reporter.report(cycle);
+        match stopped {
+            None => stopped = Some(reporter.stop(cycle)),
+            Some(_) => reporter.report(cycle),
+        }
     }
     if report.cut {
         reporter.report(Diagnostic::CycleReportCut { lines: options.limits.cycle_lines });
     }
-    let stopped = stopped.unwrap_or_else(|| Stopped::because(&count));
-    reporter.report(count);
-    stopped
+    match stopped {
+        None => reporter.stop(count),
+        Some(stopped) => {
+            reporter.report(count);
+            stopped
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{listed::Listed, piece::Piece};
+use super::{
+    listed::Listed,
+    piece::{Built, Piece},
+};
 use crate::{
     decompress::Decoder,
     diagnostic::{Diagnostic, Reporter},
@@ -60,17 +63,10 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// Calls `build` with each number below `pieces`, in any order and on any threads, and `meanwhile` once,
-    /// on the calling thread. Results are in order of completion. A host with threads replaces this method;
-    /// nothing else in the core's interface mentions them.
-    fn build(
-        &mut self,
-        pieces: usize,
-        build: &(dyn Fn(usize) -> Piece + Sync),
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Piece> {
+    /// Builds these pieces and calls `meanwhile` once, in any order. The order of the results does not matter either.
+    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         meanwhile();
-        (0..pieces).map(build).collect()
+        pieces.iter().map(Piece::build).collect()
     }
 }
 

@@ -6,7 +6,11 @@ use crate::{
     diagnostic::Reporter,
     list::ModuleList,
     options::{KernelSymbols, Options},
-    parse::kernel::{self, KernelSymbol},
+    parse::{
+        kernel::{self, KernelSymbol},
+        module::Facts,
+    },
+    resolve::SymbolTable,
     source::IoError,
 };
 
@@ -24,8 +28,21 @@ pub struct Listed {
     pub builtin_modinfo: Result<Vec<u8>, IoError>,
 }
 
+impl Listed {
+    /// The symbols of the kernel and of the modules with these facts.
+    pub(crate) fn symbols<'run>(
+        &'run self,
+        options: &'run Options,
+        facts: &'run [Option<Facts>],
+    ) -> SymbolTable<'run> {
+        let kernel = self.kernel_symbols.as_deref();
+        let kernel = kernel.map(|bytes| parse_kernel_symbols(options, bytes, &mut ()));
+        SymbolTable::new(kernel.as_deref(), facts, options.symbol_prefix)
+    }
+}
+
 /// The symbols of the kernel, from the file of [`Options::kernel_symbols`].
-pub(crate) fn parse_kernel_symbols<'data>(
+pub(super) fn parse_kernel_symbols<'data>(
     options: &'data Options,
     bytes: &'data [u8],
     reporter: &mut dyn Reporter,

@@ -82,13 +82,8 @@ impl Hooks for Backwards<'_> {
         Ok(())
     }
 
-    fn build(
-        &mut self,
-        pieces: usize,
-        build: &(dyn Fn(usize) -> Piece + Sync),
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Piece> {
-        let built = (0..pieces).rev().map(build).collect();
+    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+        let built = pieces.iter().rev().map(Piece::build).collect();
         meanwhile();
         built
     }
@@ -169,12 +164,7 @@ impl Hooks for Forgetful {
         Ok(Vec::new())
     }
 
-    fn build(
-        &mut self,
-        _: usize,
-        _: &(dyn Fn(usize) -> Piece + Sync),
-        meanwhile: &mut dyn FnMut(),
-    ) -> Vec<Piece> {
+    fn build(&mut self, _: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         if self.meanwhile {
             meanwhile();
         }
