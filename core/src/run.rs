@@ -9,6 +9,7 @@
 //! host's own part: threads, a cache, facts from an earlier run. Only this room defines the order of the
 //! stages, and the output does not depend on the hooks.
 
+mod current;
 mod defects;
 mod emit;
 mod hooks;
@@ -18,10 +19,11 @@ mod piece;
 #[cfg(test)]
 mod tests;
 
+pub use current::is_current;
 #[cfg(feature = "answers")]
 pub(crate) use defects::report_unreadable;
 pub use hooks::{Hooks, InTurn, Load, Next};
-pub use listed::Listed;
+pub use listed::{Listed, SIDE_FILES};
 pub use piece::{Built, Piece};
 
 use alloc::vec::Vec;
@@ -34,7 +36,10 @@ use crate::{
     list::{Listing, ModuleFile, ModuleList},
     options::{KernelSymbols, Options, Selection, Unresolved},
     output::IndexFiles,
-    parse::module::Facts,
+    parse::{
+        kernel::{BUILTIN, BUILTIN_MODINFO},
+        module::Facts,
+    },
     source::{IoErrorKind, Source},
 };
 
@@ -218,6 +223,6 @@ fn list_with<S: Source>(
             read => Ok(read),
         }
     };
-    let (builtin, builtin_modinfo) = (side("modules.builtin")?, side("modules.builtin.modinfo")?);
+    let (builtin, builtin_modinfo) = (side(BUILTIN)?, side(BUILTIN_MODINFO)?);
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })
 }

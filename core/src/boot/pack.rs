@@ -20,11 +20,9 @@ use crate::{
     cpio::{BuildError, Builder},
     limits::Limits,
     output::IndexFiles,
+    run::SIDE_FILES,
     source::{IoError, IoErrorKind, Source},
 };
-
-/// Files that `depmod` only reads, copied unchanged.
-pub(crate) const SIDE_FILES: [&str; 3] = ["modules.builtin", "modules.builtin.modinfo", "modules.order"];
 
 /// The reason for a missing archive.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::{
     name::{is_normal_alias, module_name, normalize_alias},
     options::Options,
     parse::{
-        kernel::{builtin_aliases, builtin_paths},
+        kernel::{BUILTIN, BUILTIN_MODINFO, builtin_aliases, builtin_paths},
         module::Facts,
     },
     resolve::{ModuleIndex, SymbolTable},
@@ -127,7 +127,7 @@ pub(crate) fn builtin_index(
         // `fopen` opens a directory, and reading it returns no line.
         Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
         Err(error) => {
-            report_missing("modules.builtin", options, error, reporter);
+            report_missing(BUILTIN, options, error, reporter);
             return Ok(Vec::new());
         }
     }
@@ -147,7 +147,7 @@ pub(crate) fn builtin_alias_index(
             return Err(write_error(Output::BuiltinAliasIndex, WriteFault::Io(IoError::invalid()), reporter));
         }
         Err(error) => {
-            report_missing("modules.builtin.modinfo", options, error, reporter);
+            report_missing(BUILTIN_MODINFO, options, error, reporter);
             return Ok(Vec::new());
         }
     };

@@ -4,15 +4,18 @@ use alloc::vec::Vec;
 
 use crate::{
     diagnostic::Reporter,
-    list::ModuleList,
+    list::{ModuleList, Order},
     options::{KernelSymbols, Options},
     parse::{
-        kernel::{self, KernelSymbol},
+        kernel::{self, BUILTIN, BUILTIN_MODINFO, KernelSymbol},
         module::Facts,
     },
     resolve::SymbolTable,
     source::IoError,
 };
+
+/// Names of the lists of the kernel build, in the module directory.
+pub const SIDE_FILES: [&str; 3] = [BUILTIN, BUILTIN_MODINFO, Order::FILE_NAME];
 
 /// The input of a run, apart from the modules' contents.
 #[derive(Clone, Debug)]

@@ -4,12 +4,14 @@
 //! `/`-separated bytes. [`MemorySource`] is an implementation in memory for documentation, tests and fuzzing.
 
 mod any;
+mod dated;
 mod error;
 mod faulty;
 mod lines;
 mod memory;
 
 pub use any::AnySource;
+pub use dated::{DatedSource, FileTime};
 pub(crate) use error::NO_SPACE;
 pub use error::{IoError, IoErrorKind};
 pub use faulty::FaultySource;

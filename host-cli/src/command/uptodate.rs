@@ -1,232 +1,56 @@
-//! `-A`: would a full run change anything? ([`reference::cli`](depmod_core::reference::cli) §4)
-//!
-//! kmod only looks whether a module is newer than `modules.dep`. Here `-A` does nothing only if
-//!
-//! * the eleven files are there, each has the form of its kind, and all have the time of one run;
-//! * no temporary file of a killed run is there;
-//! * no module, directory of modules, list of the kernel build or configuration file is newer;
-//! * `modules.dep` names the modules that are there, and no others.
-//!
-//! No module is read. Times are compared in whole microseconds; equal times count as up to date. Two
-//! differences from kmod's walk: names are visited in byte order, and a link to a parent directory is not
-//! followed.
+//! `-A`: whether a full run would change anything. The rules are the core's; the files here are on disk.
 
-use core::cell::Cell;
+use depmod_core::parts::run::is_current;
+use depmod_core::parts::source::{DatedSource, FileTime};
+use depmod_core::{DirEntry, IoError, Options, Reporter, Source, Stat};
 
-use bstr::{BStr, BString};
-use depmod_core::parts::list::{Order, Walk, WalkError, config::Config, has_control_character, printed_path};
-use depmod_core::parts::name::module_name;
-use depmod_core::{Diagnostic, DirEntry, Index, IoError, Options, Output, Reporter, Source};
-use hashbrown::HashMap;
-use rustix::fs::Stat;
-
-use crate::publish::is_temporary;
-use crate::source::{Directories, DiskFile, DiskSource, io_error};
-
-/// The lists of the kernel build.
-const LISTS: [&str; 3] = [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"];
+use crate::publish;
+use crate::source::{Directories, DiskFile, DiskSource, io_error, stat_of};
 
 /// Whether the index files of this module directory are those of a full run. Errors that prevent the
 /// comparison are reported.
 pub(super) fn is_up_to_date(options: &Options, reporter: &mut dyn Reporter) -> bool {
-    let directory = options.directory.as_slice();
-    let watched = Watched { directories: Directories::default(), directory, newest: Cell::new(i64::MIN) };
-    let mut walk = match Walk::new(directory, &watched, &options.limits) {
-        Ok(walk) => walk.with_path_limit(),
-        Err(WalkError { path, cause }) => {
-            reporter.report(Diagnostic::OpenDirectory { path, cause });
-            return false;
-        }
-    };
-    let status = |path: &[u8]| watched.directories.status(path);
-    let index = match status(&options.path_of(Output::Dep.file_name())) {
-        Ok(stat) => microseconds(&stat),
-        Err(error) => {
-            let (directory, cause) = (directory.into(), io_error(error));
-            reporter.report(Diagnostic::StatIndex { directory, cause });
-            return false;
-        }
-    };
-    let is_newer = |path: &[u8]| status(path).is_ok_and(|stat| microseconds(&stat) > index);
-    if LISTS.iter().any(|name| is_newer(&options.path_of(name))) || has_newer_config(options, is_newer) {
-        return false;
-    }
-    // The run that follows reports errors of the configuration.
-    let Options { config_paths, version, limits, .. } = options;
-    let Ok(config) = Config::load(&DiskSource, config_paths, version, limits, &mut ()) else { return false };
-    let Some(dep) =
-        complete_files(options, |path| status(path).is_ok_and(|stat| microseconds(&stat) == index))
-    else {
-        return false;
-    };
-    let mut listed = Listed::new(&dep);
-    loop {
-        match walk.next_file(&config, reporter) {
-            Ok(None) => break,
-            Ok(Some(path)) => {
-                let printed = printed_path(directory, path);
-                // The next run handles a module deleted during the walk.
-                let Ok(stat) = status(path) else { continue };
-                // Left out, with an error that the run for it has reported.
-                if has_control_character(printed) {
-                    continue;
-                }
-                let is_listed = !options.admits_owner(stat.st_uid == 0) || listed.find(printed);
-                if !is_listed || microseconds(&stat) > index {
-                    return false;
-                }
-            }
-            // The run that follows reports the error.
-            Err(_) => return false,
-        }
-    }
-    // Modules of external directories.
-    let mut others = listed.paths.iter().filter(|(_, count)| **count == 0);
-    watched.newest.get() <= index
-        && others.all(|(path, _)| {
-            let slash = path.iter().rposition(|&byte| byte == b'/');
-            let parent = slash.and_then(|at| path.get(..at.max(1)));
-            let exists = path.starts_with(b"/") && status(path).is_ok();
-            exists && !is_newer(path) && !parent.is_some_and(is_newer)
-        })
+    is_current(options, &DiskSource, &Dated(Directories::default()), reporter)
 }
 
-/// The content of `modules.dep`, if all files have this run's time and the form of their kind.
-fn complete_files(options: &Options, has_time: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    let (mut dep, mut has_nodes) = (None, false);
-    for output in Output::ALL {
-        let path = options.path_of(output.file_name());
-        if !has_time(&path) {
-            return None;
-        }
-        let bytes = DiskSource.read(&path, options.limits.text_size).ok()?;
-        // Without the list, kmod makes an empty index.
-        let list = match output {
-            Output::BuiltinIndex => Some(LISTS[1]),
-            Output::BuiltinAliasIndex => Some(LISTS[2]),
-            _ => None,
-        };
-        let has_list = || list.is_none_or(|list| DiskSource.stat(&options.path_of(list)).is_ok());
-        let may_be_empty = match output {
-            Output::Dep => true,
-            Output::Devname => !has_nodes,
-            _ => !has_list(),
-        };
-        let is_whole = match &*bytes {
-            [] => may_be_empty,
-            _ if !has_list() => false,
-            _ if output.is_index() => Index::parse(&bytes).is_ok_and(|index| index.skim().is_ok()),
-            [.., last] => *last == b'\n' && !bytes.contains(&0),
-        };
-        if !is_whole {
-            return None;
-        }
-        match output {
-            Output::Dep => dep = Some(bytes),
-            Output::Alias => has_nodes = lines_of(&bytes).any(|line| line.starts_with(b"alias devname:")),
-            _ => {}
-        }
-    }
-    dep
-}
+/// The file system, with times.
+struct Dated(Directories);
 
-fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
-}
-
-/// The paths of modules that begin the lines of `modules.dep`.
-fn lines(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
-    lines_of(dep).map(|line| {
-        let end = line.windows(2).position(|pair| pair == b": ");
-        end.and_then(|end| line.get(..end)).or_else(|| line.strip_suffix(b":")).unwrap_or(line)
-    })
-}
-
-/// The modules of `modules.dep`.
-struct Listed<'f> {
-    dep: &'f [u8],
-    /// The number of files found at each path.
-    paths: HashMap<BString, usize>,
-    /// The names, made at the first module that is not listed.
-    names: HashMap<BString, usize>,
-}
-
-impl<'f> Listed<'f> {
-    fn new(dep: &'f [u8]) -> Self {
-        let mut this = Self { dep, paths: HashMap::new(), names: HashMap::new() };
-        for path in lines(dep) {
-            this.paths.insert(path.into(), 0);
-        }
-        this
-    }
-
-    /// Whether a module that was found is listed, or another one of its name.
-    fn find(&mut self, path: &[u8]) -> bool {
-        if let Some(count) = self.paths.get_mut(BStr::new(path)) {
-            *count += 1;
-            return true;
-        }
-        let name = |path: &[u8]| BString::from(module_name(path).collect::<Vec<u8>>());
-        if self.names.is_empty() {
-            for path in lines(self.dep) {
-                self.names.insert(name(path), 0);
-            }
-        }
-        self.names.contains_key(&name(path))
-    }
-}
-
-/// Whether a file or directory of the configuration is newer.
-fn has_newer_config(options: &Options, is_newer: impl Fn(&[u8]) -> bool) -> bool {
-    options.config_paths.iter().any(|path| {
-        let files = DiskSource.list(path).unwrap_or_default();
-        let is_newer_file = |file: &DirEntry| is_newer(&[path.as_slice(), b"/", &file.name].concat());
-        is_newer(path) || files.iter().any(is_newer_file)
-    })
-}
-
-/// A source that notes the newest directory that a walk lists below the module directory. The module
-/// directory itself changes with its index files; there, only temporary files of a killed run count.
-struct Watched<'w> {
-    directories: Directories,
-    directory: &'w [u8],
-    newest: Cell<i64>,
-}
-
-impl Source for Watched<'_> {
+impl Source for Dated {
     type File = DiskFile;
 
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
-        let entries = self.directories.list(dir)?;
-        if dir == self.directory {
-            if entries.iter().any(|entry| is_temporary(&entry.name)) {
-                self.newest.set(i64::MAX);
-            }
-        } else {
-            let stat = self.directories.status(dir).map_err(io_error)?;
-            self.newest.set(self.newest.get().max(microseconds(&stat)));
-        }
-        Ok(entries)
+        self.0.list(dir)
     }
 
-    fn stat(&self, path: &[u8]) -> Result<depmod_core::Stat, IoError> {
-        self.directories.stat(path)
+    fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+        self.0.stat(path)
     }
 
     fn open(&self, path: &[u8]) -> Result<DiskFile, IoError> {
-        self.directories.open(path)
+        self.0.open(path)
     }
 }
 
-fn microseconds(stat: &Stat) -> i64 {
-    let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or(0);
-    stat.st_mtime.saturating_mul(1_000_000).saturating_add(nanoseconds / 1000)
+impl DatedSource for Dated {
+    fn stat_dated(&self, path: &[u8]) -> Result<(Stat, FileTime), IoError> {
+        let stat = self.0.status(path).map_err(io_error)?;
+        let time = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
+        Ok((stat_of(&stat), time))
+    }
+
+    fn is_temporary(&self, name: &[u8]) -> bool {
+        publish::is_temporary(name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use core::time::Duration;
+    use depmod_core::parts::list::Order;
+    use depmod_core::parts::run::SIDE_FILES;
+    use depmod_core::{Diagnostic, Output};
     use std::fs::{self, File};
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
@@ -414,12 +238,12 @@ mod tests {
     fn newer_input_besides_modules_is_out_of_date() {
         let root = indexed(&["kernel/m.ko"]);
         let dir = root.path();
-        for name in LISTS {
+        for name in SIDE_FILES {
             fs::write(dir.join(name), "").unwrap();
             index(dir);
             assert_eq!(check(dir), CURRENT, "{name}");
             fs::remove_file(dir.join(name)).unwrap();
-            assert_eq!(check(dir).0, name == LISTS[0], "no {name}");
+            assert_eq!(check(dir).0, name == Order::FILE_NAME, "no {name}");
             fs::write(dir.join(name), "").unwrap();
             set(&dir.join(name), time(1));
             assert_eq!(check(dir), OUTDATED, "{name}");

@@ -104,7 +104,7 @@ fn entries_of(dir: impl AsFd) -> Result<Vec<DirEntry>, IoError> {
     Ok(entries)
 }
 
-fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+pub(crate) fn stat_of(stat: &rustix::fs::Stat) -> Stat {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => FileKind::File,
         FileType::Directory => FileKind::Directory,

@@ -5,6 +5,8 @@ use alloc::{borrow::Cow, collections::BTreeSet, vec::Vec};
 use bstr::BString;
 use hashbrown::HashSet;
 
+pub use crate::source::FileTime;
+
 use super::{Examination, FileFault, StoredFiles, TWINS, Verified, content};
 use crate::{
     list::ModuleFile,
@@ -12,9 +14,6 @@ use crate::{
     output::{self, Output},
     run::Listed,
 };
-
-/// Time of modification. Unit and origin are the host's choice, the same for all files.
-pub type FileTime = i128;
 
 /// Times of modification, as far as available.
 #[derive(Clone, Debug, Default)]

@@ -37,9 +37,8 @@ use core::fmt;
 use bstr::BString;
 
 use super::{
-    DirectoryError, Location, ModuleDirectory, PackError, Provenance,
-    directory::InitrdModules,
-    pack::{SIDE_FILES, collect_below},
+    DirectoryError, Location, ModuleDirectory, PackError, Provenance, directory::InitrdModules,
+    pack::collect_below,
 };
 use crate::{
     answer::{LoadOrder, Request, plan},
@@ -50,6 +49,7 @@ use crate::{
     limits::Limits,
     name::module_name,
     output::IndexFiles,
+    run::SIDE_FILES,
     source::{AnySource, Source},
 };
 use overlay::Overlay;

@@ -7,6 +7,9 @@ use crate::{
     source::{Lines, PATH_LINE},
 };
 
+/// The name of the file.
+pub const BUILTIN: &str = "modules.builtin";
+
 /// The paths in `modules.builtin`, in file order; each one's
 /// [`module_name`](crate::name::module_name) is a key of `modules.builtin.bin`.
 ///

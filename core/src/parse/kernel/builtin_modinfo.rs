@@ -16,6 +16,9 @@ use bstr::BStr;
 
 use crate::{diagnostic::Diagnostic, name::PATH_MAX, source::NO_SPACE};
 
+/// The name of the file.
+pub const BUILTIN_MODINFO: &str = "modules.builtin.modinfo";
+
 /// Maximal length of a field in kmod.
 const FIELD: usize = PATH_MAX - 1;
 /// Bytes of an overlong field that kmod shows.

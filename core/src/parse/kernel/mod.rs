@@ -34,8 +34,8 @@ mod image;
 mod symvers;
 mod system_map;
 
-pub use builtin::builtin_paths;
-pub use builtin_modinfo::{BuiltinAlias, builtin_aliases};
+pub use builtin::{BUILTIN, builtin_paths};
+pub use builtin_modinfo::{BUILTIN_MODINFO, BuiltinAlias, builtin_aliases};
 #[cfg(feature = "answers")]
 pub use exports::{KernelExport, KernelExports};
 #[cfg(feature = "answers")]
