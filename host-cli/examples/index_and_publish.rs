@@ -17,9 +17,9 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let options = Options::new(modules.as_os_str().as_encoded_bytes(), "6.1");
     let run = Run::new(&options).jobs(NonZero::new(2).ok_or("no threads")?);
     let mut messages = Vec::new();
-    let outcome = run.cache(Some(cache.as_os_str().as_encoded_bytes())).publish(&mut messages)?;
+    let finished = run.cache(Some(cache.as_os_str().as_encoded_bytes())).publish(&mut messages)?;
     messages.iter().for_each(|message| println!("{message}"));
-    println!("{} modules indexed:", outcome.listed.list.modules().len());
+    println!("{} modules indexed:", finished.modules().len());
     print!("{}", fs::read_to_string(modules.join("modules.dep"))?);
     Ok(fs::remove_dir_all(root)?)
 }

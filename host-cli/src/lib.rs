@@ -18,8 +18,8 @@
 //! # let directory = dir.path().to_str().unwrap();
 //! let options = Options::new(directory, "6.1");
 //! let mut messages = Vec::new();
-//! let outcome = Run::new(&options).publish(&mut messages)?;
-//! assert_eq!(outcome.listed.list.modules().len(), 0);
+//! let finished = Run::new(&options).publish(&mut messages)?;
+//! assert_eq!(finished.modules().len(), 0);
 //! assert!(dir.path().join("modules.dep.bin").exists());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -44,6 +44,4 @@ mod sandbox;
 pub mod source;
 pub mod threads;
 
-#[cfg(feature = "answers")]
-pub use run::Inspect;
-pub use run::{Outcome, Progress, Run};
+pub use run::{Finished, Progress, Run};

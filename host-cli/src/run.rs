@@ -14,8 +14,6 @@ use depmod_core::parts::{
 };
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
-pub use depmod_core::parts::run::Outcome;
-
 use crate::cache::{self, Cache, FileSystem};
 use crate::publish::{PATIENCE, Publisher};
 use crate::source::DiskSource;
@@ -42,7 +40,34 @@ impl Progress for () {
 /// those that another file of the same module name hides), and the result of loading each module of the list, with
 /// details.
 #[cfg(feature = "answers")]
-pub type Inspect<'i> = dyn Fn(&ModuleList, &[ModuleFile], &[Load]) + 'i;
+pub(crate) type Inspect<'i> = dyn Fn(&ModuleList, &[ModuleFile], &[Load]) + 'i;
+
+/// A run whose files are in place.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub(crate) listed: Listed,
+    pub(crate) indexed: Option<Indexed>,
+}
+
+impl Finished {
+    /// The paths of the indexed modules, in order.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.listed.list.modules().iter().map(ModuleFile::path)
+    }
+
+    /// The index files; `None` if the directory already held the right ones according to the cache, and no module
+    /// was read.
+    #[must_use]
+    pub fn files(&self) -> Option<&IndexFiles> {
+        self.indexed.as_ref().map(|indexed| &indexed.files)
+    }
+
+    /// The number of symbols that [`Unresolved::Fail`](depmod_core::Unresolved::Fail) reported.
+    #[must_use]
+    pub fn unresolved(&self) -> usize {
+        self.indexed.as_ref().map_or(0, |indexed| indexed.unresolved)
+    }
+}
 
 /// One run over a module directory on disk. All settings except the options have defaults.
 #[derive(Clone, Copy)]
@@ -82,14 +107,14 @@ impl<'r> Run<'r> {
     /// failing or indexing them without dependencies. They are in `keep_going` afterwards. The cache is not used.
     #[cfg(feature = "answers")]
     #[must_use]
-    pub fn keep_going(self, keep_going: &'r RefCell<KeepGoing>) -> Self {
+    pub(crate) fn keep_going(self, keep_going: &'r RefCell<KeepGoing>) -> Self {
         Self { keep_going: Some(keep_going), cache: None, ..self }
     }
 
     /// Inspects the loaded modules. Every module is then read, without the cache.
     #[cfg(feature = "answers")]
     #[must_use]
-    pub fn inspect(self, inspect: &'r Inspect<'r>) -> Self {
+    pub(crate) fn inspect(self, inspect: &'r Inspect<'r>) -> Self {
         Self { inspect: Some(inspect), cache: None, ..self }
     }
 
@@ -124,21 +149,21 @@ impl<'r> Run<'r> {
         Self { links, ..self }
     }
 
-    /// Builds all files, and puts them in place together. [`Outcome::indexed`] is `None` if the directory
-    /// already held the right files according to the cache: no module was read.
+    /// Builds all files, and puts them in place together.
     ///
     /// # Errors
     /// When a file cannot be built or written; the output directory is then unchanged, unless the reason is
     /// [`Diagnostic::SyncDirectory`].
-    pub fn publish(&self, reporter: &mut dyn Reporter) -> Result<Outcome, Stopped> {
+    pub fn publish(&self, reporter: &mut dyn Reporter) -> Result<Finished, Stopped> {
         // Input that is read under the lock cannot be older than the output of an earlier run. Errors of
         // opening the directory are reported later, where kmod reports them.
         let lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
         let reported = Cell::new(false);
         let mut hooks = OnDisk { lock: lock.as_ref(), reported: Some(&reported), ..self.hooks(reporter)? };
         let mut watched = Watched { reporter: &mut *reporter, reported: &reported };
-        let Outcome { listed, indexed } = run::run_with(self.options, &DiskSource, &mut hooks, &mut watched)?;
-        let Some(indexed) = indexed else { return Ok(Outcome { listed, indexed }) };
+        let run::Outcome { listed, indexed } =
+            run::run_with(self.options, &DiskSource, &mut hooks, &mut watched)?;
+        let Some(indexed) = indexed else { return Ok(Finished { listed, indexed }) };
         let (cache, linked) = (hooks.cache, hooks.linked);
         let publisher = match lock {
             Some(publisher) => publisher,
@@ -158,14 +183,19 @@ impl<'r> Run<'r> {
         });
         said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
         published.map_err(|diagnostic| reporter.stop(diagnostic))?;
-        Ok(Outcome { listed, indexed: Some(indexed) })
+        Ok(Finished { listed, indexed: Some(indexed) })
     }
 
     /// Builds the files without writing them.
     ///
     /// # Errors
     /// When a file cannot be built.
-    pub fn make(&self, reporter: &mut dyn Reporter) -> Result<(Listed, Indexed), Stopped> {
+    pub fn build(&self, reporter: &mut dyn Reporter) -> Result<IndexFiles, Stopped> {
+        self.make(reporter).map(|(_, indexed)| indexed.files)
+    }
+
+    /// The results of building the files.
+    pub(crate) fn make(&self, reporter: &mut dyn Reporter) -> Result<(Listed, Indexed), Stopped> {
         let mut hooks = self.hooks(reporter)?;
         let outcome = run::run_with(self.options, &DiskSource, &mut hooks, reporter)?;
         let (listed, indexed) = outcome.complete(reporter)?;
