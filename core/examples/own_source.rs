@@ -6,7 +6,6 @@ struct OneModule(&'static [u8]);
 
 impl Source for OneModule {
     type File = &'static [u8];
-
     fn list(&self, dir: &[u8]) -> Result<Vec<DirEntry>, IoError> {
         let entry = DirEntry { name: "virtio.ko".into(), kind: EntryKind::File };
         if dir == b"/d" { Ok(vec![entry]) } else { Err(IoError::not_found()) }
@@ -20,8 +19,7 @@ impl Source for OneModule {
 }
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
-    let source = OneModule(include_bytes!("modules/virtio.ko"));
-    let files = run(&Options::new("/d", "6.1"), &source, &mut ())?;
+    let files = run(&Options::new("/d", "6.1"), &OneModule(include_bytes!("modules/virtio.ko")), &mut ())?;
     println!("{:?}", files.lookup()?.find("virtio-bus")?);
     Ok(())
 }

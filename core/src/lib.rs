@@ -126,7 +126,7 @@ mod boot;
 
 #[cfg(feature = "alloc")]
 pub use crate::{
-    answer::{Found, LoadOrder, Lookup, PlannedModule, Reason, Request, plan},
+    answer::{Found, LoadOrder, Lookup, PlannedModule, Reason, Request, Unplanned, plan},
     diagnostic::{Diagnostic, Reporter, Severity, Stopped},
     options::{KernelSymbols, Options, Selection, Unresolved},
     output::{IndexFiles, Output},
@@ -136,9 +136,27 @@ pub use crate::{
     },
 };
 pub use crate::{
-    index::{Index, IndexError, Scratch},
+    index::{Index, IndexError, Scratch, Value, Values},
     limits::Limits,
 };
+
+/// Types that those of the root show: fields of messages, reasons of errors, iterators.
+pub mod details {
+    #[cfg(feature = "answers")]
+    pub use crate::answer::ModprobeConfig;
+    #[cfg(feature = "alloc")]
+    pub use crate::{
+        decompress::{Compression, DecodeError},
+        diagnostic::{CacheFault, FileLine, NeedsDiscarded, PatternError, WriteFault},
+        index::IndexTooLarge,
+        output::Files,
+        source::MemoryFile,
+    };
+    pub use crate::{
+        index::{Flaw, IndexEntries, Layout, NodeRef, Summary},
+        limits::Exceeded,
+    };
+}
 
 /// Description of kmod's `depmod`: its behaviour, files, formats and messages.
 pub mod reference {
