@@ -7,7 +7,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use bstr::BString;
 
-use super::super::WalkError;
+use super::super::walk::WalkError;
 use crate::{
     diagnostic::{Diagnostic, Reporter},
     name::file_name,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "answers")]
 use bstr::BString;
 
-use super::{super::WalkError, configuration::Config, files, parse::Parser};
+use super::{super::walk::WalkError, configuration::Config, files, parse::Parser};
 use crate::{diagnostic::Reporter, limits::Limits, source::Source};
 
 impl Config {

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::super::WalkError;
+use super::super::walk::WalkError;
 use super::{
     configuration::{Config, Search},
     files::File,

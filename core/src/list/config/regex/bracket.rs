@@ -1,6 +1,6 @@
 //! Bracket expressions: `[a-z]`, `[^[:digit:]_]`, `[[.-.]-/]`.
 
-use super::PatternError;
+use crate::diagnostic::PatternError;
 use crate::name::character_class;
 
 /// A set of bytes.

@@ -2,12 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::name::is_space;
-
 use super::{
-    PatternError, bracket,
+    bracket,
     spans::{Budget, Spans},
 };
+use crate::{diagnostic::PatternError, name::is_space};
 
 /// Largest count in `{m,n}`.
 const MAX_COUNT: u16 = 0x7fff;

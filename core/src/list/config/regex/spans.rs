@@ -7,7 +7,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::PatternError;
+use crate::diagnostic::PatternError;
 
 /// Number of remaining elementary operations. One step reads or writes one word of 64 positions.
 #[derive(Clone, Debug)]
