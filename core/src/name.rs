@@ -124,7 +124,8 @@ pub fn normalize_alias(raw: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, U
 }
 
 /// C's `isspace`.
-pub(crate) fn is_space(byte: &u8) -> bool {
+#[must_use]
+pub fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 

@@ -336,7 +336,7 @@ fn builtin_modules_and_unknown_words() {
     assert_eq!(fields(&found["builtin_matches"], "module"), ["loop"]);
     let unknown = explain(dir.path(), &["nvem"]);
     assert_eq!((unknown.status.code(), text(&unknown.stdout)), (Some(1), String::new()));
-    assert_eq!(text(&unknown.stderr), "depmod: FATAL: nothing answers to nvem; did you mean nvme?\n");
+    assert_eq!(text(&unknown.stderr), "depmod: FATAL: no module or alias named nvem; did you mean nvme?\n");
     let (status, found) = json(dir.path(), &["nvem"]);
     assert_eq!(
         (status, &found["kind"], strings(&found["nearest"])),
@@ -346,7 +346,7 @@ fn builtin_modules_and_unknown_words() {
     assert_eq!(near.status.code(), Some(1));
     assert_eq!(
         text(&near.stdout),
-        "pci:w1d2: nothing answers to it\n\nnearest patterns\n  nvme  pci:v*d2\n  x     pci:v1d*\n  nvme  pci:v1*\n"
+        "pci:w1d2: no module or alias of this name\n\nnearest patterns\n  nvme  pci:v*d2\n  x     pci:v1d*\n  nvme  pci:v1*\n"
     );
     for words in [&["nvme", "nvme"][..], &["nvme", "gone"], &["symbol:core", "nvme"], &["/gone/x.ko"]] {
         let failed = explain(dir.path(), words);
@@ -482,7 +482,10 @@ fn chains_to_what_is_built_in_and_what_has_no_chain() {
         );
     }
     let said = text(&explain(dir.path(), &["snd_*"]).stderr);
-    assert_eq!(said, "depmod: FATAL: nothing answers to snd_*; what a glob matches: depmod plan 'snd_*'\n");
+    assert_eq!(
+        said,
+        "depmod: FATAL: no module or alias named snd_*; what a glob matches: depmod plan 'snd_*'\n"
+    );
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn unknown_names_have_proposals() {
     let dir = small();
     let found = lookup(dir.path(), &["nvem"]);
     assert_eq!(found.status.code(), Some(1));
-    assert_eq!(text(&found.stderr), "depmod: WARNING: nothing answers to nvem; did you mean nvme?\n");
+    assert_eq!(text(&found.stderr), "depmod: WARNING: no module or alias named nvem; did you mean nvme?\n");
     let found = lookup(dir.path(), &["nvem", "nvme"]);
     assert_eq!((found.status.code(), text(&found.stdout)), (Some(0), "nvme\n".into()));
     assert_eq!(lookup(dir.path(), &["gone", "a]"]).status.code(), Some(1));

@@ -242,11 +242,11 @@ fn what_nothing_answers_to() {
     let found = plan(dir.path(), &["nvem", "nvme", "gone"]);
     assert_eq!((found.status.code(), text(&found.stdout)), (Some(1), String::new()));
     let said = text(&found.stderr);
-    assert!(said.contains("depmod: ERROR: nothing answers to nvem; did you mean nvme?\n"), "{said}");
-    assert!(said.contains("depmod: ERROR: nothing answers to gone"), "{said}");
+    assert!(said.contains("depmod: ERROR: no module or alias named nvem; did you mean nvme?\n"), "{said}");
+    assert!(said.contains("depmod: ERROR: no module or alias named gone"), "{said}");
     let found = plan(dir.path(), &["gone", "x", "--missing=warn", "--format", "modules-load"]);
     assert_eq!((found.status.code(), text(&found.stdout)), (Some(0), "x\n".into()));
-    assert!(text(&found.stderr).starts_with("depmod: WARNING: nothing answers to gone"));
+    assert!(text(&found.stderr).starts_with("depmod: WARNING: no module or alias named gone"));
     let found = plan(dir.path(), &["gone", "x", "--missing=ignore", "--format", "modules-load"]);
     assert_eq!((text(&found.stdout), text(&found.stderr)), ("x\n".into(), String::new()));
     let found = json(dir.path(), &["nvem", "--missing=ignore"]);

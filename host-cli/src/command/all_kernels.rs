@@ -13,8 +13,8 @@ use depmod_core::parts::list::versions_with_modules;
 use depmod_core::{Diagnostic, Limits, Reporter, Severity};
 
 use super::args::Args;
+use super::classic::run_one;
 use super::confine;
-use super::exit::run_one;
 use super::report::Report;
 use super::settings::{Environment, Settings, Target, is_version};
 use super::status::{DONE, FAILED};

@@ -23,8 +23,10 @@ use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Value
 use depmod_core::Diagnostic;
 
 #[cfg(feature = "answers")]
-use super::answers::{Checks, Format};
+use super::checks::Checks;
 use super::commands;
+#[cfg(feature = "answers")]
+use super::format::Format;
 use super::getopt::{explain_ambiguous, invalid_argument, with_abbreviations, with_doubled_equals};
 
 /// When to use colours.

@@ -1,66 +1,36 @@
-//! The commands besides the classic run, and `depmod help`.
+//! The names of the commands besides the classic run.
 //!
 //! kmod's first operand is a version or a path, so the names of commands are unambiguous.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use super::nearest::nearest;
 
-use depmod_core::Severity;
-
-use super::args::Args;
-use super::report::say;
-use super::status::FAILED;
-use super::{exit, pack, usage};
-
-/// A command.
-pub(super) struct Named {
-    /// The first word of the command line.
-    pub(super) name: &'static str,
-    /// What it does, in a few words.
-    pub(super) about: &'static str,
-    /// Executes its arguments; returns the exit status.
-    pub(super) main: fn(&[OsString]) -> u8,
-}
-
-/// All commands, in the order of the help.
-const COMMANDS: &[&[Named]] = &[
+/// Each command and what it does, in the order of the help.
+const COMMANDS: &[(&str, &str)] = &[
     #[cfg(feature = "answers")]
-    super::answers::COMMANDS,
-    &[
-        Named { name: "pack", about: "one archive of a kernel's modules", main: pack::main },
-        Named { name: "help", about: "the help of depmod, or of a command", main: help },
-    ],
+    ("verify", "are the index files right, and what breaks if not?"),
+    #[cfg(feature = "answers")]
+    ("plan", "what to load for modules and devices, in which order"),
+    #[cfg(feature = "answers")]
+    ("lookup", "the modules that names and modaliases stand for"),
+    #[cfg(feature = "answers")]
+    ("explain", "why a module needs others, and what stands behind a name"),
+    #[cfg(feature = "answers")]
+    ("diff", "what changed between two kernels"),
+    #[cfg(feature = "answers")]
+    ("dump", "the content of an index file"),
+    ("pack", "one archive of a kernel's modules"),
+    ("help", "the help of depmod, or of a command"),
 ];
 
-fn all() -> impl Iterator<Item = &'static Named> {
-    COMMANDS.iter().copied().flatten()
-}
-
-/// The command of a name.
-pub(super) fn find(name: &OsString) -> Option<&'static Named> {
-    all().find(|command| name == command.name)
-}
-
-/// The command that is named in a command line, and its arguments. It may follow options, as in `-b DIR plan`: the
-/// classic run has no operand of such a name.
-pub(super) fn with_arguments(words: &[OsString]) -> Option<(&'static Named, Vec<OsString>)> {
-    // A word may also be the argument of an option, or follow a version.
-    let are_options = |words: &[OsString]| {
-        words.is_empty()
-            || words.last().is_some_and(|last| last != "--")
-                && Args::parse_words(words, false).is_ok_and(|args| args.operands.is_empty())
-    };
-    let mut named = words.iter().enumerate().filter_map(|(at, word)| Some((at, find(word)?)));
-    named.find_map(|(at, command)| {
-        let (options, rest) = words.split_at_checked(at).filter(|(options, _)| are_options(options))?;
-        Some((command, options.iter().chain(rest.iter().skip(1)).cloned().collect()))
-    })
+/// The names of all commands.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
 }
 
 /// The commands as lines of the help.
 pub(super) fn list() -> String {
     let mut text = String::from("\x1b[1m\x1b[4mCommands:\x1b[0m\n");
-    for Named { name, about, .. } in all() {
+    for (name, about) in COMMANDS {
         text = text
             + "  \x1b[1m"
             + name
@@ -72,25 +42,9 @@ pub(super) fn list() -> String {
     text
 }
 
-/// `depmod help [COMMAND]`
-fn help(words: &[OsString]) -> u8 {
-    let help = [OsString::from("--help")];
-    let Some(word) = words.first() else { return exit::main(&help) };
-    match find(word) {
-        Some(Named { name: "help", .. }) => exit::main(&help),
-        Some(command) => (command.main)(&help),
-        None => {
-            let mut text = format!("there is no command {}", word.display());
-            hint(word.as_bytes()).iter().for_each(|hint| text = [&*text, "; ", hint].concat());
-            say(Severity::Fatal, &text);
-            FAILED
-        }
-    }
-}
-
 /// What may have been meant by a word that is no version and no command.
 pub(super) fn hint(word: &[u8]) -> Option<String> {
-    let name = usage::nearest(word, all().map(|command| command.name))?;
+    let name = nearest(word, names())?;
     Some(if name.as_bytes() == word {
         format!("{name} is a command, and commands come before options")
     } else {
@@ -98,37 +52,10 @@ pub(super) fn hint(word: &[u8]) -> Option<String> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "answers"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_command_is_listed() {
-        let list = list();
-        for command in all() {
-            assert!(list.contains(command.about), "{list}");
-            assert!(find(&command.name.into()).is_some_and(|found| found.about == command.about));
-        }
-        assert!(find(&"verfy".into()).is_none());
-    }
-
-    #[test]
-    fn commands_after_options() {
-        let named = |line: &str| {
-            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            with_arguments(&words).map(|(command, words)| (command.name, words.join(" ".as_ref())))
-        };
-        let pack = |words: &str| Some(("pack", OsString::from(words)));
-        assert_eq!(named("pack -b x 5.0"), pack("-b x 5.0"));
-        assert_eq!(named("-b x -C=y pack 5.0"), pack("-b x -C=y 5.0"));
-        assert_eq!(named("-b pack 5.0"), None, "an argument of an option");
-        assert_eq!(named("-b pack pack"), pack("-b pack"));
-        assert_eq!(named("5.0 pack"), None);
-        assert_eq!(named("-- pack"), None);
-        assert_eq!(named("--basedir x -a"), None);
-    }
-
-    #[cfg(feature = "answers")]
     #[test]
     fn misspelt_commands() {
         assert_eq!(hint(b"verfy").unwrap(), "did you mean the command verify?");

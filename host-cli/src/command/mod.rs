@@ -6,11 +6,18 @@ mod all_kernels;
 mod answers;
 mod args;
 mod bar;
+#[cfg(feature = "answers")]
+mod checks;
+mod classic;
 mod commands;
 mod confine;
 mod exit;
+#[cfg(feature = "answers")]
+mod format;
 mod getopt;
 mod hints;
+mod index;
+mod nearest;
 mod pack;
 mod progress;
 mod report;

@@ -15,12 +15,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use depmod_core::parts::list::{MODULE_DIRECTORY, SYSTEM_DIRECTORIES, config::Config};
-use depmod_core::parts::name::PATH_MAX;
+use depmod_core::parts::name::{PATH_MAX, is_space};
 use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
 
-#[cfg(feature = "answers")]
-use super::answers::Strict;
 use super::args::{Args, Color, Place};
+#[cfg(feature = "answers")]
+use super::checks::Strict;
 use crate::cache;
 
 /// The environment of a run.
@@ -304,8 +304,7 @@ fn after_slashes(path: &[u8]) -> &[u8] {
 /// §3): each may follow blanks and a sign, and any text may follow.
 pub(super) fn is_version(word: &[u8]) -> bool {
     fn number(text: &[u8]) -> Option<&[u8]> {
-        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-        let start = text.iter().position(|byte| !is_blank(byte))?;
+        let start = text.iter().position(|byte| !is_space(byte))?;
         let text = text.get(start..)?;
         let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
         let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());

@@ -42,7 +42,7 @@ impl Command for Dump {
         let path = self.file.as_os_str().as_bytes();
         let bytes = DiskSource
             .read_named(path, Limits::DEFAULT.text_size)
-            .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
+            .map_err(|error| Failure::cannot_read(path, &error))?;
         let broken = |error: &IndexError| format!("{} is {}", self.file.display(), Broken(error));
         let is_index =
             bytes.starts_with(&depmod_core::parts::index::MAGIC.to_be_bytes()) || path.ends_with(b".bin");

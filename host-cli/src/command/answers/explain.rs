@@ -2,14 +2,13 @@
 
 use core::num::NonZero;
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::thread;
 
 use bstr::{BString, ByteSlice};
 use clap::Parser;
 use depmod_core::parts::answer::{
-    Builtin, ChainLink, ExplainedAlias, ExplainedModule, ExplainedSymbol, FilesOfName, FirmwareFile,
-    FoundExports, Lookup, Subject, chain, explain_file, explain_module, explain_symbol, files_of_name,
+    ExplainedModule, Lookup, Subject, chain, explain_file, explain_module, explain_symbol, files_of_name,
     subject,
 };
 use depmod_core::parts::diagnostic::Chain;
@@ -19,9 +18,9 @@ use depmod_core::parts::parse::module::{Detail, LoadError};
 use depmod_core::parts::run::InTurn;
 use depmod_core::{Limits, Source};
 
+use super::explained::{Answer, Module, unknown};
 use super::indexes::{ForBoth, Origin, with_lookup};
 use super::kernel::Kernel;
-use super::lookup::did_you_mean;
 use super::planned::{firmware_directories, path_of};
 use super::strict::{kernel_exports, load_all};
 use super::{Command, Failure, Format, Out, explain_json, explain_text};
@@ -51,7 +50,7 @@ Examples:
   depmod explain pci:v00008086d000010D3sv00000000sd00000000bc02sc00i00
   depmod explain --format json e1000e | jq -r '.needed_by[].module'
 
-Exit status: 0 done, 1 nothing answers to X, or X cannot be explained."
+Exit status: 0 done, 1 nothing is named X, or X cannot be explained."
 )]
 pub(super) struct Explain {
     #[arg(value_name = "X", help = "Module, module's file, symbol:NAME, alias or modalias")]
@@ -66,41 +65,6 @@ pub(super) struct Explain {
     long: bool,
     #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
     format: Format,
-}
-
-/// An answer.
-pub(super) enum Answer {
-    Module(Box<Module>),
-    Chain {
-        /// The first module of the question.
-        from: BString,
-        to: BString,
-        /// `None` if neither needs the other.
-        links: Option<Vec<ChainLink>>,
-        /// Those of the two that are built in; there is then no chain.
-        builtin: Vec<BString>,
-    },
-    Alias(ExplainedAlias),
-    Builtin(Builtin),
-    Symbol {
-        symbol: ExplainedSymbol,
-        kernel: FoundExports,
-        /// Modules that cannot be read.
-        unreadable: Vec<BString>,
-    },
-    Unknown(Subject),
-}
-
-/// A module with facts of the file system.
-pub(super) struct Module {
-    pub(super) module: ExplainedModule,
-    /// Bytes of its file; `None` if there is none.
-    pub(super) size: Option<u64>,
-    pub(super) files: FilesOfName,
-    /// Each firmware that it names.
-    pub(super) firmware: Vec<(BString, Vec<FirmwareFile>)>,
-    /// The file is not indexed, although the next run would take it.
-    pub(super) is_next: bool,
 }
 
 impl Command for Explain {
@@ -310,11 +274,11 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// The failure for a file that is no module, or cannot be read.
 fn unusable(path: &[u8], error: &LoadError) -> Failure {
-    let path = path.escape_ascii();
+    let shown = path.escape_ascii();
     match error {
-        LoadError::Io(cause) => format!("cannot read {path}: {cause}").into(),
-        LoadError::Elf(cause @ ElfError::NotElf) => format!("{path} is no kernel module: {cause}").into(),
-        error => format!("{path} is no usable module: {}", Chain(error)).into(),
+        LoadError::Io(cause) => Failure::cannot_read(path, cause),
+        LoadError::Elf(cause @ ElfError::NotElf) => format!("{shown} is no kernel module: {cause}").into(),
+        error => format!("{shown} is no usable module: {}", Chain(error)).into(),
     }
 }
 
@@ -329,52 +293,6 @@ fn of_symbol(name: &[u8], target: &Target, report: &mut Report) -> Result<Answer
     let unreadable = list.modules().iter().zip(&loads).filter(|(_, load)| load.is_err());
     let unreadable = unreadable.map(|(file, _)| file.printed_path().into()).collect();
     Ok(Answer::Symbol { symbol, kernel, unreadable })
-}
-
-/// A failure with similar words.
-pub(super) fn unknown(query: &[u8], names: &[BString]) -> Failure {
-    let word = OsString::from_vec(query.to_vec());
-    let word = word.display();
-    if DiskSource.stat(query).is_ok_and(|stat| stat.kind == depmod_core::FileKind::File)
-        && query.contains(&b'/')
-    {
-        return format!("{word} is not named as a module: *.ko, *.ko.gz, *.ko.xz or *.ko.zst").into();
-    }
-    if names.is_empty() && query.iter().any(|byte| b"*?[".contains(byte)) {
-        return format!("nothing answers to {word}; what a glob matches: depmod plan '{word}'").into();
-    }
-    format!("nothing answers to {word}{}", did_you_mean(names)).into()
-}
-
-impl Module {
-    /// The module's defects: a kind, the file, and a sentence.
-    pub(super) fn findings(&self) -> Vec<(&'static str, BString, String)> {
-        let Self { module, size, files, is_next, .. } = self;
-        let mut findings = Vec::new();
-        let mut find = |kind, file: &BString, message| findings.push((kind, file.clone(), message));
-        let path = &module.path;
-        if let Some(error) = &module.unreadable {
-            let kind = if size.is_none() { "no-file" } else { "unreadable" };
-            let cause = error.cause();
-            find(kind, path, format!("{} cannot be read: {cause}", path.escape_ascii()));
-        }
-        if !module.unlisted.is_empty() {
-            let names = bstr::join(", ", &module.unlisted);
-            let names = names.escape_ascii();
-            find("out-of-date", path, format!("it uses symbols of {names}, which modules.dep does not say"));
-        }
-        if *is_next {
-            let message = "the index files are out of date: they lack this file, which counts now";
-            find("out-of-date", path, message.into());
-        }
-        if let Some(winner) = files.winner.as_ref().filter(|winner| module.is_indexed && winner.path != *path)
-        {
-            let message =
-                format!("the index files are out of date: {} counts now", winner.path.escape_ascii());
-            find("out-of-date", &winner.path, message);
-        }
-        findings
-    }
 }
 
 #[cfg(test)]

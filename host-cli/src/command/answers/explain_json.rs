@@ -5,7 +5,7 @@ use depmod_core::parts::answer::{AliasMatch, ExplainedSymbol, ExportedBy, Link, 
 use depmod_core::parts::diagnostic::FileLine;
 use serde_json::{Map, Value};
 
-use super::explain::{Answer, Module};
+use super::explained::{Answer, Module};
 use super::json;
 
 type Object = Map<String, Value>;

@@ -14,10 +14,11 @@ use depmod_core::parts::answer::{
 };
 use depmod_core::parts::sort::sort_by;
 
-use super::explain::{Answer, Module, unknown};
+use super::explained::{Answer, Module, unknown};
 use super::plan_text::{count, human};
 use super::style::Style;
 use super::{Failure, Out};
+use crate::command::nearest::did_you_mean;
 
 /// Characters of names in a line.
 const WIDTH: usize = 76;
@@ -53,7 +54,7 @@ pub(super) fn show(
             page.list("modules that cannot be read, and were not asked", unreadable);
         }
         Answer::Unknown(Subject::Unknown { patterns, .. }) if !patterns.is_empty() => {
-            page.head(&asked, &page.style.bad("nothing answers to it"));
+            page.head(&asked, &page.style.bad("no module or alias of this name"));
             page.matches("nearest patterns", patterns);
         }
         Answer::Unknown(Subject::Unknown { names, .. }) => return Err(unknown(query, names)),
@@ -337,7 +338,7 @@ impl Page<'_> {
         let head = match symbol.exporters.last() {
             Some(exporter) => format!("exported by {}; {users}", exporter.by),
             None if symbol.users.is_empty() => {
-                let proposals = super::lookup::did_you_mean(&symbol.nearest);
+                let proposals = did_you_mean(&symbol.nearest);
                 self.style.bad(&format!("nobody exports or needs it{proposals}"))
             }
             None => format!("{}; {users}", self.style.bad("no exporter is known")),

@@ -7,7 +7,7 @@ use depmod_core::{Severity, Stopped};
 use serde_json::{Map, Value, json};
 
 use super::json;
-use crate::command::exit::index;
+use crate::command::index::index;
 use crate::command::report::Report;
 use crate::command::settings::Settings;
 use crate::command::status::{DONE, PARTIAL};

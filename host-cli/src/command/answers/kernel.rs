@@ -67,7 +67,7 @@ impl Kernel {
         if let Some(file) = &self.cmdline {
             let options = DiskSource
                 .read_named(file.as_bytes(), Limits::DEFAULT.text_size)
-                .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+                .map_err(|error| Failure::cannot_read(file.as_bytes(), &error))?;
             config.add_kernel_options(&options);
         }
         Ok(config)

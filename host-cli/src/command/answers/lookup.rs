@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::kernel::Kernel;
 use super::{Command, Failure, Format, Out, json};
 use crate::command::args::Color;
+use crate::command::nearest::did_you_mean;
 use crate::command::report::{Report, say};
 use crate::command::settings::Target;
 use crate::command::status::{DONE, FAILED};
@@ -207,7 +208,7 @@ pub(super) fn no_index(error: &IndexFileError, target: &Target) -> Failure {
     Failure::Because(text)
 }
 
-/// One line about a word that nothing answers to.
+/// One line about a word that names no module or alias.
 fn say_unknown(
     query: &[u8],
     files: &IndexDirectory<'_, DiskSource>,
@@ -220,19 +221,9 @@ fn say_unknown(
     }
     let names = nearest(query, indexes, PROPOSED).unwrap_or_default();
     let query = OsString::from_vec(query.to_vec());
-    let text = format!("nothing answers to {}{}", query.display(), did_you_mean(&names));
+    let text = format!("no module or alias named {}{}", query.display(), did_you_mean(&names));
     say(Severity::Warning, &text);
     Ok(())
-}
-
-/// `; did you mean A or B?`, or nothing.
-pub(super) fn did_you_mean(names: &[impl std::fmt::Display]) -> String {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    match names.split_last() {
-        None => String::new(),
-        Some((only, [])) => format!("; did you mean {only}?"),
-        Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!              "reasons":[{"kind":"requested","query":"nvme"}],"size":61841}],
 //!  "firmware":[{"name":"a.bin","found":true,"path":"/lib/firmware/a.bin.zst","size":123,"modules":["nvme"]}],
 //!  "builtin":[{"names":["unix"],"reasons":[…]}],
-//!  "findings":[{"kind":"no-module","query":"nvem","nearest":["nvme"],"message":"nothing answers to nvem"}],
+//!  "findings":[{"kind":"no-module","query":"nvem","nearest":["nvme"],"message":"no module or alias named nvem"}],
 //!  "totals":{"load":1,"carried":0,"waves":1,"size":61841,"firmware_found":1,"firmware_missing":0,"firmware_size":123}}
 //! ```
 //!
@@ -122,7 +122,7 @@ fn findings(planned: &Planned) -> Vec<Value> {
     for (request, nearest) in &planned.missing {
         let mut more = Map::new();
         list(&mut more, "nearest", nearest);
-        let message = format!("nothing answers to {request}");
+        let message = format!("no module or alias named {request}");
         push("no-module", &[("query", &request.query)], more, message);
     }
     for request in &planned.driverless {
@@ -136,7 +136,7 @@ fn findings(planned: &Planned) -> Vec<Value> {
                 push("blacklisted", &[("module", name)], reasons(why), message);
             }
             Unplanned::Missing { reason: why, query } if !matches!(why, Reason::Requested(_)) => {
-                let message = format!("nothing answers to {query}: {why}");
+                let message = format!("no module or alias named {query}: {why}");
                 push("no-soft-dependency", &[("query", query)], reasons(why), message);
             }
             _ => {}

@@ -23,10 +23,10 @@ use depmod_core::{Limits, Reason, Request, Severity, Source};
 use super::Failure;
 use super::indexes::{Origin, with_lookup};
 use super::kernel::Kernel;
-use super::lookup::did_you_mean;
 use super::requests;
 use crate::codecs::HostDecoder;
 use crate::command::args::{Color, Place};
+use crate::command::nearest::did_you_mean;
 use crate::command::report::{Report, say};
 use crate::command::settings::Target;
 use crate::source::DiskSource;
@@ -218,14 +218,14 @@ fn say_missing(missing: &[(Request, Vec<BString>)], what: Missing) -> Result<(),
         Missing::Ignore => return Ok(()),
     };
     for (request, names) in missing {
-        say(severity, &format!("nothing answers to {request}{}", did_you_mean(names)));
+        say(severity, &format!("no module or alias named {request}{}", did_you_mean(names)));
     }
     match missing.len() {
         0 => Ok(()),
         _ if what == Missing::Warn => Ok(()),
-        1 => Err("no plan, because nothing answers to a request; --missing=warn plans without".into()),
+        1 => Err("no plan, because a request has no module; --missing=warn plans without".into()),
         count => {
-            Err(format!("no plan, because nothing answers to {count} requests; --missing=warn plans without")
+            Err(format!("no plan, because {count} requests have no module; --missing=warn plans without")
                 .into())
         }
     }
@@ -288,10 +288,8 @@ impl Planned {
         let mut further = Vec::new();
         for file in self.firmware.iter().flatten().flat_map(|firmware| &firmware.files) {
             let bytes = DiskSource.read(&file.path, limits.file_size);
-            further.push((
-                file.place.clone(),
-                bytes.map_err(|error| format!("cannot read {}: {error}", file.path))?,
-            ));
+            further
+                .push((file.place.clone(), bytes.map_err(|error| Failure::cannot_read(&file.path, &error))?));
         }
         let existing = ExistingInitrds::default();
         let builder = InitrdBuilder::new(&DiskSource, &location, &existing, &limits);

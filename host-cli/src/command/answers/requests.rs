@@ -62,8 +62,7 @@ pub(super) fn of_hardware(sysfs: &[u8]) -> Result<Vec<Request>, Failure> {
     let mut requests: Vec<Request> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     let listed = DiskSource.list(&devices);
-    let mut entries =
-        listed.map_err(|error| format!("cannot read {}: {error}", String::from_utf8_lossy(&devices)))?;
+    let mut entries = listed.map_err(|error| Failure::cannot_read(&devices, &error))?;
     let mut pending = Vec::new();
     let mut directory = devices;
     loop {

@@ -15,7 +15,7 @@ use std::thread;
 
 use bstr::BString;
 use depmod_core::parts::answer::{
-    Cause, Check, Count, ExportedBy, ExportsFile, FoundExports, KernelPlace, LeftOut, LoadFinding, Modules,
+    Cause, Count, ExportedBy, ExportsFile, FoundExports, KernelPlace, LeftOut, LoadFinding, Modules,
     NotChecked, Verdict, find_kernel_exports, strict,
 };
 use depmod_core::parts::list::config::Config;
@@ -29,52 +29,14 @@ use super::keep_going::{self, Kept, keep_going};
 use super::style::Style;
 use super::{Failure, Format, Out, json, versions};
 use crate::codecs::HostDecoder;
-use crate::command::exit::index;
+use crate::command::checks::Strict;
+use crate::command::index::index;
 use crate::command::report::{Report, say};
 use crate::command::settings::{Mode, Settings, Target};
 use crate::command::status::{DONE, FAILED, FINDINGS};
 use crate::run::{Progress, Run};
 use crate::source::DiskSource;
 use crate::threads::Threads;
-
-/// The checks of `--strict=LIST`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::command) struct Checks {
-    checks: Vec<Check>,
-    /// The list is not empty.
-    named: bool,
-}
-
-impl Checks {
-    /// Parses a list; an empty one means all checks.
-    pub(in crate::command) fn parse(list: &str) -> Result<Self, String> {
-        if list.is_empty() {
-            return Ok(Self { checks: Check::ALL.to_vec(), named: false });
-        }
-        let check = |word: &str| {
-            let known = Check::ALL.into_iter().find(|check| check.name() == word);
-            known.ok_or_else(|| {
-                let all: Vec<_> = Check::ALL.iter().map(|check| check.name()).collect();
-                format!("'{word}' is no check; there are {}", all.join(", "))
-            })
-        };
-        let checks = list.split(',').map(check).collect::<Result<_, _>>()?;
-        Ok(Self { checks, named: true })
-    }
-}
-
-/// `--strict` and its options.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::command) struct Strict {
-    /// The checks to make.
-    pub(in crate::command) checks: Checks,
-    /// `--no-write`
-    pub(in crate::command) no_write: bool,
-    /// `--format`
-    pub(in crate::command) format: Format,
-    /// `--long`
-    pub(in crate::command) long: bool,
-}
 
 impl Strict {
     /// Executes the run, or checks the named files; returns the exit status.
@@ -445,20 +407,5 @@ impl core::fmt::Display for Harmless<'_> {
 
         let text = String::from_utf8_lossy(self.0);
         text.chars().try_for_each(|c| f.write_char(if c.is_control() { '?' } else { c }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_names_checks() {
-        assert_eq!(Checks::parse("").unwrap().checks, Check::ALL);
-        let some = Checks::parse("cycle,crc").unwrap();
-        assert!(some.named && some.checks == [Check::Cycle, Check::Crc]);
-        let error = Checks::parse("crc,magic").unwrap_err();
-        assert!(error.starts_with("'magic' is no check; there are corrupt, cycle"), "{error}");
-        assert!(Checks::parse(",").is_err());
     }
 }

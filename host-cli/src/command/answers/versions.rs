@@ -4,7 +4,7 @@ use depmod_core::Source;
 use depmod_core::parts::list::versions;
 
 use super::Failure;
-use super::lookup::did_you_mean;
+use crate::command::nearest::did_you_mean;
 use crate::command::settings::Target;
 use crate::source::DiskSource;
 
