@@ -10,6 +10,7 @@
 //!   and optionally a TPM of [`swtpm`]; [`signing`] is for Secure Boot, [`event_log`] reads measurements;
 //! * [`samples`] are the small modules of the core's examples;
 //! * [`subset`] copies a few modules of a real kernel;
+//! * [`imports`] are those between the files of a package;
 //! * [`fuzz`] has the bodies of the fuzz targets.
 #![allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core, reason = "tests run where std is")]
 
@@ -27,6 +28,7 @@ pub mod event_log;
 pub mod existing_initrd;
 pub mod fat;
 pub mod fuzz;
+pub mod imports;
 pub mod machines;
 pub mod oracle;
 pub mod outcome;

@@ -17,6 +17,7 @@ mod fuzz;
 mod instructions;
 mod kernels;
 mod library;
+mod rooms;
 mod shapes;
 mod size;
 mod soak;
@@ -62,6 +63,11 @@ const TASKS: &[Task] = &[
         faults::main,
     ),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
+    (
+        "rooms",
+        "[FOLDER]    the imports between the rooms of the core, or in a folder, as a dot file",
+        rooms::main,
+    ),
 ];
 
 fn main() -> ExitCode {
