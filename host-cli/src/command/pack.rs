@@ -113,11 +113,9 @@ impl Failure {
 
 /// Executes the arguments after `pack`; returns the exit status.
 pub(super) fn main(words: &[OsString]) -> u8 {
-    let mut command = PackArgs::command();
+    let command = PackArgs::command();
     #[cfg(feature = "answers")]
-    {
-        command = super::answers::PackPlan::needs_a_plan(command);
-    }
+    let command = super::answers::PackPlan::needs_a_plan(command);
     let args: PackArgs = match usage::parse(command, words) {
         Ok(args) => args,
         Err(status) => return status,
