@@ -499,3 +499,30 @@ fn without_versions_nobody_agrees() {
         (vec!["nvme".into()], true)
     );
 }
+
+#[test]
+fn from_index_files_alone_no_module_is_read() {
+    let dir = small();
+    let (_, read) = json(dir.path(), &["nvme"]);
+    let modules = dir.path().join("root/lib/modules").join(VERSION);
+    fs::write(modules.join("kernel/nvme.ko"), "no module").unwrap();
+    let (status, found) = json(dir.path(), &["--from-index", "nvme"]);
+    assert_eq!((status, &found["findings"]), (Some(0), &serde_json::json!([])));
+    for field in ["path", "needed_by", "aliases", "soft_before"] {
+        assert_eq!(found[field], read[field], "{field}");
+    }
+    assert_eq!(fields(&found["needs"], "module"), fields(&read["needs"], "module"));
+    for unknown in
+        [&found["needs"][0]["symbols"], &found["firmware"], &found["files"], &found["kernel_symbols"]]
+    {
+        assert!(unknown.is_null(), "{found}");
+    }
+    let shown = text(&explain(dir.path(), &["--from-index", "nvme"]).stdout);
+    assert!(shown.contains("\nneeds\n  modules.dep  nvme_core\n"), "{shown}");
+    assert!(shown.contains("\nnot told from index files: symbols, firmware, other files of this name\n"));
+    for words in [&["--from-index", "symbol:core"][..], &["--from-index", "nvme", "nvme-core"]] {
+        assert_eq!(explain(dir.path(), words).status.code(), Some(1), "{words:?}");
+    }
+    fs::remove_file(modules.join("modules.dep.bin")).unwrap();
+    assert_eq!(explain(dir.path(), &["--from-index", "nvme"]).status.code(), Some(1));
+}

@@ -54,14 +54,18 @@ pub struct ExplainedModule {
     pub command: Option<BString>,
 }
 
-/// A module of the indexes; `None` without one of this name. `load` reads its file, by its path in `modules.dep`.
+/// Reads a module by its path in `modules.dep`.
+type LoadOne<'l> = dyn FnMut(&[u8]) -> Load + 'l;
+
+/// A module of the indexes; `None` without one of this name. `load` reads its file, by its path in `modules.dep`;
+/// without it, symbols and firmware remain unknown.
 ///
 /// # Errors
 /// When an index is corrupt.
 pub fn explain_module(
     lookup: &Lookup<'_>,
     name: &[u8],
-    load: &mut dyn FnMut(&[u8]) -> Load,
+    load: Option<&mut LoadOne<'_>>,
 ) -> Result<Option<ExplainedModule>, IndexError> {
     let Some(line) = lookup.line(name)? else { return Ok(None) };
     let needs: Vec<BString> = line.needs.iter().map(|path| name_of(path)).collect();
@@ -78,9 +82,10 @@ pub fn explain_module(
         ..ExplainedModule::default()
     };
     lookup.soft(name).for_each(|line| module.add_soft(line));
-    match load(line.path) {
-        Err(error) => module.unreadable = Some(error),
-        Ok(facts) => {
+    match load.map(|load| load(line.path)) {
+        None => {}
+        Some(Err(error)) => module.unreadable = Some(error),
+        Some(Ok(facts)) => {
             module.links = links(lookup, name, &facts)?;
             let owners = module.links.modules.iter().map(|link| &link.module);
             module.unlisted = owners.filter(|owner| !needs.contains(owner)).cloned().collect();

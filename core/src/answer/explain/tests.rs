@@ -75,7 +75,8 @@ fn link(module: &str, symbols: &[&str]) -> Link {
 
 #[test]
 fn a_module_and_what_is_around_it() {
-    let (found, loaded) = ask(&source(), |lookup, load| explain_module(lookup, b"a", load).unwrap().unwrap());
+    let (found, loaded) =
+        ask(&source(), |lookup, load| explain_module(lookup, b"a", Some(load)).unwrap().unwrap());
     assert_eq!(loaded, ["kernel/a.ko"]);
     assert_eq!((found.name.to_string(), found.path.to_string()), ("a".into(), "kernel/a.ko".into()));
     assert_eq!(found.needs, ["d", "c", "b"]);
@@ -87,14 +88,15 @@ fn a_module_and_what_is_around_it() {
     assert_eq!(found.weak, ["z"]);
     assert!(found.needed_by.is_empty() && found.unlisted.is_empty() && found.is_indexed);
 
-    let (found, _) = ask(&source(), |lookup, load| explain_module(lookup, b"d", load).unwrap().unwrap());
+    let (found, _) =
+        ask(&source(), |lookup, load| explain_module(lookup, b"d", Some(load)).unwrap().unwrap());
     assert_eq!(found.path, "extra/d.ko");
     let through = |module: &str, through: Option<&str>| Dependent {
         module: module.into(),
         through: through.map(BString::from),
     };
     assert_eq!(found.needed_by, [through("a", Some("c")), through("b", Some("c")), through("c", None)]);
-    assert_eq!(ask(&source(), |lookup, load| explain_module(lookup, b"gone", load)).0, Ok(None));
+    assert_eq!(ask(&source(), |lookup, load| explain_module(lookup, b"gone", Some(load))).0, Ok(None));
 }
 
 #[test]
@@ -106,9 +108,9 @@ fn a_module_newer_than_the_indexes_is_told() {
     newer.insert(b"/d.ko", module(&["d1"], &["b1"], &[]));
     let (mut decoder, limits) = (PureDecoder::default(), Limits::DEFAULT);
     let mut turn = InTurn::new(&newer, &mut decoder, &limits);
-    let found = explain_module(&lookup, b"d", &mut |_| turn.load_one(b"/d.ko")).unwrap().unwrap();
+    let found = explain_module(&lookup, b"d", Some(&mut |_| turn.load_one(b"/d.ko"))).unwrap().unwrap();
     assert_eq!(found.unlisted, ["b"]);
-    let found = explain_module(&lookup, b"d", &mut |_| turn.load_one(b"/gone.ko")).unwrap().unwrap();
+    let found = explain_module(&lookup, b"d", Some(&mut |_| turn.load_one(b"/gone.ko"))).unwrap().unwrap();
     assert!(found.unreadable.is_some() && found.needed_by.len() == 3);
     let error = chain(&lookup, b"a", b"d", &mut |_| turn.load_one(b"/d.ko")).unwrap_err();
     assert!(error.to_string().starts_with("the index files are out of date: a needs d there"), "{error}");

@@ -39,7 +39,8 @@ use crate::source::DiskSource;
     about = "Tell why: what a module needs and by which symbols, who needs it, which file counts, who matches.",
     after_help = "\
 X is a module, a module's file, symbol:NAME, an alias or a modalias. With Y, the shortest chain from
-X to Y, or from Y to X. Index files answer; the symbols of a module are read from the module, and
+X to Y, or from Y to X. Index files answer; symbols and firmware of a module stand in the module
+alone, which is slow for large compressed ones: --from-index leaves them out.
 for symbol:NAME all modules and the kernel image are read.
 
 Examples:
@@ -61,6 +62,12 @@ pub(super) struct Explain {
     kernel: Kernel,
     #[arg(long, help = "Read all modules, even where there are index files")]
     from_modules: bool,
+    #[arg(
+        long,
+        conflicts_with_all = ["from_modules", "other"],
+        help = "Read no module: its symbols, firmware and other files of its name are not told"
+    )]
+    from_index: bool,
     #[arg(long, help = "As text: whole lists")]
     long: bool,
     #[arg(long, value_enum, value_name = "FORM", default_value_t, help = "Show the answer as text or json")]
@@ -74,6 +81,9 @@ impl Command for Explain {
         let answer = match (self.word.as_bytes().strip_prefix(b"symbol:"), &self.other) {
             (Some(_), Some(_)) => return Err(no_chain(&self.word)),
             (None, Some(other)) if other.as_bytes().starts_with(b"symbol:") => return Err(no_chain(other)),
+            (Some(_), None) if self.from_index => {
+                return Err("a symbol's users are in the modules: leave out --from-index".into());
+            }
             (Some(symbol), None) => of_symbol(symbol, &target, &mut report)?,
             (None, _) => self.ask_indexes(&target, &mut report)?,
         };
@@ -94,7 +104,11 @@ impl Command for Explain {
 impl Explain {
     fn ask_indexes(&self, target: &Target, report: &mut Report) -> Result<Answer, Failure> {
         let config = self.kernel.modprobe_config(report)?;
-        let origin = if self.from_modules { Origin::Modules } else { Origin::Any };
+        let origin = match () {
+            () if self.from_modules => Origin::Modules,
+            () if self.from_index => Origin::Index,
+            () => Origin::Any,
+        };
         let mut answer = None;
         with_lookup(target, origin, report, &mut |lookup, report| {
             let asked = Asked { command: self, target, lookup: &lookup.config(&config) };
@@ -119,7 +133,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn word(&self, report: &mut Report) -> Result<Answer, Failure> {
         let word = self.command.word.as_bytes();
-        if let Some(path) = self.file(word) {
+        if let Some(path) = self.file(word).filter(|_| !self.command.from_index) {
             return self.of_file(&path, report);
         }
         Ok(match self.subject(word)? {
@@ -154,10 +168,16 @@ impl Asked<'_> {
         let limits = Limits::DEFAULT;
         let mut turn = InTurn::new(&DiskSource, &mut decoder, &limits);
         let mut load = |path: &[u8]| turn.load_one(&path_of(self.target, path));
-        let module = explain_module(self.lookup, name, &mut load);
+        let is_read = !self.command.from_index;
+        let module = explain_module(self.lookup, name, if is_read { Some(&mut load) } else { None });
         let module = module.map_err(|error| Chain(&error).to_string())?;
         let module = module.ok_or_else(|| format!("the index files have no {}", name.escape_ascii()))?;
-        self.with_files(module, report)
+        if is_read {
+            return self.with_files(module, report);
+        }
+        let size = DiskSource.stat(&path_of(self.target, &module.path)).ok().map(|stat| stat.size);
+        let (files, firmware) = (Default::default(), Vec::new());
+        Ok(Module { module, size, files, is_read, firmware, is_next: false })
     }
 
     fn of_file(&self, path: &[u8], report: &mut Report) -> Result<Answer, Failure> {
@@ -190,7 +210,7 @@ impl Asked<'_> {
         let directories = firmware_directories(&self.command.kernel, self.target);
         let firmware = module.firmware.iter();
         let firmware = firmware.map(|name| (name.clone(), directories.find(name))).collect();
-        Ok(Module { module, size, files, firmware, is_next: false })
+        Ok(Module { module, size, files, is_read: true, firmware, is_next: false })
     }
 
     fn chain(&self, other: &OsString) -> Result<Answer, Failure> {

@@ -71,18 +71,23 @@ pub(super) fn of(query: &[u8], version: &[u8], answer: &Answer) -> Value {
 }
 
 fn module(object: &mut Object, found: &Module) {
-    let Module { module, size, files, firmware, .. } = found;
+    let Module { module, size, files, firmware, is_read, .. } = found;
     json::text(object, "module", &module.name);
     json::text(object, "path", &module.path);
     add(object, "size", size.map_or(Value::Null, Value::from));
     let needs = module.needs.iter().map(|name| {
         let link = module.links.modules.iter().find(|link| link.module == *name);
         let mut object = texts(&[("module", name)]);
-        list(&mut object, "symbols", link.map(|link: &Link| &*link.symbols).unwrap_or_default());
+        match is_read {
+            true => list(&mut object, "symbols", link.map(|link: &Link| &*link.symbols).unwrap_or_default()),
+            false => add(&mut object, "symbols", Value::Null),
+        }
         Value::Object(object)
     });
     add(object, "needs", needs.collect());
-    add(object, "kernel_symbols", module.links.others.into());
+    // What is not looked at is not empty.
+    let read = |value: Value| if *is_read { value } else { Value::Null };
+    add(object, "kernel_symbols", read(module.links.others.into()));
     let needed_by = module.needed_by.iter().map(|by| {
         let mut object = texts(&[("module", &by.module)]);
         match &by.through {
@@ -107,7 +112,7 @@ fn module(object: &mut Object, found: &Module) {
         list(&mut object, "paths", &paths);
         Value::Object(object)
     });
-    add(object, "firmware", firmware.collect());
+    add(object, "firmware", read(firmware.collect()));
     let winner = files.winner.iter().map(|file| named(file, Value::Null));
     let losers = files.losers.iter().map(|(file, rule)| {
         let mut object = Map::new();
@@ -116,7 +121,7 @@ fn module(object: &mut Object, found: &Module) {
         add(&mut object, "message", rule.to_string().into());
         named(file, Value::Object(object))
     });
-    add(object, "files", winner.chain(losers).collect());
+    add(object, "files", read(winner.chain(losers).collect()));
     add(object, "blacklisted", module.is_blacklisted.into());
     match &module.command {
         Some(command) => json::text(object, "install_command", command),

@@ -156,7 +156,7 @@ impl Page<'_> {
     }
 
     fn module(&mut self, answer: &Module) {
-        let Module { module, size, files, firmware, is_next } = answer;
+        let Module { module, size, files, firmware, is_read, is_next } = answer;
         let name = shown(&module.name);
         let size = size.map_or_else(|| self.style.bad("no file"), human);
         let mut head = format!("{}, {size}; needs {}", shown(&module.path), some(module.needs.len()));
@@ -196,7 +196,7 @@ impl Page<'_> {
         let is_direct = |name: &&BString| module.links.modules.iter().any(|link| link.module == **name);
         let others: Vec<BString> = module.needs.iter().filter(|name| !is_direct(name)).cloned().collect();
         if !others.is_empty() {
-            let label = if module.unreadable.is_none() { "through these" } else { "modules.dep" };
+            let label = if *is_read && module.unreadable.is_none() { "through these" } else { "modules.dep" };
             rows.push(toned(Tone::Dim, label, self.names(&others)));
         }
         if module.links.others > 0 {
@@ -237,6 +237,10 @@ impl Page<'_> {
                     rows.extend(found.iter().map(|file| toned(Tone::Good, "found", shown(&file.path))));
                 }
             }
+        }
+        if !is_read {
+            let text = "\nnot told from index files: symbols, firmware, other files of this name";
+            self.out.line(self.style.dim(text));
         }
         let missing = rows.iter().filter(|row| row.label == "missing").count();
         sort_by(&mut rows, &|a, b| b.label.cmp(&a.label));

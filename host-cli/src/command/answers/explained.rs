@@ -44,6 +44,8 @@ pub(super) struct Module {
     /// Bytes of its file; `None` if there is none.
     pub(super) size: Option<u64>,
     pub(super) files: FilesOfName,
+    /// Whether modules were looked at, and not index files alone.
+    pub(super) is_read: bool,
     /// Each firmware that it names.
     pub(super) firmware: Vec<(BString, Vec<FirmwareFile>)>,
     /// The file is not indexed, although the next run would take it.
