@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: what takes too long for every run of the tests. Whole kernels, all of their modules, all
 //! labels; with figures.
 
+mod load;
 mod lookup;
 mod plan;
 mod strict;
@@ -41,6 +42,11 @@ const CHECKS: &[Check] = &[
         "plan-boot",
         "the modules of thirty machines load in the plan's order without an unknown symbol",
         || crate::boot::plan::load_order_of(1),
+    ),
+    (
+        "load",
+        "eight programs at once, beside replaced modules and readers: no error, and kmod's files",
+        || load::beside_each_other(&Indexed::new("bookworm-cloud-amd64")?),
     ),
     ("lookup", "answers from operands, lines and NULs, as text and JSON, are modprobe's", || {
         lookup::as_modprobe(&Indexed::new(LARGE)?, 40_000)
