@@ -37,6 +37,9 @@ pub mod codecs;
 #[cfg(feature = "cli")]
 pub mod command;
 mod digest;
+#[cfg(all(any(test, fuzzing), feature = "answers", feature = "native-codecs"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod publish;
 mod run;
 #[cfg(feature = "cli")]

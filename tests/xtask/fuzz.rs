@@ -8,10 +8,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use depmod_tests::command::{run, text};
-use depmod_tests::fuzz::{TARGETS, seeds};
+use depmod_tests::fuzz::{seeds, target_names};
 use depmod_tests::workspace;
 
-/// The flags of `cargo fuzz`, without the address sanitizer: the core has no unsafe code.
+/// The flags of `cargo fuzz`, without the address sanitizer: it is for the libraries in C (`tests/fuzz/build.rs`).
+/// Our packages have no unsafe code.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
@@ -23,17 +24,15 @@ const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-cov
 pub(crate) fn main(args: &[String]) -> Result<()> {
     let seconds = args.last().and_then(|arg| arg.parse::<u32>().ok()).unwrap_or(60);
     let chosen: Vec<&str> = if args.iter().any(|arg| arg == "--all" || arg == "--check") {
-        TARGETS.iter().map(|(name, _)| *name).collect()
+        target_names().collect()
     } else {
         args.iter().map(String::as_str).filter(|arg| arg.parse::<u32>().is_err()).collect()
     };
     if chosen.is_empty() {
-        for (name, _) in TARGETS {
-            println!("{name}");
-        }
+        target_names().for_each(|name| println!("{name}"));
         return Ok(());
     }
-    if let Some(unknown) = chosen.iter().find(|name| TARGETS.iter().all(|(target, _)| target != *name)) {
+    if let Some(unknown) = chosen.iter().find(|name| target_names().all(|target| target != **name)) {
         bail!("no fuzz target `{unknown}`; `cargo xtask fuzz` names them");
     }
 
@@ -44,6 +43,8 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let mut build = Command::new("cargo");
     build.current_dir(&fuzz).args(["build", "--release", "--target", host]).env("RUSTFLAGS", INSTRUMENTATION);
     build.env("CARGO_TARGET_DIR", fuzz.join("target"));
+    // The libraries in C; only targets that use them are linked with the sanitizer.
+    build.env(format!("CFLAGS_{}", host.replace('-', "_")), "-fsanitize=address");
     for name in &chosen {
         build.args(["--bin", name]);
     }
@@ -66,7 +67,15 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         fuzzer
             .arg(&corpus)
             .arg(format!("-max_total_time={seconds}"))
-            .args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=65536", "-print_final_stats=1"])
+            // Leaks at exit are of no interest; usage errors are not printed.
+            .env("ASAN_OPTIONS", "detect_leaks=0")
+            .args([
+                "-close_fd_mask=3",
+                "-timeout=10",
+                "-rss_limit_mb=1024",
+                "-max_len=65536",
+                "-print_final_stats=1",
+            ])
             .arg(format!("-artifact_prefix={}/", crashers.display()));
         if run(&mut fuzzer).is_err() {
             crashed.push(name);

@@ -113,6 +113,32 @@ fn checked<'f, T: Field<'f>>(mut bytes: &'f [u8], digest: Digest) -> Option<T> {
     T::read(&mut bytes).filter(|_| bytes.is_empty())
 }
 
+/// Reads a damaged file: two bytes with the length of the head, the head, and the body, with right checksums or
+/// as a file of its own. What is valid is written as it was.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(data: &[u8]) {
+    use depmod_core::parts::parse::module::Facts;
+
+    if let Some((prefix, rest)) = data.split_at_checked(Prefix::LEN)
+        && let Some(prefix) = Prefix::parse(prefix, data.len() as u64)
+        && let Some(head) = usize::try_from(prefix.sizes().0).ok().and_then(|size| rest.get(..size))
+    {
+        let _ = prefix.head(head);
+    }
+    let Some((length, rest)) = data.split_first_chunk() else { return };
+    let (head, body) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let prefix = Prefix { magic: MAGIC, head: Digest::of(head), body: Digest::of(body) };
+    let (head, body) = (prefix.head(head), prefix.body(body));
+    for module in body.iter().flatten() {
+        if let Ok(facts) = Facts::from_bytes(module.facts.to_vec()) {
+            let _ = (facts.exports().count(), facts.needs().count(), facts.modinfo().count());
+        }
+    }
+    if let (Some(head), Some(body)) = (head, body) {
+        assert!(encode(&head, &body)[Prefix::LEN..] == *rest, "a valid file is written as it was");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,7 +69,7 @@ fn command(name: &OsStr) -> Option<Main> {
 
 /// The command that is named in a command line, and its arguments. It may follow options, as in `-b DIR plan`: the
 /// classic run has no operand of such a name.
-fn with_arguments(words: &[OsString]) -> Option<(Main, Vec<OsString>)> {
+pub(super) fn with_arguments(words: &[OsString]) -> Option<(Main, Vec<OsString>)> {
     // A word may also be the argument of an option, or follow a version.
     let are_options = |words: &[OsString]| {
         words.is_empty()

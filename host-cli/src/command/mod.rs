@@ -14,6 +14,8 @@ mod confine;
 mod exit;
 #[cfg(feature = "answers")]
 mod format;
+#[cfg(all(any(test, fuzzing), feature = "answers"))]
+mod fuzz;
 mod getopt;
 mod hints;
 mod index;
@@ -28,4 +30,6 @@ mod uptodate;
 mod usage;
 
 pub use exit::main;
+#[cfg(all(any(test, fuzzing), feature = "answers"))]
+pub(crate) use fuzz::fuzz;
 pub use status::{DONE, FAILED};

@@ -111,12 +111,17 @@ impl Failure {
     }
 }
 
-/// Executes the arguments after `pack`; returns the exit status.
-pub(super) fn main(words: &[OsString]) -> u8 {
+/// The parser of the arguments.
+pub(super) fn command() -> clap::Command {
     let command = PackArgs::command();
     #[cfg(feature = "answers")]
     let command = super::answers::PackPlan::needs_a_plan(command);
-    let args: PackArgs = match usage::parse(command, words) {
+    command
+}
+
+/// Executes the arguments after `pack`; returns the exit status.
+pub(super) fn main(words: &[OsString]) -> u8 {
+    let args: PackArgs = match usage::parse(command(), words) {
         Ok(args) => args,
         Err(status) => return status,
     };

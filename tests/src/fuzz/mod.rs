@@ -8,6 +8,7 @@
 mod files;
 mod seeds;
 
+use depmod_core::parts::answer::ModprobeConfig;
 use depmod_core::parts::boot::initrd::{ExistingInitrds, UnpackedInitrd};
 use depmod_core::parts::boot::{Archive, BootEntry, hardware};
 use depmod_core::parts::decompress::{Compression, Decoder, PureDecoder};
@@ -44,7 +45,17 @@ pub const TARGETS: &[Target] = &[
     ("boot_entry", boot_entry),
     ("module_directory", module_directory),
     ("plan", plan),
+    ("modprobe_config", modprobe_config),
+    ("kernel_image", kernel_image),
 ];
+
+/// Targets of the command's package (`host-cli/src/fuzzing.rs`). Its own tests replay their crashers.
+pub const HOST_TARGETS: &[&str] = &["codecs", "cache", "command_line", "threads"];
+
+/// The names of all targets.
+pub fn target_names() -> impl Iterator<Item = &'static str> {
+    TARGETS.iter().map(|(name, _)| *name).chain(HOST_TARGETS.iter().copied())
+}
 
 /// Limits low enough that reaching them is cheap.
 fn limits() -> Limits {
@@ -249,6 +260,36 @@ pub fn plan(data: &[u8]) {
     if let Ok(order) = depmod_core::plan(&lookup.steps(10_000), &requests) {
         let _ = (order.to_load().count(), order.missing().count());
         let _ = order.report("6.1");
+    }
+}
+
+/// A `modprobe.d` file; the first line is a kernel command line, and a query.
+pub fn modprobe_config(data: &[u8]) {
+    let mut parts = data.splitn(2, |&b| b == b'\n');
+    let (query, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut source = MemorySource::new();
+    source.insert(b"/etc/modprobe.d/a.conf", text);
+    let mut messages = Vec::new();
+    let Ok(mut config) = ModprobeConfig::load(&source, ModprobeConfig::PATHS, &limits(), &mut messages)
+    else {
+        return;
+    };
+    config.add_kernel_options(query);
+    let _ = (config.aliases(query).count(), config.install_command(query), config.is_blacklisted(query));
+    for message in messages {
+        let _ = message.message();
+    }
+    let Ok(lookup) = Lookup::new(|_| &[]) else { return };
+    let requests = [Request::new(query, "test")];
+    let _ = depmod_core::plan(&lookup.steps(10_000).config(&config), &requests);
+}
+
+/// A kernel image in each of its containers.
+pub fn kernel_image(data: &[u8]) {
+    let limits = limits();
+    if let Ok(exports) = kernel::image_exports(data, &mut PureDecoder::new(), &limits) {
+        // An export takes at least a name and its end.
+        let _ = exports.iter().count();
     }
 }
 

@@ -51,8 +51,76 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         ],
         "module_directory" => vec![module_directory()],
         "plan" => vec![indexes()],
+        "modprobe_config" => vec![
+            b"modprobe.blacklist=a,b-c ext4\nalias x-* ext4\nblacklist ext4\noptions a b=c\n\
+              softdep ext4 pre: crc32c \\\n post: mii\nweakdep a b c\ninstall a* /bin/true\nremove a x\n"
+                .to_vec(),
+        ],
+        "kernel_image" => kernel_images(),
+        "codecs" => {
+            let text = b"some text, some text, some more text".repeat(20);
+            let files = [Format::Gz, Format::Xz, Format::Zst].map(|format| format.compress(&text));
+            let twice = files.clone().map(|file| [&*file, &*file].concat());
+            files.into_iter().chain(twice).collect()
+        }
+        "cache" => vec![cache()],
+        "command_line" => [
+            "-a\n-b\n/mnt\n--symbol-prefix=_\n-E\nModule.symvers\n6.1\n/a.ko",
+            "-b\n/mnt\nplan\n--hardware\n-\next4\n--format=json",
+            "pack\n--zstd\n-o\n/tmp/x\n-k\n6.1\n--plan\next4",
+            "verify\n--layer\n/x\n--fix\n6.1",
+            "lookup\n-k\n6.1\n-\npci:v00008086d*",
+            "explain\next4\n--from-modules",
+            "--strict=crc,cycle\n--keep-going\n--all-kernels\n--jobs=4\n--cache=/x",
+        ]
+        .map(|line| line.as_bytes().to_vec())
+        .to_vec(),
+        "threads" => vec![module_directory()],
         unknown => panic!("no fuzz target {unknown}"),
     }
+}
+
+/// A `vmlinux`, plain and in a bzImage of each compression.
+fn kernel_images() -> Vec<Vec<u8>> {
+    let vmlinux = module_of(Elf::new()).build();
+    let packed = [Format::Gz, Format::Xz, Format::Zst].map(|format| format.compress(&vmlinux));
+    let bzimage = |payload: &Vec<u8>| {
+        let mut image = vec![0; 1024 + 16];
+        image[0x1f1] = 1;
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x206..0x208].copy_from_slice(&[0x0f, 0x02]);
+        image[0x248] = 16;
+        let size = u32::try_from(payload.len()).expect("a small payload");
+        image[0x24c..0x250].copy_from_slice(&size.to_le_bytes());
+        image.extend(payload);
+        image
+    };
+    let images: Vec<Vec<u8>> = packed.iter().chain([&vmlinux]).map(bzimage).collect();
+    images.into_iter().chain([vmlinux.clone()]).collect()
+}
+
+/// A cache of one module, with a result: see `host-cli/src/cache/format.rs`.
+fn cache() -> Vec<u8> {
+    fn text(to: &mut Vec<u8>, bytes: &[u8]) {
+        to.extend((bytes.len() as u64).to_le_bytes());
+        to.extend(bytes);
+    }
+    let (mut head, mut body) = (Vec::new(), Vec::new());
+    text(&mut head, b"program");
+    text(&mut head, b"/lib/modules/6.1");
+    head.extend(7u64.to_le_bytes());
+    head.extend(1u64.to_le_bytes());
+    head.extend([0; 16]);
+    text(&mut head, &[]);
+    let count = head.len() - 8;
+    head[count] = 11;
+    head.extend([3; 11 * 24]);
+    body.extend(1u64.to_le_bytes());
+    text(&mut body, b"/lib/modules/6.1/kernel/a.ko");
+    body.extend([0; 3 * 8 + 2 * 12]);
+    text(&mut body, &facts());
+    let length = u16::try_from(head.len()).expect("a small head");
+    [&length.to_le_bytes()[..], &head, &body].concat()
 }
 
 fn index() -> Vec<u8> {

@@ -52,3 +52,19 @@ pub(super) fn main_of(name: &str) -> Option<fn(&[OsString]) -> u8> {
         _ => return None,
     })
 }
+
+/// Parses a command line as each command's.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(words: &[OsString]) {
+    fn parse<C: Command>(words: &[OsString]) {
+        if let Err(error) = super::usage::parsed::<C>(&C::command(), words) {
+            assert!(!error.to_string().is_empty());
+        }
+    }
+    parse::<verify::Verify>(words);
+    parse::<plan::Plan>(words);
+    parse::<lookup::Lookup>(words);
+    parse::<explain::Explain>(words);
+    parse::<diff::Diff>(words);
+    parse::<dump::Dump>(words);
+}
