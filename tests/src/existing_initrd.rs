@@ -106,6 +106,7 @@ fn libraries(packages: &Path, root: &Path) -> Result<()> {
         }
         for wanted in [
             "libc.so",
+            "libm.so",
             "libkmod.so",
             "libzstd.so",
             "liblzma.so",

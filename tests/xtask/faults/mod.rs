@@ -20,8 +20,10 @@
 
 mod disk;
 mod injector;
+mod power;
 mod scenario;
 mod world;
+mod write_log;
 
 use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -72,14 +74,15 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         for scenario in SCENARIOS {
             println!("{}", scenario.name);
         }
-        println!("full disk");
+        println!("full disk\npower cut");
         return Ok(());
     }
     let sample = if args.iter().any(|arg| arg == "--sample") { SAMPLE } else { 1 };
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
     let chosen = |name: &str| names.is_empty() || names.contains(&name);
-    if let Some(unknown) =
-        names.iter().find(|name| **name != "full disk" && SCENARIOS.iter().all(|s| s.name != **name))
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !["full disk", "power cut"].contains(name) && SCENARIOS.iter().all(|s| s.name != **name))
     {
         bail!("no scenario `{unknown}`; `cargo xtask faults --list` names them");
     }
@@ -103,6 +106,15 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
             print(name, "space", &tally);
             if ours && tally.damaged + tally.wrong + tally.hung > 0 {
                 bad.push(name);
+            }
+        }
+    }
+    // Virtual machines take minutes; a sample of the faults does without.
+    if chosen("power cut") && sample == 1 {
+        for (name, ours, tally) in power::cut()? {
+            print(&name, "power", &tally);
+            if ours && tally.damaged > 0 {
+                bad.push("power cut");
             }
         }
     }

@@ -235,6 +235,24 @@ impl World {
         Ok((scratch, old))
     }
 
+    /// Writes the modules to `tree` below `root`, and both indexes to `old` and `new`.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(super) fn write(&self, root: &Path) -> Result<()> {
+        for (name, files) in [("old", &self.old), ("new", &self.new)] {
+            fs::create_dir_all(root.join(name))?;
+            for (file, bytes) in files {
+                let path = root.join(name).join(file);
+                fs::write(&path, bytes)?;
+                let past = SystemTime::now() - Duration::from_secs(1_000_000);
+                fs::File::options().write(true).open(&path)?.set_modified(past)?;
+            }
+        }
+        self.restore()?;
+        command::run(Command::new("cp").arg("-r").arg(self.root()).arg(root.join("tree")))
+    }
+
     /// The value for `-b`.
     pub(super) fn root(&self) -> &Path {
         self.new_modules.root()
