@@ -33,6 +33,8 @@ mod gz;
 #[cfg(feature = "lz4")]
 pub(crate) mod lz4;
 mod pure;
+#[cfg(any(feature = "xz", feature = "zst"))]
+mod reader;
 #[cfg(feature = "xz")]
 mod xz;
 #[cfg(feature = "zst")]

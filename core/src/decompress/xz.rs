@@ -16,7 +16,12 @@ use alloc::vec::Vec;
 
 use lzma_rust2::{Error, Read, XzReader};
 
-use super::{compression::Compression, error::DecodeError, grow::grow};
+use super::{
+    compression::Compression,
+    error::DecodeError,
+    grow::grow,
+    reader::{Reader, take},
+};
 #[cfg(feature = "pieces")]
 use super::{feed::Feed, grow::piece};
 use crate::limits::Limits;
@@ -40,7 +45,9 @@ fn streams<'a>(
     limits: &Limits,
     out: &mut Vec<u8>,
 ) -> Result<&'a [u8], DecodeError> {
-    let mut reader = XzReader::new_mem_limit(input, all, kibibytes(limits));
+    let mut rest = input;
+    let mut read = |into: &mut [u8]| take(&mut rest, into);
+    let mut reader = XzReader::new_mem_limit(Reader(&mut read), all, kibibytes(limits));
     let claim = xz_decoded_size(input).unwrap_or(0).saturating_add(1);
     let mut written = out.len();
     loop {
@@ -54,7 +61,7 @@ fn streams<'a>(
                 return if u64::try_from(written).is_ok_and(|size| size > limits.module_size) {
                     Err(DecodeError::too_large(Compression::Xz, limits))
                 } else {
-                    Ok(reader.into_inner())
+                    Ok(rest)
                 };
             }
         }
@@ -69,24 +76,18 @@ fn kibibytes(limits: &Limits) -> u32 {
 /// Decodes in pieces, as [`Decoder::pieces`](super::Decoder::pieces).
 #[cfg(feature = "pieces")]
 pub(super) fn pieces(
-    input: Feed<'_>,
+    mut input: Feed<'_>,
     limits: &Limits,
     each: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), DecodeError> {
-    let mut reader = XzReader::new_mem_limit(input, true, kibibytes(limits));
+    let mut read = |into: &mut [u8]| input.read(into);
+    let mut reader = XzReader::new_mem_limit(Reader(&mut read), true, kibibytes(limits));
     let mut out = piece(Compression::Xz)?;
     loop {
         let read = reader.read(&mut out).map_err(|error| explain(error, limits))?;
         if read == 0 || !each(out.get(..read).unwrap_or_default()) {
             return Ok(());
         }
-    }
-}
-
-#[cfg(feature = "pieces")]
-impl Read for Feed<'_> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
-        Ok(Feed::read(self, into))
     }
 }
 

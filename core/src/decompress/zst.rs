@@ -19,7 +19,12 @@ use alloc::vec::Vec;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{compression::Compression, error::DecodeError, grow::grow};
+use super::{
+    compression::Compression,
+    error::DecodeError,
+    grow::grow,
+    reader::{Reader, take},
+};
 use crate::limits::Limits;
 
 const MAGIC: &[u8] = Compression::Zstd.magic();
@@ -68,21 +73,23 @@ impl Frames {
 
     fn frame(
         &mut self,
-        mut bytes: &[u8],
+        bytes: &[u8],
         frame: &Frame,
         limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
-        let whole = bytes;
+        let mut rest = bytes;
+        let mut read = |into: &mut [u8]| take(&mut rest, into);
+        let mut reader = Reader(&mut read);
         let start = out.len();
         self.0.set_max_window_size(limits.decoder_memory);
-        self.0.reset(&mut bytes).map_err(|error| explain(&error, limits))?;
-        grow(Compression::Zstd, whole, frame.content_size.unwrap_or(0), limits, out)?;
+        self.0.reset(&mut reader).map_err(|error| explain(&error, limits))?;
+        grow(Compression::Zstd, bytes, frame.content_size.unwrap_or(0), limits, out)?;
         let room = usize::try_from(limits.module_size).unwrap_or(usize::MAX);
         while !self.0.is_finished() || self.0.can_collect() > 0 {
             if !self.0.is_finished() {
                 let step = BlockDecodingStrategy::UptoBytes(STEP);
-                self.0.decode_blocks(&mut bytes, step).map_err(|error| explain(&error, limits))?;
+                self.0.decode_blocks(&mut reader, step).map_err(|error| explain(&error, limits))?;
             }
             let ready = self.0.can_collect();
             if ready > room.saturating_sub(out.len()) {

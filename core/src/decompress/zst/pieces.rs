@@ -5,7 +5,13 @@ use alloc::vec::Vec;
 use ruzstd::decoding::BlockDecodingStrategy;
 use ruzstd::io::Read;
 
-use super::super::{compression::Compression, error::DecodeError, feed::Feed, grow::piece};
+use super::super::{
+    compression::Compression,
+    error::DecodeError,
+    feed::Feed,
+    grow::piece,
+    reader::{Reader, take},
+};
 use super::{Frames, Header, MAGIC, cut, error, explain, skippable_size};
 use crate::limits::Limits;
 
@@ -29,12 +35,18 @@ impl Frames {
                 return if frames > 0 { Ok(()) } else { Err(error("Unknown frame descriptor")) };
             }
             let header = Header::parse(file)?;
-            let mut source = Source { feed: &mut input, ended: false };
-            let more = self.frame_in_pieces(&header, &mut source, limits, &mut out, each);
+            // Whether the decoder wanted more than there is.
+            let mut ended = false;
+            let mut read = |into: &mut [u8]| {
+                let read = input.read(into);
+                ended |= read == 0 && !into.is_empty();
+                read
+            };
+            let more = self.frame_in_pieces(&header, &mut Reader(&mut read), limits, &mut out, each);
             match more {
                 Ok(true) => frames = frames.saturating_add(1),
                 Ok(false) => return Ok(()),
-                Err(_) if source.ended => return Err(cut()),
+                Err(_) if ended => return Err(cut()),
                 Err(error) => return Err(error),
             }
         }
@@ -44,7 +56,7 @@ impl Frames {
     fn frame_in_pieces(
         &mut self,
         header: &Header,
-        source: &mut Source<'_, '_>,
+        source: &mut Reader<'_>,
         limits: &Limits,
         out: &mut [u8],
         each: &mut dyn FnMut(&[u8]) -> bool,
@@ -76,24 +88,12 @@ impl Frames {
         if header.window > limits.decoder_memory {
             return Err(DecodeError::memory_limit(Compression::Zstd, limits));
         }
-        self.0.reset(EMPTY).map_err(|error| explain(&error, limits))?;
+        let mut empty = EMPTY;
+        self.0
+            .reset(&mut Reader(&mut |into| take(&mut empty, into)))
+            .map_err(|error| explain(&error, limits))?;
         let window = usize::try_from(header.window).unwrap_or(usize::MAX);
         Vec::<u8>::new().try_reserve_exact(window).map_err(|_| DecodeError::no_memory(Compression::Zstd))
-    }
-}
-
-/// The rest of a file, for the decoder.
-struct Source<'s, 'f> {
-    feed: &'s mut Feed<'f>,
-    /// Whether the decoder wanted more than there is.
-    ended: bool,
-}
-
-impl Read for Source<'_, '_> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, ruzstd::io::Error> {
-        let read = self.feed.read(into);
-        self.ended |= read == 0 && !into.is_empty();
-        Ok(read)
     }
 }
 
