@@ -11,12 +11,14 @@
 //! [`ModuleList`] is its priority in the indexes, so the order affects the output.
 
 pub mod config;
+mod listing;
 mod modules;
 mod order;
 mod versions;
 mod walk;
 
-pub use modules::{Listing, ModuleFile, ModuleList, has_control_character, printed_path};
+pub use listing::Listing;
+pub use modules::{ModuleFile, ModuleList, has_control_character, printed_path};
 pub use order::{CorruptLine, Order};
 #[cfg(feature = "answers")]
 pub use versions::versions_with_modules;

@@ -8,7 +8,7 @@ use core::mem;
 use bstr::BString;
 use hashbrown::{HashMap, hash_map::Entry};
 
-use super::{CorruptLine, Excluded, Order, Walk, WalkError, config::Config};
+use super::{CorruptLine, Order, config::Config};
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped},
     hash::superfast,
@@ -52,7 +52,7 @@ pub fn has_control_character(printed: &[u8]) -> bool {
 }
 
 impl ModuleFile {
-    fn new(directory: &[u8], path: &[u8]) -> Self {
+    pub(super) fn new(directory: &[u8], path: &[u8]) -> Self {
         let printed = path.len().saturating_sub(printed_path(directory, path).len());
         let name: BString = module_name(path).collect::<Vec<u8>>().into();
         let bucket = superfast(&name) % BUCKETS;
@@ -78,7 +78,7 @@ impl ModuleFile {
     }
 
     /// Whether its lines in the index files could be mistaken for other lines.
-    fn has_control_character(&self) -> bool {
+    pub(super) fn has_control_character(&self) -> bool {
         has_control_character(self.printed_path())
     }
 
@@ -100,88 +100,32 @@ pub struct ModuleList {
     modules: Vec<ModuleFile>,
     /// The other files with the names of modules, in walk order.
     others: Vec<ModuleFile>,
-    /// What decides between files with the same name.
+    /// Precedence among files with the same name.
     config: Config,
     directory: BString,
 }
 
-/// An iterator over every module file below the module directory and the configured external directories, in
-/// walk order. [`Listing::finish`] turns them into the module list.
-pub struct Listing<'r, S> {
-    options: &'r Options,
-    config: Config,
-    source: &'r S,
-    reporter: &'r mut dyn Reporter,
-    walk: Option<Walk<'r, S>>,
-    /// Remaining external directories, the next one last.
-    externals: Vec<BString>,
-    /// Modules that root does not own.
-    foreign: Vec<BString>,
-    /// Set when the module directory cannot be walked, or the machine failed.
-    failed: Option<WalkError>,
-    /// Whether the current walk is through an external directory.
-    external: bool,
-}
-
-impl<'r, S: Source> Listing<'r, S> {
-    /// Reads the configuration and starts the walk.
-    pub fn new(options: &'r Options, source: &'r S, reporter: &'r mut dyn Reporter) -> Self {
-        let Options { config_paths, version, limits, directory, .. } = options;
-        let (mut walk, mut failed) = (None, None);
-        let config = match Config::load(source, config_paths, version, limits, reporter) {
-            Ok(config) => {
-                match Walk::new(directory, source, limits) {
-                    Ok(begun) => walk = Some(begun),
-                    Err(error) => failed = Some(error),
-                }
-                config
-            }
-            Err(error) => {
-                failed = Some(error);
-                Config::default()
-            }
-        };
-        let externals = config.externals.clone();
-        let foreign = Vec::new();
-        Self { options, config, source, reporter, walk, externals, foreign, failed, external: false }
+impl ModuleList {
+    /// The modules, in order.
+    #[must_use]
+    pub fn modules(&self) -> &[ModuleFile] {
+        &self.modules
     }
 
-    /// Starts the walk of the next directory.
-    fn next_walk(&mut self) -> Option<()> {
-        let external = self.externals.pop()?;
-        self.external = true;
-        match Walk::new(&external, self.source, &self.options.limits) {
-            Ok(walk) => self.walk = Some(walk),
-            Err(error) => self.complain(error),
-        }
-        Some(())
+    /// The module at a position.
+    #[must_use]
+    pub fn get(&self, module: u32) -> Option<&ModuleFile> {
+        self.modules.get(usize::try_from(module).ok()?)
     }
 
-    fn complain(&mut self, error: WalkError) {
-        if self.external && !error.cause.is_fault() {
-            let WalkError { path, cause } = error;
-            self.reporter.report(Diagnostic::OpenDirectory { path, cause });
-        } else {
-            self.failed = Some(error);
-        }
-    }
-
-    /// The module list: of several files with the same name, the one that the configuration prefers. `found`
-    /// are the files of the iterator, in its order.
-    ///
-    /// # Errors
-    /// When the module directory cannot be walked, or the machine fails.
-    pub fn finish(self, found: Vec<ModuleFile>) -> Result<ModuleList, Stopped> {
-        let Self { options, config, source, reporter, foreign, failed, .. } = self;
-        if let Some(WalkError { path, cause }) = failed {
-            if cause.is_fault() {
-                return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
-            }
-            let stopped = reporter.stop(Diagnostic::OpenDirectory { path, cause: cause.clone() });
-            reporter.report(Diagnostic::SearchModules { cause });
-            return Err(stopped);
-        }
-        foreign.into_iter().for_each(|path| reporter.report(Diagnostic::NotRootOwned { path }));
+    /// Of several files with the same name, the one that the configuration prefers.
+    pub(super) fn of_found<S: Source>(
+        found: Vec<ModuleFile>,
+        config: Config,
+        options: &Options,
+        source: &S,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Self, Stopped> {
         let mut modules: Vec<ModuleFile> = Vec::with_capacity(found.len());
         // In walk order, too: each at its position among the found files.
         let mut others: Vec<Option<ModuleFile>> = Vec::new();
@@ -208,72 +152,7 @@ impl<'r, S: Source> Listing<'r, S> {
         }
         let others = others.into_iter().flatten().collect();
         let directory = options.directory.clone();
-        ModuleList { modules, others, config, directory }.sorted(options, source, reporter)
-    }
-}
-
-impl<S: Source> Iterator for Listing<'_, S> {
-    type Item = ModuleFile;
-
-    fn next(&mut self) -> Option<ModuleFile> {
-        if self.failed.is_some() {
-            return None;
-        }
-        loop {
-            let Some(walk) = &mut self.walk else {
-                self.next_walk()?;
-                continue;
-            };
-            match walk.next_file(&self.config, self.reporter) {
-                Ok(Some(path)) => {
-                    let stat = self.options.root_owned_only.then(|| self.source.stat(path));
-                    match stat {
-                        Some(Ok(stat)) if !self.options.admits_owner(stat.root_owned) => {
-                            self.foreign.push(path.into());
-                        }
-                        Some(Err(cause)) if cause.is_fault() => {
-                            self.failed = Some(WalkError { path: path.into(), cause });
-                            return None;
-                        }
-                        _ => {
-                            let file = ModuleFile::new(&self.options.directory, path);
-                            if !file.has_control_character() {
-                                return Some(file);
-                            }
-                            self.reporter.report(Diagnostic::ControlCharacter { path: file.path });
-                        }
-                    }
-                }
-                Ok(None) => self.walk = None,
-                Err(error) => {
-                    self.walk = None;
-                    self.complain(error);
-                    if self.failed.is_some() {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Excluded for Config {
-    fn is_excluded(&self, name: &[u8]) -> bool {
-        Self::is_excluded(self, name)
-    }
-}
-
-impl ModuleList {
-    /// The modules, in order.
-    #[must_use]
-    pub fn modules(&self) -> &[ModuleFile] {
-        &self.modules
-    }
-
-    /// The module at a position.
-    #[must_use]
-    pub fn get(&self, module: u32) -> Option<&ModuleFile> {
-        self.modules.get(usize::try_from(module).ok()?)
+        Self { modules, others, config, directory }.sorted(options, source, reporter)
     }
 
     /// The files of [`Selection::Files`]; empty for another selection.
@@ -430,8 +309,7 @@ fn report_taken(file: ModuleFile, old: BString, reporter: &mut dyn Reporter) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{limits::Limits, source::MemorySource};
-    use alloc::string::{String, ToString};
+    use crate::source::MemorySource;
 
     const DIRECTORY: &str = "/lib/modules/6.1";
 
@@ -439,69 +317,6 @@ mod tests {
         let mut source = MemorySource::new();
         files.iter().for_each(|(path, text)| source.insert(path.as_bytes(), text.as_bytes()));
         source
-    }
-
-    fn paths<'f>(files: impl IntoIterator<Item = &'f ModuleFile>) -> Vec<String> {
-        files.into_iter().map(|file| file.path.to_string()).collect()
-    }
-
-    #[test]
-    fn last_configured_external_directory_is_walked_first() {
-        let source = source(&[
-            ("/c", "external * /opt/1\nexternal * /opt/gone\nexternal * /opt/2\nexclude drafts\n"),
-            ("/lib/modules/6.1/modules.order", "kernel/b.ko\nkernel/gone.ko\nkernel/a.ko\n"),
-            ("/lib/modules/6.1/kernel/b.ko", ""),
-            ("/lib/modules/6.1/kernel/a.ko.xz", ""),
-            ("/opt/1/x.ko", ""),
-            ("/opt/1/only.ko", ""),
-            ("/opt/2/drafts/y.ko", ""),
-            ("/opt/2/x.ko", ""),
-        ]);
-        let options = Options::new(DIRECTORY, "6.1").config_paths(["/c"]);
-        let mut messages = Vec::new();
-        let mut listing = Listing::new(&options, &source, &mut messages);
-        let found: Vec<ModuleFile> = listing.by_ref().collect();
-        assert_eq!(
-            paths(&found),
-            [
-                "/lib/modules/6.1/kernel/a.ko.xz",
-                "/lib/modules/6.1/kernel/b.ko",
-                "/opt/2/x.ko",
-                "/opt/1/only.ko",
-                "/opt/1/x.ko",
-            ]
-        );
-        assert!(listing.next().is_none(), "the iterator stays at its end");
-        let list = listing.finish(found).unwrap();
-        let names: Vec<_> = list.modules().iter().map(|file| file.name.to_string()).collect();
-        assert_eq!(names, ["b", "a", "only", "x"]);
-        assert_eq!(list.modules()[1].printed_path(), b"kernel/a.ko.xz");
-        assert_eq!(list.modules()[2].printed_path(), b"/opt/1/only.ko");
-        assert_eq!(list.get(0).map(ModuleFile::name), Some(&b"b"[..]));
-        assert_eq!(list.get(4), None);
-        let messages: Vec<_> = messages.iter().map(ToString::to_string).collect();
-        assert_eq!(messages, ["could not open directory /opt/gone: No such file or directory"]);
-    }
-
-    #[test]
-    fn failed_listings_have_no_module_list() {
-        let source = source(&[("/lib/modules/6.1/a/a.ko", ""), ("/lib/modules/6.1/b/b.ko", "")]);
-        let mut limits = Limits::DEFAULT;
-        limits.directories = 2;
-        let too_many = ("/lib/modules/6.1", limits, 1, "/lib/modules/6.1/b: Too many directories");
-        let missing = ("/gone", Limits::DEFAULT, 0, "/gone: No such file or directory");
-        for (directory, limits, count, text) in [too_many, missing] {
-            let options = Options::new(directory, "6.1").limits(limits);
-            let mut messages = Vec::new();
-            let mut listing = Listing::new(&options, &source, &mut messages);
-            let found: Vec<ModuleFile> = listing.by_ref().collect();
-            assert_eq!((found.len(), listing.next()), (count, None));
-            let stopped = listing.finish(found).unwrap_err();
-            assert_eq!(stopped.to_string(), ["could not open directory ", text].concat());
-            assert_eq!(messages.len(), 2);
-            assert_eq!(&messages[0], stopped.diagnostic());
-            assert!(matches!(messages[1], Diagnostic::SearchModules { .. }));
-        }
     }
 
     #[test]
