@@ -1,9 +1,60 @@
-//! Errors in existing initrds.
+//! Errors of building initrds, and in existing ones.
 
 use core::fmt;
 
-use crate::boot::ArchiveError;
+use crate::boot::{ArchiveError, DirectoryError, PackError};
 use crate::decompress::DecodeError;
+use crate::index::IndexError;
+
+/// The reason for a missing initrd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitrdError {
+    /// The module directory is unusable.
+    Directory(DirectoryError),
+    /// A search in an index failed.
+    Index(IndexError),
+    /// The archive cannot be built.
+    Pack(PackError),
+}
+
+impl fmt::Display for InitrdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Index(_) => f.write_str("cannot plan with the index files"),
+            Self::Pack(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for InitrdError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Directory(error) => error.source(),
+            Self::Index(error) => Some(error),
+            Self::Pack(error) => error.source(),
+        }
+    }
+}
+
+impl From<DirectoryError> for InitrdError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<IndexError> for InitrdError {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl From<PackError> for InitrdError {
+    fn from(error: PackError) -> Self {
+        Self::Pack(error)
+    }
+}
 
 /// The reason for an unreadable initrd.
 #[derive(Clone, Debug, PartialEq, Eq)]
