@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser};
 use depmod_core::parts::boot::{Location, PackError, collect};
 use depmod_core::parts::diagnostic::Chain;
-use depmod_core::parts::list::{ModuleFile, ModuleList};
-use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
-use depmod_core::{Diagnostic, Options, Reporter, Severity, Stopped};
+use depmod_core::parts::list::ModuleFile;
+use depmod_core::parts::run;
+use depmod_core::{Options, Reporter, Severity, Stopped};
 
 use super::args::{Color, Place};
 use super::confine;
@@ -202,26 +202,13 @@ fn archive(target: &Target, report: &mut Report, meanwhile: impl FnOnce()) -> Re
 
 /// The stamps of all modules before they are read. What cannot be listed is reported by the run itself.
 fn stamps(options: &Options) -> HashMap<Vec<u8>, Stamp> {
-    let listed = run::run_with(options, &DiskSource, &mut ListOnly, &mut ());
-    let modules = listed.map(|outcome| outcome.listed.list.modules().to_vec()).unwrap_or_default();
+    let listed = run::list(options, &DiskSource, &mut ());
+    let modules = listed.map(|listed| listed.list.modules().to_vec()).unwrap_or_default();
     modules.iter().filter_map(|module| Some((module.path().to_vec(), stamp(module.path())?))).collect()
 }
 
 fn stamp(path: &[u8]) -> Option<Stamp> {
     rustix::fs::stat(path).ok().map(|stat| Stamp::new(&stat))
-}
-
-/// Ends a run when the modules are listed.
-struct ListOnly;
-
-impl Hooks for ListOnly {
-    fn listed(&mut self, _: &Listed, _: &mut dyn Reporter) -> Next {
-        Next::Finish
-    }
-
-    fn load(&mut self, _: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
-        Ok(Vec::new())
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use depmod_core::parts::answer::{
 };
 use depmod_core::parts::index::Layout;
 use depmod_core::parts::list::config::Config;
-use depmod_core::parts::list::{ModuleFile, ModuleList, Order};
-use depmod_core::parts::run::{self, Hooks, Listed, Load, Next};
+use depmod_core::parts::list::{ModuleFile, ModuleList};
+use depmod_core::parts::run::{self, Hooks, Listed, Load, Next, SIDE_FILES};
 use depmod_core::parts::source::AnySource;
 use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat, Stopped};
 use serde_json::{Map, Value, json};
@@ -147,7 +147,7 @@ fn quick(options: &Options, said: &mut Said) -> Result<(Verified, usize), Stoppe
             scope.spawn(|| QuickLook::new(stored.get_or_init(|| StoredFiles::read(options, &DiskSource))));
         let watch = Watch::new(options);
         let listed = run::run_with(options, &AnySource::new(&watch), &mut ListOnly(&watch), said)?.listed;
-        for name in [Order::FILE_NAME, "modules.builtin", "modules.builtin.modinfo"] {
+        for name in SIDE_FILES {
             watch.note(&options.path_of(name));
         }
         let files = Output::ALL
