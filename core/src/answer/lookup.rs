@@ -5,11 +5,12 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
+use core::fmt;
 
 #[cfg(feature = "answers")]
 use super::ModprobeConfig;
 use super::soft_dependencies::{SoftLine, softdeps, weakdeps};
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use crate::index::{Index, IndexError, Scratch, fnmatch};
 use crate::limits::Limits;
@@ -18,7 +19,7 @@ use crate::output::{IndexFiles, Output, SYMBOL_KEY};
 use crate::sort::sort_by;
 
 /// The index files needed for planning, in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lookup<'a> {
     pub(super) modules: Index<'a>,
     pub(super) aliases: Index<'a>,
@@ -31,6 +32,31 @@ pub struct Lookup<'a> {
     steps: usize,
     #[cfg(feature = "answers")]
     config: Option<Configured<'a>>,
+}
+
+/// The indexes, and the names of modules with soft or weak dependencies.
+impl fmt::Debug for Lookup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup")
+            .field("modules", &self.modules)
+            .field("aliases", &self.aliases)
+            .field("symbols", &self.symbols)
+            .field("builtins", &self.builtins)
+            .field("builtin_aliases", &self.builtin_aliases)
+            .field("softdeps", &Names(&self.softdeps))
+            .field("weakdeps", &Names(&self.weakdeps))
+            .field("blacklist", &self.blacklist)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys of a map, as text.
+struct Names<'m, V>(&'m BTreeMap<&'m [u8], V>);
+
+impl<V> fmt::Debug for Names<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys().map(BStr::new)).finish()
+    }
 }
 
 /// `modprobe.d`, and its soft dependencies: patterns of names with their lines.

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use bstr::BString;
+
 use super::{IndexDirectory, IndexFileError, ModprobeConfig};
 use crate::{
     index::{Index, Searcher, Value},
@@ -17,7 +19,7 @@ pub struct Resolver<'a, S> {
     config: &'a ModprobeConfig,
     indexes: [Option<Option<Index<'a>>>; INDEXES.len()],
     searcher: Searcher,
-    query: Vec<u8>,
+    query: BString,
     values: Vec<Value<'a>>,
 }
 
@@ -38,7 +40,7 @@ impl<'a, S: Source> Resolver<'a, S> {
             config,
             indexes: [None; INDEXES.len()],
             searcher: Searcher::default(),
-            query: Vec::new(),
+            query: BString::default(),
             values: Vec::new(),
         }
     }

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use bstr::BString;
+
 use super::{
     format::BYTE_END,
     sorted::{IndexEntry, sort},
@@ -128,7 +130,7 @@ fn check_text(text: &[u8]) -> Result<(), BadCharacter> {
         return Ok(());
     }
     let byte = text.iter().copied().find(is_bad).unwrap_or_default();
-    Err(BadCharacter { byte, text: text.to_vec() })
+    Err(BadCharacter { byte, text: text.into() })
 }
 
 /// A byte that an index cannot store ([`reference::index_format`](crate::reference::index_format) §3.4).
@@ -137,7 +139,7 @@ pub struct BadCharacter {
     /// The first such byte.
     pub byte: u8,
     /// The whole key or value.
-    pub text: Vec<u8>,
+    pub text: BString,
 }
 
 impl fmt::Display for BadCharacter {
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn bad_characters_are_errors() {
         let mut builder = IndexBuilder::new();
-        let bad = |byte, text: &[u8]| Err(BadCharacter { byte, text: text.to_vec() });
+        let bad = |byte, text: &[u8]| Err(BadCharacter { byte, text: text.into() });
         assert_eq!(builder.insert(*b"caf\xc3\xa9", b"\xff", 0), bad(0xc3, b"caf\xc3\xa9"));
         assert_eq!(builder.insert(*b"key", b"a\x80", 0), bad(0x80, b"a\x80"));
         assert_eq!(builder.insert(*b"a\0b", b"", 0), bad(0, b"a\0b"));

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use bstr::BStr;
 use hashbrown::HashMap;
 
 use crate::diagnostic::{Diagnostic, FileLine};
@@ -21,9 +22,18 @@ use crate::source::{Lines, PATH_LINE};
 /// assert_eq!(order.position(b"kernel/c.ko"), None);
 /// assert_eq!(Order::of(paths, b"kernel/b.ko\nkernel/a.ko").unwrap_err().line, 2);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Order<'a> {
     positions: HashMap<&'a [u8], Option<usize>>,
+}
+
+/// Paths with their positions.
+impl fmt::Debug for Order<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.positions.iter().map(|(path, position)| (BStr::new(path), position)))
+            .finish()
+    }
 }
 
 /// A line of `modules.order` without a newline: the file ends there, or the line has more than 4,095 bytes.

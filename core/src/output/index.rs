@@ -188,7 +188,7 @@ fn report_missing(name: &'static str, options: &Options, error: &IoError, report
 }
 
 fn bad_character(bad: BadCharacter, reporter: &mut dyn Reporter) -> Stopped {
-    reporter.stop(Diagnostic::BadCharacter { byte: bad.byte, text: bad.text.into() })
+    reporter.stop(Diagnostic::BadCharacter { byte: bad.byte, text: bad.text })
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! [`reference::resolution`](crate::reference::resolution) §2).
 
 use alloc::vec::Vec;
+use core::fmt;
 
+use bstr::BStr;
 use hashbrown::HashMap;
 
 use crate::{hash::superfast, parse::kernel::KernelSymbol, parse::module::Facts};
@@ -26,10 +28,19 @@ pub struct Provider {
 }
 
 /// All symbols of one run.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SymbolTable<'data> {
     by_name: HashMap<&'data [u8], Provider>,
     prefix: Option<u8>,
+}
+
+/// Names with their providers.
+impl fmt::Debug for SymbolTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.by_name.iter().map(|(name, provider)| (BStr::new(name), provider)))
+            .finish()
+    }
 }
 
 impl<'data> SymbolTable<'data> {

@@ -1,6 +1,7 @@
 //! The result of the list stage: the input of the later stages.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::{
     diagnostic::Reporter,
@@ -18,7 +19,7 @@ use crate::{
 pub const SIDE_FILES: [&str; 3] = [BUILTIN, BUILTIN_MODINFO, Order::FILE_NAME];
 
 /// The input of a run, apart from the modules' contents.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Listed {
     /// The modules, in order.
@@ -29,6 +30,18 @@ pub struct Listed {
     pub builtin: Result<Vec<u8>, IoError>,
     /// `modules.builtin.modinfo`, likewise.
     pub builtin_modinfo: Result<Vec<u8>, IoError>,
+}
+
+/// The modules, and the lengths of the files.
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listed")
+            .field("list", &self.list)
+            .field("kernel_symbols", &self.kernel_symbols.as_ref().map(Vec::len))
+            .field("builtin", &self.builtin.as_ref().map(Vec::len))
+            .field("builtin_modinfo", &self.builtin_modinfo.as_ref().map(Vec::len))
+            .finish()
+    }
 }
 
 impl Listed {

@@ -63,6 +63,27 @@ fn the_best_readable_file_of_a_name_is_indexed() {
     assert!(!files.get(Output::Alias).ends_with(b"alias usb usbnet\n"), "no other file is tried");
 }
 
+#[test]
+fn debug_output_shows_names_and_no_lists_of_bytes() {
+    let source = kernel();
+    let options = options();
+    let listed = list(&options, &source, &mut ()).unwrap();
+    let files = run(&options, &source, &mut ()).unwrap();
+    let paths = [&b"kernel/disk.ko"[..], b"kernel/bus.ko"];
+    let shown = [
+        alloc::format!("{:?}", listed.symbols(&options, &[])),
+        alloc::format!("{listed:?}"),
+        alloc::format!("{:?}", files.lookup().unwrap()),
+        alloc::format!("{:?}", crate::list::Order::of(paths, b"kernel/disk.ko\n").unwrap()),
+    ];
+    let names = ["printk", "kernel/disk.ko", "disk", "kernel/bus.ko"];
+    for (shown, name) in shown.iter().zip(names) {
+        assert!(shown.contains(name), "{shown}");
+        // The first bytes of `kernel`, `disk` and `printk` as numbers.
+        assert!(["107, 101", "100, 105", "112, 114"].iter().all(|bytes| !shown.contains(bytes)), "{shown}");
+    }
+}
+
 /// Hooks in a host's possible order: modules as its threads finish them, the last piece first.
 struct Backwards<'h> {
     in_turn: InTurn<'h, MemorySource>,

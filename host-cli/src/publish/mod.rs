@@ -30,6 +30,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
+use bstr::BString;
 use depmod_core::{Diagnostic, Reporter};
 use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
@@ -56,7 +57,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Publisher {
     dir: OwnedFd,
-    path: Vec<u8>,
+    path: BString,
     locked: bool,
     /// The time of the files.
     begin: Timespec,
@@ -176,13 +177,13 @@ impl Publisher {
         let mut temporaries = Temporaries::new(&self.dir, &self.path, self.begin);
         for (name, bytes) in outputs {
             if interrupted() {
-                return Err(Diagnostic::Interrupted { path: self.path.as_slice().into() });
+                return Err(Diagnostic::Interrupted { path: self.path.clone() });
             }
             temporaries.write(name, bytes)?;
         }
         temporaries.sync()?;
         if interrupted() {
-            return Err(Diagnostic::Interrupted { path: self.path.as_slice().into() });
+            return Err(Diagnostic::Interrupted { path: self.path.clone() });
         }
         let mut swaps = Swaps::new(&self.dir);
         for temporary in temporaries.files().rev() {
@@ -191,10 +192,8 @@ impl Publisher {
         temporaries.touch_unchanged()?;
         swaps.keep();
         drop(temporaries);
-        new_file::sync(&self.dir).map_err(|error| Diagnostic::SyncDirectory {
-            path: self.path.as_slice().into(),
-            cause: io_error(error),
-        })
+        new_file::sync(&self.dir)
+            .map_err(|error| Diagnostic::SyncDirectory { path: self.path.clone(), cause: io_error(error) })
     }
 }
 

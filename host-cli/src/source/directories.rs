@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use std::os::fd::OwnedFd;
 
+use bstr::BString;
 use depmod_core::{DirEntry, IoError, Source, Stat};
 use rustix::fs::{AtFlags, CWD};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use super::{DiskFile, DiskSource, entries_of, io_error, open_directory, path, st
 /// instead of eight.
 #[derive(Debug, Default)]
 pub struct Directories {
-    open: RefCell<Vec<(Vec<u8>, OwnedFd)>>,
+    open: RefCell<Vec<(BString, OwnedFd)>>,
 }
 
 impl Directories {
@@ -45,7 +46,7 @@ impl Source for Directories {
         };
         let fd = fd.map_err(io_error)?;
         let entries = entries_of(&fd)?;
-        open.push((dir.to_vec(), fd));
+        open.push((dir.into(), fd));
         Ok(entries)
     }
 

@@ -14,10 +14,10 @@ pub struct Config {
     /// The search list, highest priority first; never empty.
     pub(super) searches: Vec<Search>,
     /// `subdir/modname` of each `override`, with the number of its last line.
-    pub(super) overrides: HashMap<Vec<u8>, usize>,
+    pub(super) overrides: HashMap<BString, usize>,
     /// External directories in configuration order, highest priority first; the last one is walked first.
     pub(in crate::list) externals: Vec<BString>,
-    pub(super) excludes: HashSet<Vec<u8>>,
+    pub(super) excludes: HashSet<BString>,
     /// Where the entries stand.
     #[cfg(feature = "answers")]
     pub(super) lines: Lines,

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use bstr::BString;
+
 use super::super::walk::WalkError;
 use super::{
     configuration::{Config, Search},
@@ -82,7 +84,7 @@ impl<'a> Parser<'a> {
                 #[cfg(feature = "answers")]
                 self.config.lines.searches.resize(self.config.searches.len(), place);
             }
-            b"exclude" => self.config.excludes.extend(words.map(<[u8]>::to_vec)),
+            b"exclude" => self.config.excludes.extend(words.map(BString::from)),
             b"override" => {
                 let (Some(module), Some(pattern), Some(subdir)) = (words.next(), words.next(), words.next())
                 else {
@@ -92,7 +94,7 @@ impl<'a> Parser<'a> {
                     return Err(Diagnostic::OverrideNotMatched { place, pattern: pattern.into() });
                 }
                 self.overrides = self.overrides.saturating_add(1);
-                self.config.overrides.insert([subdir, b"/", module].concat(), self.overrides);
+                self.config.overrides.insert([subdir, b"/", module].concat().into(), self.overrides);
                 #[cfg(feature = "answers")]
                 self.config.lines.overrides.push(place);
             }
