@@ -57,6 +57,8 @@
 //!   allocator.
 //! * `gz`, `lz4`, `xz`, `zst` (default): pure Rust decoders. A host with its own decoders, such as the Linux
 //!   command, can disable them.
+//! * `answers`: queries that neither the classic run nor firmware needs.
+//! * `pieces`: decoding in pieces, so that a compressed module of any size needs little memory.
 //!
 //! [`mod@reference`] describes kmod's behaviour in detail.
 #![no_std]
