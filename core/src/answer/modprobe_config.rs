@@ -1,4 +1,4 @@
-//! `modprobe.d`: what an administrator says about modules.
+//! `modprobe.d`: the administrator's configuration of modules.
 //!
 //! ```text
 //! # /etc/modprobe.d/site.conf

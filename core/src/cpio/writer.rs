@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
         self.members.entry(clean(path).into()).or_insert(None);
     }
 
-    /// Moves what is below one directory to another one.
+    /// Moves the content of one directory to another one.
     #[cfg(feature = "answers")]
     #[must_use]
     pub fn moved(self, from: &[u8], to: &[u8]) -> Self {

@@ -116,7 +116,7 @@ impl Decoder for PureDecoder {
         limits: &Limits,
         each: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), DecodeError> {
-        // What was kept for the next module may be as large as what is needed now, and so may that be.
+        // The memory kept for the next module may be as large as the memory for this one.
         *self = Self::default();
         match format {
             #[cfg(feature = "gz")]

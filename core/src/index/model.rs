@@ -102,7 +102,7 @@ impl Trie {
         }
     }
 
-    /// A node without its children; `reference` gives what leads to each of them.
+    /// A node without its children; `reference` returns the reference to each of them.
     fn head(&self, mut reference: impl FnMut(u8) -> u32, out: &mut Vec<u8>) {
         if !self.prefix.is_empty() {
             out.extend(&self.prefix);

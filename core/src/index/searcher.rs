@@ -1,19 +1,20 @@
 //! Searching an index of patterns many times, as fast as the trie allows.
 //!
-//! [`Index::search`] walks over everything below a wildcard and tries each key on the query. A [`Searcher`] matches
-//! while it walks: with each byte of a pattern it keeps the set of all places in the query that the pattern so far can
-//! lead to, one bit for each place, and turns back where the set is empty. Of 9,000 keys below `of:N*T*C` it sees a
-//! dozen.
+//! [`Index::search`] visits everything below a wildcard and matches each key with the query. A [`Searcher`] matches
+//! during the walk: for each byte of a pattern it computes the set of places in the query that the pattern can have
+//! reached, one bit for each place, and turns back when the set is empty. It visits a dozen of the 9,000 keys below
+//! `of:N*T*C`.
 //!
 //! ```text
 //! query     p c i : v 8 0 8 6 d 1          places 0 to 11
 //! pattern   p c i : v                      {5}
 //!           *                              {5 … 11}
 //!           d                              {10}
-//!           2                              {}: nothing below fits
+//!           2                              {}: no match below
 //! ```
 //!
-//! From the first `[` or `\` on, the places stay as they are, and what follows is tried at each key's end.
+//! From the first `[` or `\` of a pattern on, the set stays unchanged, and the rest of the pattern is matched at the
+//! end of each key.
 
 use alloc::vec::Vec;
 
@@ -32,7 +33,7 @@ const WILDCARDS: [u8; 3] = *b"*?[";
 /// Values of a byte.
 const BYTES: usize = 1 << u8::BITS;
 
-/// Memory that searches work in. It grows with the queries, and is used again.
+/// Working memory of searches. It grows with the queries, and is reused.
 ///
 /// ```
 /// use depmod_core::{Index, Limits, parts::index::{IndexBuilder, Searcher}};
@@ -47,27 +48,27 @@ const BYTES: usize = 1 << u8::BITS;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Searcher {
-    /// The query, where it had to be normalised.
+    /// The normalised query, if it differs from the query.
     normal: Vec<u8>,
-    /// Words that a set of places takes.
+    /// Words in a set of places.
     words: usize,
-    /// For each byte the places of the query that it stands at.
+    /// The places of each byte in the query.
     masks: Vec<u64>,
-    /// A set for each frame, and one to work in.
+    /// A set for each frame, and one temporary set.
     places: Vec<u64>,
     frames: Vec<Frame>,
-    /// The pattern, from the last wildcard of the literal way on.
+    /// The pattern, from the last wildcard of the literal part on.
     key: Vec<u8>,
 }
 
 /// A node whose children are being visited.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    /// The node, thought without its prefix.
+    /// The node, without its prefix.
     node: NodeRef,
     /// Length of its key.
     key_len: usize,
-    /// Where in the key the places no longer follow.
+    /// Position in the key from which on the set stays unchanged.
     frozen: Option<usize>,
     /// The next edge to try.
     edge: u8,
@@ -120,7 +121,7 @@ impl Searcher {
         Ok(results)
     }
 
-    /// The same, in a vector that is used again.
+    /// The same, in a reused vector.
     ///
     /// # Errors
     /// As [`Index::search`].
@@ -136,7 +137,7 @@ impl Searcher {
         Ok(())
     }
 
-    /// Notes where each byte of the query stands.
+    /// Records the places of each byte in the query.
     fn note(&mut self, query: &[u8]) {
         // One place more than bytes: behind the last.
         self.words = query.len().wrapping_div(64).saturating_add(1);
@@ -320,7 +321,7 @@ impl Searcher {
     }
 }
 
-/// What does not change below a wildcard.
+/// The unchanging state of a search below a wildcard.
 struct Below<'a, 's, F> {
     index: &'s Index<'a>,
     query: &'s [u8],
@@ -350,7 +351,7 @@ mod tests {
         builder.finish(&Limits::DEFAULT).unwrap()
     }
 
-    /// What [`Index::search`] comes across, in order.
+    /// The results of [`Index::search`], in its order.
     fn walked(index: &Index<'_>, query: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, IndexError> {
         let mut found = Vec::new();
         index.search(query, &mut Scratch::new(), |value| {
@@ -430,7 +431,7 @@ mod tests {
             let Ok(index) = Index::parse(&file) else { return Ok(()) };
             let index = index.steps(100_000);
             let (ours, theirs) = (searched(&mut Searcher::default(), &index, &query), walked(&index, &query));
-            // A walk sees faults in what need not be looked at.
+            // A walk also finds faults in nodes that the searcher skips.
             if let Ok(theirs) = theirs {
                 prop_assert_eq!(ours, Ok(theirs));
             }

@@ -1,8 +1,9 @@
-//! Whether all of an index can be read, in a few milliseconds.
+//! A check of an index's structure in a few milliseconds.
 //!
-//! [`Index::check`] accepts only what kmod writes, and builds every key for that. Here nodes are visited alone: each
-//! must stand where the one before it ends, so that none is shared, moved or out of reach. In front of its children
-//! (kmod 34 and later) that is the order of the file; after them, the same backwards.
+//! [`Index::check`] accepts only kmod's output, and builds every key for that. This check visits the nodes without
+//! their keys: each node must begin where the previous one ends, so that no node is shared, moved or unreachable. In
+//! indexes with nodes before their children (kmod 34 and later), nodes are visited in the order of the file; in
+//! those with nodes after their children, in reverse order.
 
 use alloc::vec::Vec;
 
@@ -13,10 +14,10 @@ use super::{
 };
 
 impl Index<'_> {
-    /// Looks at every node. What stands behind the last one does not count, and neither does the order of values.
+    /// Checks every node. Bytes after the last node and the order of values are ignored.
     ///
     /// # Errors
-    /// The first thing that cannot be read or is out of its place, and where.
+    /// The first unreadable or misplaced node, with its offset.
     pub fn skim(&self) -> Result<(), IndexError> {
         let Some(root) = self.root() else {
             return Err(IndexError::Corrupt { offset: super::format::ROOT_SLOT, flaw: Flaw::Reference });
@@ -47,7 +48,7 @@ impl Index<'_> {
         }
     }
 
-    /// Offset of what follows a node.
+    /// Offset of the end of a node.
     fn end_of(&self, node: &Node<'_>) -> Result<usize, IndexError> {
         let mut at = node.start.saturating_add(node.head_len());
         for _ in 0..node.values.len() {

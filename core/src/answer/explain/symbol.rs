@@ -98,7 +98,7 @@ pub fn explain_symbol(
     symbol
 }
 
-/// The exports of a module. What stands beside its export table is no symbol.
+/// The exports of a module; only those in its export tables, if it has any.
 fn exports(facts: &Facts) -> impl Iterator<Item = (&[u8], u64, ExportDetail<'_>)> {
     let has_tables = facts.exports_in_detail().any(|(_, detail)| detail.in_table);
     let all = facts.exports_in_detail().filter(move |(_, detail)| detail.in_table || !has_tables);

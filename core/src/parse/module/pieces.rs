@@ -55,7 +55,7 @@ impl<'p> Pieces<'p> {
                 tail.extend_from_slice(bytes);
             }
             size = offset.saturating_add(bytes.len() as u64);
-            // Whatever else it is, it need not be decoded to its end.
+            // The rest of a file that is too large, or not ELF, is not needed.
             size <= limits.module_size && (head.len() < FileHeader::MAX_LEN || FileHeader::is_elf(&head))
         });
         match (read, this.error.take()) {
