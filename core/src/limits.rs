@@ -52,6 +52,8 @@ pub struct Limits {
     pub directories: usize,
     /// Other files of one name that are tried in place of one that cannot be a module.
     pub candidates: usize,
+    /// Messages of a listing that a second listing of the same run does not repeat; further ones are repeated.
+    pub messages: usize,
     /// One finished index. A node reference has 28 offset bits
     /// ([`reference::index_format`](crate::reference::index_format) §2.1).
     pub index_size: u64,
@@ -80,6 +82,7 @@ impl Limits {
         depth: 512,
         directories: 1 << 18,
         candidates: 8,
+        messages: 1000,
         index_size: 1 << 28,
         cycle_steps: 1 << 20,
         cycle_lines: 1000,
@@ -170,6 +173,12 @@ impl Limits {
         Self { candidates, ..self }
     }
 
+    /// Sets [`Self::messages`].
+    #[must_use]
+    pub const fn messages(self, messages: usize) -> Self {
+        Self { messages, ..self }
+    }
+
     /// Sets [`Self::index_size`].
     #[must_use]
     pub const fn index_size(self, index_size: u64) -> Self {
@@ -196,7 +205,7 @@ impl Limits {
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]
-    pub(crate) fn each(&self) -> [u64; 18] {
+    pub(crate) fn each(&self) -> [u64; 19] {
         let &Self {
             module_size,
             unpieced_module_size,
@@ -212,6 +221,7 @@ impl Limits {
             depth,
             directories,
             candidates,
+            messages,
             index_size,
             cycle_steps,
             cycle_lines,
@@ -232,6 +242,7 @@ impl Limits {
             depth as u64,
             directories as u64,
             candidates as u64,
+            messages as u64,
             index_size,
             cycle_steps as u64,
             cycle_lines as u64,

@@ -121,7 +121,8 @@ pub fn run_with<S: Source>(
 ) -> Result<Outcome, Stopped> {
     let (mut said, mut first, mut vanished) = (Vec::new(), true, false);
     loop {
-        let mut once = NotAgain { reporter: &mut *reporter, said: &mut said, first };
+        let most = options.limits.messages;
+        let mut once = NotAgain { reporter: &mut *reporter, said: &mut said, first, most };
         let mut listed = list_with(options, source, &mut |walk| hooks.find(walk), &mut once)?;
         let mut next = hooks.listed(&listed, &mut once);
         first = false;
@@ -152,6 +153,8 @@ struct NotAgain<'r> {
     reporter: &'r mut dyn Reporter,
     said: &'r mut Vec<Diagnostic>,
     first: bool,
+    /// [`Limits::messages`](crate::Limits::messages): some lists have a message for each line.
+    most: usize,
 }
 
 impl Reporter for NotAgain<'_> {
@@ -159,7 +162,9 @@ impl Reporter for NotAgain<'_> {
         if !self.first && self.said.contains(&diagnostic) {
             return;
         }
-        self.said.push(diagnostic.clone());
+        if self.said.len() < self.most {
+            self.said.push(diagnostic.clone());
+        }
         self.reporter.report(diagnostic);
     }
 

@@ -111,12 +111,12 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     }
     // Virtual machines take minutes; a sample of the faults does without.
     if chosen("power cut") && sample == 1 {
-        for (name, ours, tally) in power::cut()? {
-            print(&name, "power", &tally);
+        power::cut(|name, ours, tally| {
+            print(name, "power", tally);
             if ours && tally.damaged > 0 {
                 bad.push("power cut");
             }
-        }
+        })?;
     }
     bad.dedup();
     if bad.is_empty() { Ok(()) } else { bail!("faults do harm in: {}", bad.join(", ")) }

@@ -87,24 +87,24 @@ for disk in $DISKS; do
 done
 "#;
 
-/// Cuts the power of runs of both programs, on each file system.
+/// Cuts the power of runs of both programs, on each file system; `each` gets the name of each table row, whether
+/// it is ours, and its results.
 ///
 /// # Errors
 /// When a virtual machine fails, or an image cannot be mounted.
-pub(super) fn cut() -> Result<Vec<(String, bool, Tally)>> {
+pub(super) fn cut(mut each: impl FnMut(&str, bool, &Tally)) -> Result<()> {
     apt::install(&["cpio", "dosfstools", "e2fsprogs", "ovmf", "qemu-system-x86", "xfsprogs"])?;
     let kernel = debian::kernel(KERNEL)?;
-    let mut rows = Vec::new();
     for (number, file_system) in FILE_SYSTEMS.iter().enumerate() {
         for scenario in [CLASSIC, KMOD] {
             let name = format!("power, {}{}", file_system.0, if scenario.ours { "" } else { ", kmod" });
             let mut random = Random::new(number as u64);
             let bench = Bench::new(&kernel, file_system, scenario)?;
             let tally = bench.cut(&mut random).with_context(|| name.clone())?;
-            rows.push((name, scenario.ours, tally));
+            each(&name, scenario.ours, &tally);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The machines for one file system and one program.

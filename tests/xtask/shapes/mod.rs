@@ -28,7 +28,7 @@ const ROUNDS: usize = 3;
 /// After this time, `timeout` ends a program.
 const PATIENCE: &str = "60";
 /// Times and peaks within this share of kmod's count as equal: noise of a shared machine.
-const NOISE: f64 = 1.15;
+const NOISE: f64 = 1.25;
 /// Differences below these are not felt.
 const FELT: Duration = Duration::from_millis(10);
 const FELT_BYTES: u64 = 4 << 20;
