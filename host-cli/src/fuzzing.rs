@@ -1,4 +1,4 @@
-//! Bodies of fuzz targets for what needs an operating system or C libraries; `tests/fuzz` runs them. Each takes
+//! Bodies of fuzz targets that need an operating system or C libraries; `tests/fuzz` runs them. Each takes
 //! any bytes, and must neither panic nor use unbounded time or memory.
 
 use std::ffi::OsString;
@@ -38,7 +38,7 @@ fn limits() -> Limits {
         .steps(100_000)
 }
 
-/// The C libraries, whole and in pieces: what both ways, and the decoders in Rust, accept is the same.
+/// The C libraries, whole and in pieces: both ways, and the decoders in Rust, accept the same input.
 pub fn codecs(data: &[u8]) {
     let limits = limits();
     let formats = match Compression::detect(data) {

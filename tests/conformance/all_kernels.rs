@@ -15,7 +15,7 @@ fn path(version: &str, name: &str) -> String {
     format!("lib/modules/{version}/{name}")
 }
 
-/// Three kernels that differ, and what is no kernel.
+/// Three kernels that differ, and a directory without a kernel.
 fn system() -> System {
     let mut system = System::bare().root_file("depmod.d/1.conf", "");
     for version in VERSIONS {

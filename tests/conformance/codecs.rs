@@ -177,7 +177,7 @@ fn decompression_bombs_are_errors_with_file_and_limit() {
     }
 }
 
-/// Beyond what a decoder holds in memory: these are decoded in pieces.
+/// Larger than a decoder's memory: these are decoded in pieces.
 #[test]
 fn large_modules_are_decoded_in_pieces() {
     let mut random = depmod_tests::random::Random::new(1);

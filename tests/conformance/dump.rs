@@ -173,7 +173,7 @@ fn the_lines_are_those_of_kmod_in_both_layouts() {
     let is_ours = |line: &&Vec<u8>| ours.contains(line);
     let (of_these, others): (Vec<_>, Vec<_>) = kmod.iter().partition(is_ours);
     assert!(of_these == ours.iter().collect::<Vec<_>>(), "{} of {} lines", of_these.len(), ours.len());
-    // Aliases of what is built in are in their index, without a word in front.
+    // Aliases of built-in modules are in their index, without a word in front.
     let others: Vec<Vec<u8>> = others.into_iter().cloned().collect();
     let builtin = text(&["modules.builtin.alias.bin"]);
     assert!(

@@ -319,7 +319,7 @@ fn two_exporters_and_who_disagrees() {
     assert_eq!(shown.lines().next(), Some(first));
     let (status, found) = json(dir.path(), &["symbol:ff"]);
     assert_eq!((status, strings(&found["nearest"])), (Some(1), vec!["f".into()]));
-    // What the index would say is computed where there is none.
+    // Without an index, the answer of the index is computed.
     assert_eq!(json(dir.path(), &["d", "b"]).1["chain"][0]["symbols"], serde_json::json!(["f"]));
 }
 

@@ -14,7 +14,7 @@ use depmod_tests::{command, debian, product, workspace};
 use serde_json::Value;
 
 /// Validates each line of standard input. Beyond the schema, a field that it does not name is an error: readers accept
-/// more, but the program documents what it says. Prints the fields of the schema that no answer has.
+/// more, but the program documents its fields. Prints the fields of the schema that no answer has.
 const VALIDATE: &str = r##"
 import json, sys
 import jsonschema

@@ -1,4 +1,4 @@
-//! `--keep-going`: the index of a module directory equals kmod's of the directory without what is left out.
+//! `--keep-going`: the index of a module directory equals kmod's of the directory without the omitted modules.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ use depmod_tests::system::{Program, System, VERSION};
 /// A file of the module directory.
 type File = (&'static str, Vec<u8>);
 
-/// A module that exports `NAME_symbol`, with an alias, and with what it needs: as symbols, and in `depends=`.
+/// A module that exports `NAME_symbol`, with an alias, and with its dependencies: as symbols, and in `depends=`.
 fn module(path: &'static str, needs: &[&str], depends: &str) -> File {
     let name = path.rsplit('/').next().unwrap().trim_end_matches(".ko");
     let elf =

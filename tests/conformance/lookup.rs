@@ -99,7 +99,7 @@ fn thousands_of_queries_of_a_compressed_kernel_are_answered_as_by_modprobe() {
     as_modprobe("trixie-cloud-amd64");
 }
 
-/// Lines of `modprobe.d`, good and bad, and what they are about.
+/// Lines of `modprobe.d`, good and bad, with their subjects.
 const CONFIG: &str = "alias foo-x nvme\nalias foo_* x\nalias nvme x\nalias crypto-x nvme-core\nalias chain foo-x\n\
     alias gone-target nosuch\nalias loop x\nblacklist x\nalias q1 m1\nalias q* m3\nalias q1 m1\nalias q[-x]z m5\n\
     install inst /bin/true\nremove remv /bin/true\ninstall nv* /bin/x\nalias bad] x\nalias one\n  alias indented x\n\

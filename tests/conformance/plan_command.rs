@@ -1,4 +1,4 @@
-//! `depmod plan` and `depmod pack --plan`: every form, from index files and from modules, and what is missing.
+//! `depmod plan` and `depmod pack --plan`: every form, from index files and from modules, and with missing modules.
 
 use std::collections::BTreeSet;
 use std::fs;

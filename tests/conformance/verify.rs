@@ -74,7 +74,7 @@ fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The file anew: what has its name may be a link to a good one.
+/// A new file: the old one may be a link to a good one.
 fn write(path: &Path, bytes: &[u8]) {
     let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! A copy of a kernel whose modules may be damaged: what keeps them from loading is what `--strict` must find.
+//! A copy of a kernel whose modules may be damaged, so that they do not load: `--strict` must find the damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,7 @@ impl Copy {
         self.edit("ansi_cprng", b"import_ns=", b"import_xx=");
         let double = fs::read(self.module("crc7")).expect("a module");
         self.extra("crc7_again.ko", &double);
-        // Others need what it exports.
+        // Others need its exports.
         let whole = fs::read(self.module("failover")).expect("a module");
         Self::replace(&self.module("failover"), &whole[..whole.len() / 2]);
         [

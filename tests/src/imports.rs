@@ -113,7 +113,7 @@ impl Package {
         folders
     }
 
-    /// The modules that define what this module uses.
+    /// The modules that define the items used by this module.
     fn imports(&self, from: usize) -> BTreeSet<usize> {
         let module = &self.modules[from];
         let re_export =

@@ -1,4 +1,4 @@
-//! Queries for `lookup`, made from what a kernel's index files hold.
+//! Queries for `lookup`, made from a kernel's index files.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use depmod_core::Output;
 
 use crate::random::Random;
 
-/// `count` queries: modaliases that patterns fit, names in either spelling, symbols, and what is unknown; the same
+/// `count` queries: modaliases that patterns fit, names in either spelling, symbols, and unknown words; the same
 /// ones for the same files.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ impl CrossCargo {
     /// Finds a toolchain for `target`.
     ///
     /// # Errors
-    /// When there is none; the message says what to install.
+    /// When there is none; the message names the package to install.
     pub fn find(target: &str, library: Library) -> Result<Self> {
         let source = if precompiled(target) {
             Source::Precompiled

@@ -28,7 +28,7 @@ const SHOWN: usize = 20;
 /// The label of the kernel whose modules are taken.
 const KERNEL: &str = "bookworm-cloud-amd64";
 
-/// Lines that only depmod has: what kmod does in silence.
+/// Lines that only depmod has: kmod does the same in silence.
 const OWN_LINES: &[(&str, &str)] = &[
     ("loses all its dependencies: ", "a broken entry that costs a module its dependencies is told"),
     ("has a symbol whose name does not end in .strtab", "names without an end are told"),

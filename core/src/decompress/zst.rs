@@ -101,7 +101,7 @@ impl Frames {
         self.check(frame.content_size, out.len().saturating_sub(start) as u64)
     }
 
-    /// Compares a frame's decoded bytes with what its header and its end say of them.
+    /// Compares the size and checksum of a frame's decoded bytes with those in the frame.
     fn check(&self, content_size: Option<u64>, size: u64) -> Result<(), DecodeError> {
         if content_size.is_some_and(|expected| expected != size) {
             return Err(error("Data corruption detected"));

@@ -23,7 +23,7 @@ pub type Load = Result<Facts, LoadError>;
 pub enum Next {
     /// With the next stage.
     Continue,
-    /// With a new list: what [`Hooks::find`] returns will differ.
+    /// With a new list: [`Hooks::find`] will return other files.
     ListAgain,
     /// Not at all: index files are not needed.
     Finish,

@@ -58,7 +58,7 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
     }
 }
 
-/// Says what may help after a failure.
+/// Prints a hint after a failure.
 fn hint(settings: &Settings, args: &Args, report: &mut Report) -> u8 {
     for line in hints::missing_directory(&DiskSource, &settings.target, args) {
         report.hint(&line);

@@ -4,7 +4,7 @@
 
 use super::nearest::nearest;
 
-/// Each command and what it does, in the order of the help.
+/// Each command with its description, in the order of the help.
 const COMMANDS: &[(&str, &str)] = &[
     #[cfg(feature = "answers")]
     ("verify", "are the index files right, and what breaks if not?"),

@@ -13,7 +13,7 @@ use super::terminal::lines_for;
 use crate::run::Run;
 use crate::source::from_io;
 
-/// Does a run, and says what it found missing. Returns the exit status.
+/// Does a run, and reports missing input. Returns the exit status.
 pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<u8, Stopped> {
     let links = |lines: &[u8]| print(&[lines]);
     let run = run.links(&links);

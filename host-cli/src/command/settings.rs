@@ -119,7 +119,7 @@ pub(super) struct Settings {
     /// `--keep-going`
     #[cfg(feature = "answers")]
     pub(super) keep_going: bool,
-    /// `--strict` and what belongs to it.
+    /// `--strict` and its options.
     #[cfg(feature = "answers")]
     pub(super) strict: Option<Strict>,
 }

@@ -22,7 +22,7 @@ pub(super) fn use_color(color: Color, stream: &impl IsTerminal) -> bool {
 }
 
 /// Lines of names for a stream. Programs get the bytes as they are. On a terminal, control characters are escaped:
-/// they could erase what stands there, or forge lines.
+/// they could erase the text there, or forge lines.
 pub(super) fn lines_for<'t>(stream: &impl IsTerminal, lines: &'t [u8]) -> Cow<'t, [u8]> {
     if stream.is_terminal() { Cow::Owned(escaped(lines)) } else { Cow::Borrowed(lines) }
 }

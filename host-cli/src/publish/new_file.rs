@@ -184,7 +184,7 @@ impl<E: Into<io::Error>> From<E> for ReplaceError {
 /// processes left in its directory for the same file.
 ///
 /// # Errors
-/// Those of the system, and what became of the old file.
+/// Those of the system, with the state of the old file.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
         return Ok(fs::OpenOptions::new().write(true).open(path)?.write_all(bytes)?);

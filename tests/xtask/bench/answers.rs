@@ -38,7 +38,7 @@ pub(super) enum Target {
     None,
 }
 
-/// An answer: its row, what it is compared with, its target.
+/// An answer: its row, the program beside it, its target.
 pub(super) type Row = (&'static str, &'static str, Target);
 
 /// The rows.

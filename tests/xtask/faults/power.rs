@@ -1,4 +1,4 @@
-//! Power cuts: what a disk holds when the power fails during a run, or soon after it.
+//! Power cuts: the content of a disk when the power fails during a run, or soon after it.
 //!
 //! A virtual machine runs the program on a file system whose disk logs every write and flush. Each image is the
 //! disk at one moment: all writes before the last flush, and of the later ones either the first few, or a random
@@ -186,7 +186,7 @@ impl<'k> Bench<'k> {
         write_log::read(&log)
     }
 
-    /// Counts what some images hold.
+    /// Counts the sets of files in some images.
     fn look(&self, base: &Path, images: &[Vec<&Entry>], tally: &mut Tally) -> Result<()> {
         let mut machine = Machine::new("x86_64")?;
         let mut disks = Vec::new();

@@ -30,7 +30,7 @@ pub(super) struct Entry {
 /// Reads a log.
 ///
 /// # Errors
-/// When it is none, or is cut.
+/// When the file is not a write log, or is cut.
 pub(super) fn read(path: &Path) -> Result<Vec<Entry>> {
     let bytes = std::fs::read(path)?;
     let word = |at: usize| -> Result<u64> {

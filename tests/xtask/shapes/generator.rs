@@ -9,7 +9,7 @@ use anyhow::Result;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::system::VERSION;
 
-/// A shape: its name, what grows in it, and its generator.
+/// A shape: its name, the quantity that grows, and its generator.
 pub(super) struct Shape {
     pub name: &'static str,
     pub about: &'static str,

@@ -74,7 +74,7 @@ struct End {
 fn row(shape: &Shape, ours: &Path) -> Result<bool> {
     let scratch = tempfile::Builder::new().prefix("shape-").tempdir()?;
     let root = scratch.path().join("root");
-    // In a process of its own: what we have used in memory would show in the peak of each child.
+    // In a process of its own: our own memory would show in the peak of each child.
     let mut write = Command::new(std::env::current_exe()?);
     command::run(write.args(["shapes", "--write", shape.name]).arg(&root))?;
     let mut kmod = Oracle::get().tool("depmod");
@@ -149,7 +149,7 @@ fn run(program: &mut Command, root: &Path, scratch: &Path, costs: &mut Vec<Cost>
     Ok(End { status, files })
 }
 
-/// `None` if the file is not there. In pieces: what we use in memory would show in the peak of the next child.
+/// `None` if the file is not there. In pieces: our own memory would show in the peak of the next child.
 fn digest(file: &Path) -> Result<Option<u64>> {
     let mut file = match File::open(file) {
         Ok(file) => file,

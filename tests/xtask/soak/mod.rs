@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: what takes too long for every run of the tests. Whole kernels, all of their modules, all
+//! `cargo xtask soak`: checks that take too long for every run of the tests. Whole kernels, all of their modules, all
 //! labels; with figures.
 
 mod load;
@@ -17,7 +17,7 @@ use depmod_tests::oracle::Oracle;
 use depmod_tests::subset::Subset;
 use depmod_tests::{apt, command, product};
 
-/// A check: its name, its property, its body; the body says what it counted.
+/// A check: its name, its property, its body; the body returns its counts.
 type Check = (&'static str, &'static str, fn() -> Result<String>);
 
 /// The kernel with the most modules.

@@ -26,7 +26,7 @@ fn needs(indexed: &Indexed) -> Result<BTreeMap<String, Vec<String>>> {
     Ok(lines.map(|(path, needs)| (name_of(path), needs.split_whitespace().map(name_of).collect())).collect())
 }
 
-/// The modules with more than one line of soft dependencies, and what the further lines name.
+/// The modules with more than one line of soft dependencies, and the names in the further lines.
 fn further_softdeps(indexed: &Indexed) -> Result<BTreeMap<String, Vec<String>>> {
     let text = fs::read_to_string(indexed.modules().join("modules.softdep"))?;
     let mut first = BTreeSet::new();
@@ -51,7 +51,7 @@ fn inserted(indexed: &Indexed, query: &str) -> Result<Order> {
     Ok(paths.filter(|path| seen.insert(path.clone())).collect())
 }
 
-/// The plan as JSON; its modules are checked: each once, each in a later wave than what it needs.
+/// The plan as JSON; its modules are checked: each once, each in a later wave than its dependencies.
 fn planned(indexed: &Indexed, words: &[&str], needs: &BTreeMap<String, Vec<String>>) -> Result<Order> {
     let words = [&["--no-firmware", "--format", "json", "--from-index", "--missing=ignore"], words].concat();
     let plan: Value = serde_json::from_slice(&command::output(&mut indexed.ask("plan", &words)?)?)?;
@@ -152,7 +152,7 @@ pub(crate) fn machines(indexed: &Indexed) -> Result<String> {
         let mut expected: BTreeSet<String> = BTreeSet::new();
         for device in &devices {
             expected.extend(inserted(indexed, device)?);
-            // What the alias stands for is what is loaded, built-ins aside.
+            // The modules of the alias are loaded, built-ins aside.
             let resolved = String::from_utf8(indexed.modprobe(&["-R", device]).output()?.stdout)?;
             for module in resolved.lines().filter(|module| needs.contains_key(*module)) {
                 expected.extend(inserted(indexed, module)?);

@@ -23,7 +23,7 @@ use crate::{
 
 const DIRECTORY: &str = "/lib/modules/6.1";
 
-/// Four modules in a chain, `a` → `b` → `c` → `d`, with a short cut from `a` to `c`, and what stands around them.
+/// Four modules in a chain, `a` → `b` → `c` → `d`, with a short cut from `a` to `c`, and the system around them.
 fn source() -> MemorySource {
     let mut source = MemorySource::new();
     let mut insert = |path: &str, bytes: &[u8]| source.insert(path.as_bytes(), bytes);

@@ -18,7 +18,7 @@ pub(super) trait Command: Parser {
     /// Writes the answer; returns the exit status.
     fn answer(self, out: &mut Out) -> Result<u8, Failure>;
 
-    /// Confines the process to what this command needs.
+    /// Confines the process to the needs of this command.
     fn confine(&self) {
         confine::read_only();
     }

@@ -198,7 +198,7 @@ impl Diff {
     }
 }
 
-/// Fails for a directory that has neither modules nor index files, and names what may have been meant.
+/// Fails for a directory that has neither modules nor index files, and names the directory that was probably meant.
 fn require_modules(options: &Options) -> Result<(), Failure> {
     const PARTS: [&[u8]; 5] = [b"kernel", b"updates", b"extra", b"modules.order", b"modules.builtin"];
     let directory = options.directory.as_slice();

@@ -198,7 +198,7 @@ impl Answers<'_, '_> {
     }
 }
 
-/// Why no index can be read, and what to do.
+/// The reason why no index can be read, with a hint.
 pub(super) fn no_index(error: &IndexFileError, target: &Target) -> Failure {
     let mut text = Chain(error).to_string();
     if error.is_missing() {
