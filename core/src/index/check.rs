@@ -205,9 +205,7 @@ fn node_end(node: &Node<'_>) -> Result<usize, IndexError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::IndexBuilder;
     use crate::index::examples::{ALIASES, ALIASES_POST_ORDER, DEPENDENCIES, EMPTY};
-    use crate::limits::Limits;
     use alloc::vec::Vec;
 
     fn check(file: &[u8]) -> Result<Summary, IndexError> {
@@ -250,8 +248,11 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "alloc")]
     #[test]
     fn cuts_differ_from_other_damage() {
+        use crate::{index::IndexBuilder, limits::Limits};
+
         let key = |number: u32| alloc::format!("{}pci:v{number:04}*", number % 7);
         let keys: Vec<_> = (0..300).map(key).collect();
         let mut builder = IndexBuilder::new();
