@@ -46,7 +46,7 @@ const BYTES: usize = 1 << u8::BITS;
 /// assert_eq!(found.iter().map(|value| value.bytes).collect::<Vec<_>>(), [b"ef"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Searcher {
     /// The normalised query, if it differs from the query.
     normal: Vec<u8>,
@@ -59,6 +59,12 @@ pub struct Searcher {
     frames: Vec<Frame>,
     /// The pattern, from the last wildcard of the literal part on.
     key: Vec<u8>,
+}
+
+impl core::fmt::Debug for Searcher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Searcher").field("key", &bstr::BStr::new(&self.key)).finish_non_exhaustive()
+    }
 }
 
 /// A node whose children are being visited.

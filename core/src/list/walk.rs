@@ -90,7 +90,7 @@ pub struct Walk<'s, S> {
     source: &'s S,
     limits: &'s Limits,
     /// The current path.
-    path: Vec<u8>,
+    path: BString,
     levels: Vec<Level>,
     directories: usize,
     /// Limit on path length, in bytes.
@@ -105,7 +105,7 @@ impl<'s, S: Source> Walk<'s, S> {
     pub fn new(root: &[u8], source: &'s S, limits: &'s Limits) -> Result<Self, WalkError> {
         let entries = source.list(root).map_err(|cause| WalkError { path: root.into(), cause })?;
         let levels = vec![Level::new(entries, root.len(), None)];
-        Ok(Self { source, limits, path: root.to_vec(), levels, directories: 1, path_max: usize::MAX })
+        Ok(Self { source, limits, path: root.into(), levels, directories: 1, path_max: usize::MAX })
     }
 
     /// Skips paths that are longer than Linux allows, with a message, as kmod's `-A` does.
