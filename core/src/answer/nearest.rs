@@ -56,7 +56,8 @@ pub(super) fn closest(query: &[u8], names: &mut dyn Iterator<Item = &[u8]>, most
 /// The close names so far.
 struct Close {
     query: Vec<u8>,
-    names: Vec<(usize, usize, BString)>,
+    /// Distance, whether the name does not begin with the query, length, name.
+    names: Vec<(usize, usize, usize, BString)>,
 }
 
 impl Close {
@@ -70,14 +71,15 @@ impl Close {
 
     fn look_at(&mut self, name: &[u8]) {
         if let Some(distance) = distance(&self.query, name) {
-            self.names.push((distance, name.len(), name.into()));
+            let other_start = usize::from(!name.starts_with(&self.query));
+            self.names.push((distance, other_start, name.len(), name.into()));
         }
     }
 
     fn finish(mut self, most: usize) -> Vec<BString> {
         sort_by(&mut self.names, &Ord::cmp);
-        self.names.dedup_by(|a, b| a.2 == b.2);
-        self.names.into_iter().take(most).map(|(_, _, name)| name).collect()
+        self.names.dedup_by(|a, b| a.3 == b.3);
+        self.names.into_iter().take(most).map(|(_, _, _, name)| name).collect()
     }
 }
 
@@ -103,7 +105,7 @@ fn normal(byte: &u8) -> u8 {
 fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
     let most = query.len().wrapping_div(3).clamp(1, 3);
     if query.len() >= 3 && name.starts_with(query) && name.len() > query.len() {
-        return Some(2);
+        return Some(name.len().saturating_sub(query.len()).min(2));
     }
     if name.len() > LONGEST || name.len().abs_diff(query.len()) > most {
         return None;
@@ -147,8 +149,9 @@ mod tests {
         for (query, name, expected) in [
             ("nvem", "nvme", Some(1)),
             ("nvme", "nvme", Some(0)),
-            ("nvm", "nvme", Some(2)),
-            ("ext", "ext4", Some(2)),
+            ("nvm", "nvme", Some(1)),
+            ("ext", "ext4", Some(1)),
+            ("nvm", "nvme_core", Some(2)),
             ("exf4", "ext4", Some(1)),
             ("ext44", "ext4", Some(1)),
             ("nv", "nvme", None),
@@ -182,7 +185,10 @@ mod tests {
         let bytes = builder.finish(&Limits::DEFAULT).unwrap();
         let index = Index::parse(&bytes).unwrap();
         assert_eq!(nearest(b"nvem", [index], 9).unwrap(), ["nvme"]);
-        assert_eq!(nearest(b"nvme", [index, index], 3).unwrap(), ["nvme", "name", "nvmet"]);
+        assert_eq!(nearest(b"nvme", [index, index], 3).unwrap(), ["nvme", "nvmet", "name"]);
+        assert_eq!(nearest(b"nvm", [index], 2).unwrap(), ["nvme", "nvmet"]);
+        assert_eq!(nearest(b"nam", [index], 2).unwrap(), ["name"]);
+        assert_eq!(nearest(b"xvme", [index], 1).unwrap(), ["nvme"]);
         assert_eq!(nearest(b"VIRTIO-BLK", [index], 3).unwrap(), ["virtio_blk"]);
         assert_eq!(nearest(b"pci:v1", [index], 3).unwrap(), [""; 0]);
     }

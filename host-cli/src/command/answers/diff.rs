@@ -20,7 +20,7 @@ use crate::command::report::Report;
 use crate::command::settings::{Environment, Target, is_version};
 use crate::command::status::{DONE, FINDINGS};
 use crate::run::Run;
-use crate::source::DiskSource;
+use crate::source::{DiskSource, from_io};
 
 /// The arguments of `depmod diff`.
 #[derive(Clone, Debug, Parser)]
@@ -29,8 +29,8 @@ use crate::source::DiskSource;
     no_binary_name = true,
     about = "Compare two kernels: devices that lose their driver, modules, symbols, dependencies.",
     after_help = "\
-A and B are kernel versions, module directories, or directories of index files. Modules are read only without
-index files; versions of symbols are compared only if the modules of both are read.
+A and B are kernel versions, module directories, or directories of index files. Modules are read
+only without index files; versions of symbols are compared only if the modules of both are read.
 
 Examples:
   depmod diff 6.1.0-50-amd64 6.12.0-1-amd64
@@ -126,7 +126,7 @@ impl Diff {
             return Ok(target.options());
         }
         let path = std::fs::canonicalize(operand)
-            .map_err(|error| format!("cannot open {}: {error}", operand.display()))?;
+            .map_err(|error| format!("cannot open {}: {}", operand.display(), from_io(&error)))?;
         if !path.is_dir() {
             return Err(format!("{} is not a directory", operand.display()).into());
         }

@@ -40,8 +40,8 @@ use crate::source::DiskSource;
     after_help = "\
 X is a module, a module's file, symbol:NAME, an alias or a modalias. With Y, the shortest chain from
 X to Y, or from Y to X. Index files answer; symbols and firmware of a module stand in the module
-alone, which is slow for large compressed ones: --from-index leaves them out.
-for symbol:NAME all modules and the kernel image are read.
+alone, which is slow for large compressed ones: --from-index leaves them out. For symbol:NAME, all
+modules and the kernel image are read.
 
 Examples:
   depmod explain nvme

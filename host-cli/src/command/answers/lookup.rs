@@ -32,9 +32,9 @@ const PROPOSED: usize = 3;
     mut_arg("config", |arg| arg.help(super::kernel::MODPROBE_D)),
     about = "Resolve names and modaliases to modules, as modprobe --resolve-alias does.",
     after_help = "\
-The modules of each QUERY in turn, one name a line, in modprobe's order and with its repeats. Aliases
-of /etc/modprobe.d, or of the paths of -C, take precedence.
-Only index files are read.
+The modules of each QUERY in turn, one name a line, in modprobe's order and with its repeats.
+Aliases of /etc/modprobe.d, or of the paths of -C, take precedence. Of the modules, only the index
+files are read.
 
 Examples:
   depmod lookup nvme fs-ext4

@@ -68,3 +68,31 @@ pub(super) fn fuzz(words: &[OsString]) {
     parse::<diff::Diff>(words);
     parse::<dump::Dump>(words);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written with line ends of its own, the end of a help is wrapped once more if a line is wider than the help.
+    #[test]
+    fn lines_of_help_fit() {
+        fn check<C: Command>() {
+            let command = C::command();
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!text.is_empty());
+            for line in text.lines() {
+                assert!(line.len() <= 100, "{}: {line}", command.get_name());
+            }
+            for sentence in text.split(". ").flat_map(|text| text.split(".\n")) {
+                let first = sentence.trim_start().chars().next();
+                assert!(!first.is_some_and(char::is_lowercase), "{}: {sentence}", command.get_name());
+            }
+        }
+        check::<verify::Verify>();
+        check::<plan::Plan>();
+        check::<lookup::Lookup>();
+        check::<explain::Explain>();
+        check::<diff::Diff>();
+        check::<dump::Dump>();
+    }
+}

@@ -215,7 +215,11 @@ impl Strict {
         }
         match &kernel.exports {
             Some((exports, file)) => {
-                lines.push(format!("kernel symbols: {} from {}", exports.len(), Harmless(file.path())));
+                lines.push(format!(
+                    "kernel symbols: {} from {}",
+                    Count(exports.len()),
+                    Harmless(file.path())
+                ));
             }
             None if kernel.refused.is_empty() => {
                 let release = Harmless(version);
