@@ -137,7 +137,7 @@ impl<'s, S: Source> Walk<'s, S> {
             self.path.push(b'/');
             self.path.extend_from_slice(&entry.name);
             if self.path.len() > self.path_max {
-                reporter.report(Diagnostic::FoundPathTooLong { path: self.path.clone().into() });
+                reporter.report(Diagnostic::FoundPathTooLong { path: self.path.clone() });
             } else if self.visit(entry, reporter)? {
                 return Ok(Some(&self.path));
             }
@@ -163,13 +163,13 @@ impl<'s, S: Source> Walk<'s, S> {
                     FileKind::Directory => {
                         id = Some(stat.id);
                         if self.is_walked(id)? {
-                            reporter.report(Diagnostic::DirectoryLoop { path: self.path.clone().into() });
+                            reporter.report(Diagnostic::DirectoryLoop { path: self.path.clone() });
                             return Ok(false);
                         }
                         true
                     }
                     FileKind::Other(mode) => {
-                        let path = self.path.clone().into();
+                        let path = self.path.clone();
                         reporter.report(Diagnostic::UnsupportedFileType { path, mode });
                         return Ok(false);
                     }
@@ -190,7 +190,7 @@ impl<'s, S: Source> Walk<'s, S> {
         reporter: &mut dyn Reporter,
     ) -> Result<(), WalkError> {
         if self.levels.len() >= self.limits.depth {
-            reporter.report(Diagnostic::DirectoryDepth { path: self.path.clone().into() });
+            reporter.report(Diagnostic::DirectoryDepth { path: self.path.clone() });
             return Ok(());
         }
         if self.directories >= self.limits.directories {
@@ -211,7 +211,7 @@ impl<'s, S: Source> Walk<'s, S> {
     /// Ends the walk at the current path.
     fn fail(&mut self, cause: IoError) -> WalkError {
         self.levels.clear();
-        WalkError { path: self.path.clone().into(), cause }
+        WalkError { path: self.path.clone(), cause }
     }
 
     /// Whether a directory is on the current path.
