@@ -292,6 +292,20 @@ fn vanished_modules_cause_one_new_listing() {
 }
 
 #[test]
+fn messages_that_a_second_listing_does_not_repeat_are_limited() {
+    for (limit, repeated) in [(1000, 0), (0, 3)] {
+        let mut memory = kernel();
+        memory.insert(b"/c", *b"nonsense\nnonsense\nnonsense\n");
+        let vanishing = Vanishing { memory, times: core::cell::Cell::new(1) };
+        let options = options().config_paths(["/c"]).limits(Limits::DEFAULT.messages(limit));
+        let mut messages = Vec::new();
+        run(&options, &vanishing, &mut messages).unwrap();
+        messages.retain(|message| message.to_string().contains("ignoring bad line"));
+        assert_eq!(messages.len(), 3 + repeated, "limit {limit}");
+    }
+}
+
+#[test]
 fn stopped_runs_carry_the_first_cause() {
     let plain = || Options::new(DIRECTORY, "6.1");
     let operands =
