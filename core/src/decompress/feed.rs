@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+#[cfg(all(feature = "pieces", any(feature = "xz", feature = "zst")))]
+use super::reader::take;
+
 /// Bytes of the buffer.
 const SIZE: usize = 128 << 10;
 
@@ -54,11 +57,7 @@ impl<'f> Feed<'f> {
     /// Moves bytes to `into`; returns their number, 0 at the end of the file.
     #[cfg(all(feature = "pieces", any(feature = "xz", feature = "zst")))]
     pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
-        let bytes = self.some();
-        let count = bytes.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        let count = take(&mut self.some(), into);
         self.consume(count);
         count
     }

@@ -156,12 +156,7 @@ mod tests {
 
     #[cfg(feature = "pieces")]
     fn pieces(mut file: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
-        let mut read = |into: &mut [u8]| {
-            let (now, later) = file.split_at(into.len().min(file.len()));
-            into[..now.len()].copy_from_slice(now);
-            file = later;
-            now.len()
-        };
+        let mut read = |into: &mut [u8]| take(&mut file, into);
         let (feed, mut out) = (Feed::new(&mut read).unwrap(), Vec::new());
         let mut each = |bytes: &[u8]| {
             out.extend_from_slice(bytes);

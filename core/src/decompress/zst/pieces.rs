@@ -119,12 +119,7 @@ mod tests {
 
     fn decode(mut file: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let limits = Limits::DEFAULT.decoder_memory(8 << 20);
-        let mut read = |into: &mut [u8]| {
-            let (now, later) = file.split_at(into.len().min(file.len()));
-            into[..now.len()].copy_from_slice(now);
-            file = later;
-            now.len()
-        };
+        let mut read = |into: &mut [u8]| take(&mut file, into);
         let (feed, mut out) = (Feed::new(&mut read).unwrap(), Vec::new());
         let mut each = |bytes: &[u8]| {
             out.extend_from_slice(bytes);
