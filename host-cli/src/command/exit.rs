@@ -15,6 +15,9 @@ use super::{commands, pack};
 /// Executes the arguments of a command; returns the exit status.
 type Main = fn(&[OsString]) -> u8;
 
+/// Words with the name of a command that are looked at: each is an attempt to parse the words before it.
+const MOST_NAMES: usize = 8;
+
 /// Executes the command line; returns the exit status.
 pub fn main(words: &[OsString]) -> u8 {
     if let Some((command, words)) = with_arguments(words) {
@@ -70,17 +73,24 @@ fn command(name: &OsStr) -> Option<Main> {
 /// The command that is named in a command line, and its arguments. It may follow options, as in `-b DIR plan`: the
 /// classic run has no operand of such a name.
 pub(super) fn with_arguments(words: &[OsString]) -> Option<(Main, Vec<OsString>)> {
-    // A word may also be the argument of an option, or follow a version.
-    let are_options = |words: &[OsString]| {
-        words.is_empty()
-            || words.last().is_some_and(|last| last != "--")
-                && Args::parse_words(words, false).is_ok_and(|args| args.operands.is_empty())
-    };
-    let mut named = words.iter().enumerate().filter_map(|(at, word)| Some((at, command(word)?)));
-    named.find_map(|(at, command)| {
-        let (options, rest) = words.split_at_checked(at).filter(|(options, _)| are_options(options))?;
-        Some((command, options.iter().chain(rest.iter().skip(1)).cloned().collect()))
-    })
+    let named = words.iter().enumerate().filter_map(|(at, word)| Some((at, command(word)?)));
+    for (at, command) in named.take(MOST_NAMES) {
+        let (options, rest) = words.split_at_checked(at)?;
+        // Without options, none need to be understood.
+        let parsed = (!options.is_empty()).then(|| Args::parse_words(options, false));
+        match parsed {
+            // The word is the argument of an option.
+            Some(Err(_)) => {}
+            // The word, and each after it, follows an operand.
+            Some(Ok(args))
+                if !args.operands.is_empty() || options.last().is_some_and(|last| last == "--") =>
+            {
+                return None;
+            }
+            _ => return Some((command, options.iter().chain(rest.iter().skip(1)).cloned().collect())),
+        }
+    }
+    None
 }
 
 /// `depmod help [COMMAND]`
