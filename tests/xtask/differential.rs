@@ -252,10 +252,9 @@ impl Tree<'_> {
             }
             // The file's header, or the table of sections at its end.
             2 | 3 => {
-                let window = if self.one_in(2) { 0 } else { bytes.len().saturating_sub(2560) };
-                let at =
-                    window + self.random.below(64.max(bytes.len() - window).min(bytes.len() - window).max(1));
-                let at = if window == 0 { at % 64 } else { at };
+                let window =
+                    if self.one_in(2) { 0..64 } else { bytes.len().saturating_sub(2560)..bytes.len() };
+                let at = window.start + self.random.below(window.len().max(1));
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << self.random.below(8);
                 }

@@ -37,11 +37,7 @@ pub(super) fn file(file: Option<&Path>) {
 
 fn writable(settings: &Settings) -> Vec<Writable<'_>> {
     let mut places = Vec::new();
-    #[cfg(feature = "answers")]
-    let no_write = settings.strict.as_ref().is_some_and(|strict| strict.no_write);
-    #[cfg(not(feature = "answers"))]
-    let no_write = false;
-    if !settings.show && !no_write {
+    if !settings.show && !settings.no_write() {
         places.push(Writable::Directory(path(&settings.target.outdirname)));
     }
     places.extend(settings.cache.as_deref().map(|cache| Writable::Cache(path(cache))));

@@ -17,11 +17,7 @@ use crate::source::from_io;
 pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<u8, Stopped> {
     let links = |lines: &[u8]| print(&[lines]);
     let run = run.links(&links);
-    #[cfg(feature = "answers")]
-    let no_write = settings.strict.as_ref().is_some_and(|strict| strict.no_write);
-    #[cfg(not(feature = "answers"))]
-    let no_write = false;
-    let (listed, indexed) = if no_write && !settings.show {
+    let (listed, indexed) = if settings.no_write() && !settings.show {
         let (listed, indexed) = run.make(report)?;
         (listed, Some(indexed))
     } else if settings.show {

@@ -192,6 +192,14 @@ impl Settings {
 }
 
 impl Settings {
+    /// Whether the run is made for its findings alone.
+    pub(super) fn no_write(&self) -> bool {
+        #[cfg(feature = "answers")]
+        return self.strict.as_ref().is_some_and(|strict| strict.no_write);
+        #[cfg(not(feature = "answers"))]
+        false
+    }
+
     /// The settings as options of the core.
     #[must_use]
     pub(super) fn options(&self) -> Options {

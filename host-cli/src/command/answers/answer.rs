@@ -3,7 +3,6 @@
 use core::fmt;
 use std::ffi::OsString;
 
-use bstr::BStr;
 use clap::Parser;
 use depmod_core::{Diagnostic, IndexError, Severity, Stopped};
 
@@ -36,7 +35,7 @@ pub(in crate::command) enum Failure {
 impl Failure {
     /// A file or directory that cannot be read.
     pub(super) fn cannot_read(path: &[u8], cause: &dyn fmt::Display) -> Self {
-        Self::Because(format!("cannot read {}: {cause}", BStr::new(path)))
+        Self::Because(format!("cannot read {}: {cause}", path.escape_ascii()))
     }
 
     /// Shows the reason, unless it was reported before.
