@@ -50,6 +50,8 @@ fn apt_get() -> Command {
         sudo.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
         sudo
     };
+    // Another task may be installing.
+    apt.args(["-o", "DPkg::Lock::Timeout=600"]);
     apt.env("DEBIAN_FRONTEND", "noninteractive").env_remove("LD_LIBRARY_PATH");
     apt
 }
