@@ -1,6 +1,7 @@
 //! Options of a run.
 
 use alloc::vec::Vec;
+use core::iter;
 
 use bstr::BString;
 
@@ -21,6 +22,9 @@ use crate::limits::Limits;
 pub struct Options {
     /// The module directory: `<basedir>/<moduledir>/<version>`, absolute.
     pub directory: BString,
+    /// Module directories that lie over [`Self::directory`] and over each other, the uppermost last, as image-based
+    /// systems merge extensions: see [`Self::layers`](Self::layers()).
+    pub layers: Vec<BString>,
     /// The kernel version, matched against patterns in the configuration.
     pub version: BString,
     /// The modules to index.
@@ -80,6 +84,7 @@ impl Options {
     pub fn new(directory: impl Into<BString>, version: impl Into<BString>) -> Self {
         Self {
             directory: directory.into(),
+            layers: Vec::new(),
             version: version.into(),
             selection: Selection::All,
             root_owned_only: false,
@@ -92,6 +97,15 @@ impl Options {
             text_only: false,
             limits: Limits::DEFAULT,
         }
+    }
+
+    /// Sets [`Self::layers`]: the modules of all directories are indexed as those of one directory.
+    ///
+    /// Of two modules with the same name, the one in the upper layer is indexed. The lines of all order files count,
+    /// lower ones first. The lists of built-in modules are those of the lowest directory that has them.
+    #[must_use]
+    pub fn layers(self, layers: impl IntoIterator<Item = impl Into<BString>>) -> Self {
+        Self { layers: layers.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Sets [`Self::selection`].
@@ -160,6 +174,11 @@ impl Options {
         Self { limits, ..self }
     }
 
+    /// The module directory and those over it, the lowest first.
+    pub fn directories(&self) -> impl Iterator<Item = &BString> {
+        iter::once(&self.directory).chain(&self.layers)
+    }
+
     /// The path of a file of the module directory.
     #[must_use]
     pub fn path_of(&self, name: &str) -> BString {
@@ -173,6 +192,7 @@ impl Options {
         // Destructuring makes a new field a compile error until the key covers it.
         let Self {
             directory,
+            layers,
             version,
             selection,
             root_owned_only,
@@ -187,6 +207,7 @@ impl Options {
         } = self;
         let mut key = Key(Vec::new());
         key.text(directory);
+        key.texts(layers);
         key.text(version);
         match selection {
             Selection::All => key.number(0),
@@ -288,6 +309,8 @@ mod tests {
             Options::new("/e", "6.1"),
             Options::new("/d", "6.2"),
             Options::new("/d6", ".1"),
+            new().layers(["/e"]),
+            new().layers(["/e", "/f"]),
             new().selection(Selection::Files(Vec::new())),
             new().selection(Selection::Files(Vec::from(["/d/a.ko".into()]))),
             new().root_owned_only(true),

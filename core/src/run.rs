@@ -28,6 +28,7 @@ pub use piece::{Built, Piece};
 
 use alloc::vec::Vec;
 
+use bstr::BString;
 use listed::parse_kernel_symbols;
 
 use crate::{
@@ -40,7 +41,7 @@ use crate::{
         kernel::{BUILTIN, BUILTIN_MODINFO},
         module::Facts,
     },
-    source::{IoErrorKind, Source},
+    source::{IoError, IoErrorKind, Source},
 };
 
 /// Runs all stages, one module after the other, with this crate's decoders.
@@ -221,12 +222,19 @@ fn list_with<S: Source>(
         }
         Selection::Files(_) => ModuleList::of_operands(options, source, reporter)?,
     };
-    let mut side = |name| {
-        let path = options.path_of(name);
-        match source.read(&path, options.limits.text_size) {
-            Err(cause) if cause.is_fault() => Err(reporter.stop(Diagnostic::ReadFault { path, cause })),
-            read => Ok(read),
+    let mut side = |name: &str| {
+        let mut missing = IoError::not_found();
+        for directory in options.directories() {
+            let path: BString = [directory.as_slice(), b"/", name.as_bytes()].concat().into();
+            match source.read(&path, options.limits.text_size) {
+                Err(cause) if cause.is_fault() => {
+                    return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
+                }
+                Err(cause) if cause.kind() == IoErrorKind::NotFound => missing = cause,
+                read => return Ok(read),
+            }
         }
+        Ok(Err(missing))
     };
     let (builtin, builtin_modinfo) = (side(BUILTIN)?, side(BUILTIN_MODINFO)?);
     Ok(Listed { list, kernel_symbols, builtin, builtin_modinfo })

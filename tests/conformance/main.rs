@@ -27,6 +27,7 @@ mod all_kernels;
 
 // `--keep-going`.
 mod keep_going;
+mod layers;
 
 // The command line.
 mod cli;

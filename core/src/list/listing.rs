@@ -1,4 +1,5 @@
-//! The files of the walks through the module directory and external directories, one after the other.
+//! The files of the walks through the module directory, the layers over it, and external directories, one after the
+//! other.
 
 use alloc::vec::Vec;
 
@@ -11,14 +12,16 @@ use crate::{
     source::Source,
 };
 
-/// An iterator over every module file below the module directory and the configured external directories, in
-/// walk order. [`Listing::finish`] turns them into the module list.
+/// An iterator over every module file below the module directory, its layers and the configured external
+/// directories, in walk order. [`Listing::finish`] turns them into the module list.
 pub struct Listing<'r, S> {
     options: &'r Options,
     config: Config,
     source: &'r S,
     reporter: &'r mut dyn Reporter,
     walk: Option<Walk<'r, S>>,
+    /// The number of the walked directory in [`Options::directories`].
+    layer: usize,
     /// Remaining external directories, the next one last.
     externals: Vec<BString>,
     /// Modules that root does not own.
@@ -49,14 +52,33 @@ impl<'r, S: Source> Listing<'r, S> {
         };
         let externals = config.externals.clone();
         let foreign = Vec::new();
-        Self { options, config, source, reporter, walk, externals, foreign, failed, external: false }
+        Self {
+            options,
+            config,
+            source,
+            reporter,
+            walk,
+            layer: 0,
+            externals,
+            foreign,
+            failed,
+            external: false,
+        }
     }
 
     /// Starts the walk of the next directory.
     fn next_walk(&mut self) -> Option<()> {
-        let external = self.externals.pop()?;
-        self.external = true;
-        match Walk::new(&external, self.source, &self.options.limits) {
+        let directory = match self.options.layers.get(self.layer) {
+            Some(directory) if !self.external => {
+                self.layer = self.layer.saturating_add(1);
+                directory.clone()
+            }
+            _ => {
+                (self.external, self.layer) = (true, 0);
+                self.externals.pop()?
+            }
+        };
+        match Walk::new(&directory, self.source, &self.options.limits) {
             Ok(walk) => self.walk = Some(walk),
             Err(error) => self.complain(error),
         }
@@ -101,6 +123,9 @@ impl<S: Source> Iterator for Listing<'_, S> {
         loop {
             let Some(walk) = &mut self.walk else {
                 self.next_walk()?;
+                if self.failed.is_some() {
+                    return None;
+                }
                 continue;
             };
             match walk.next_file(&self.config, self.reporter) {
@@ -115,7 +140,7 @@ impl<S: Source> Iterator for Listing<'_, S> {
                             return None;
                         }
                         _ => {
-                            let file = ModuleFile::new(&self.options.directory, path);
+                            let file = ModuleFile::in_layer(self.options, self.layer, path);
                             if !file.has_control_character() {
                                 return Some(file);
                             }
@@ -197,6 +222,42 @@ mod tests {
         assert_eq!(list.get(4), None);
         let messages: Vec<_> = messages.iter().map(ToString::to_string).collect();
         assert_eq!(messages, ["could not open directory /opt/gone: No such file or directory"]);
+    }
+
+    #[test]
+    fn upper_layers_win_by_name_and_add_their_lines_to_the_order() {
+        let source = source(&[
+            ("/c", "override a * kernel\n"),
+            ("/lib/modules/6.1/modules.order", "kernel/c.ko\nkernel/a.ko\n"),
+            ("/lib/modules/6.1/kernel/a.ko", ""),
+            ("/lib/modules/6.1/kernel/c.ko", ""),
+            ("/x/modules.order", "extra/z.ko\nextra/a.ko\n"),
+            ("/x/extra/a.ko.xz", ""),
+            ("/x/extra/z.ko", ""),
+            ("/y/extra/z.ko", ""),
+        ]);
+        let options = Options::new(DIRECTORY, "6.1").layers(["/x", "/y"]).config_paths(["/c"]);
+        let list = |options: &Options| {
+            let mut messages = Vec::new();
+            let mut listing = Listing::new(options, &source, &mut messages);
+            let found: Vec<ModuleFile> = listing.by_ref().collect();
+            let list = listing.finish(found);
+            let messages: Vec<_> = messages.iter().map(ToString::to_string).collect();
+            (list, messages)
+        };
+        let (found, messages) = list(&options);
+        let found = found.unwrap();
+        assert_eq!(
+            paths(found.modules()),
+            ["/lib/modules/6.1/kernel/c.ko", "/y/extra/z.ko", "/x/extra/a.ko.xz"]
+        );
+        let printed = found.modules().iter().map(|file| file.printed_path().as_bstr().to_string());
+        assert_eq!(printed.collect::<Vec<_>>(), ["kernel/c.ko", "extra/z.ko", "extra/a.ko.xz"]);
+        assert!(messages.is_empty());
+
+        let (failed, messages) = list(&options.layers(["/x", "/gone"]));
+        assert!(failed.is_err());
+        assert_eq!(messages[0], "could not open directory /gone: No such file or directory");
     }
 
     #[test]

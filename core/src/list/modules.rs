@@ -31,6 +31,8 @@ pub struct ModuleFile {
     name: BString,
     /// Offset of the printed path in `path`.
     printed: usize,
+    /// Number of its directory in [`Options::directories`].
+    layer: usize,
     /// Position in `modules.order`; a larger number than any if it is not there.
     place: usize,
     /// Bucket in kmod's hash table.
@@ -56,7 +58,13 @@ impl ModuleFile {
         let printed = path.len().saturating_sub(printed_path(directory, path).len());
         let name: BString = module_name(path).collect::<Vec<u8>>().into();
         let bucket = superfast(&name) % BUCKETS;
-        Self { path: path.into(), name, printed, place: usize::MAX, bucket, position: 0 }
+        Self { path: path.into(), name, printed, layer: 0, place: usize::MAX, bucket, position: 0 }
+    }
+
+    /// A file of this layer.
+    pub(super) fn in_layer(options: &Options, layer: usize, path: &[u8]) -> Self {
+        let directory = options.directories().nth(layer).unwrap_or(&options.directory);
+        Self { layer, ..Self::new(directory, path) }
     }
 
     /// Its absolute path, as found by the walk.
@@ -100,9 +108,26 @@ pub struct ModuleList {
     modules: Vec<ModuleFile>,
     /// The other files with the names of modules, in walk order.
     others: Vec<ModuleFile>,
-    /// Precedence among files with the same name.
+    precedence: Precedence,
+}
+
+/// Precedence among files with the same name.
+#[derive(Clone, Debug, Default)]
+struct Precedence {
     config: Config,
-    directory: BString,
+    /// [`Options::directories`]
+    directories: Vec<BString>,
+}
+
+impl Precedence {
+    /// Whether the file found later, `new`, replaces the file found earlier, `old`.
+    fn prefer_new(&self, old: &ModuleFile, new: &ModuleFile) -> bool {
+        if old.layer != new.layer {
+            return new.layer > old.layer;
+        }
+        let directory = self.directories.get(new.layer).map_or(&[][..], |directory| directory);
+        self.config.prefer_new(directory, &old.path, &new.path)
+    }
 }
 
 impl ModuleList {
@@ -126,6 +151,7 @@ impl ModuleList {
         source: &S,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
+        let precedence = Precedence { config, directories: options.directories().cloned().collect() };
         let mut modules: Vec<ModuleFile> = Vec::with_capacity(found.len());
         // In walk order, too: each at its position among the found files.
         let mut others: Vec<Option<ModuleFile>> = Vec::new();
@@ -139,7 +165,7 @@ impl ModuleList {
                 }
                 Entry::Occupied(slot) => {
                     if let Some(old) = modules.get_mut(*slot.get())
-                        && config.prefer_new(&options.directory, &old.path, &file.path)
+                        && precedence.prefer_new(old, &file)
                     {
                         mem::swap(old, &mut file);
                     }
@@ -151,8 +177,7 @@ impl ModuleList {
             }
         }
         let others = others.into_iter().flatten().collect();
-        let directory = options.directory.clone();
-        Self { modules, others, config, directory }.sorted(options, source, reporter)
+        Self { modules, others, precedence }.sorted(options, source, reporter)
     }
 
     /// The files of [`Selection::Files`]; empty for another selection.
@@ -200,24 +225,32 @@ impl ModuleList {
         source: &S,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, Stopped> {
-        let path = options.path_of(Order::FILE_NAME);
-        match source.read(&path, options.limits.text_size) {
-            // `fopen` opens a directory, and reading it returns no line.
-            Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
-            Err(cause) if cause.is_fault() => {
-                return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
-            }
-            Err(cause) => {
-                let (name, directory) = (Order::FILE_NAME, options.directory.clone());
-                reporter.report(Diagnostic::OpenSideFile { name, directory, cause });
-            }
-            Ok(bytes) => match self.places(&bytes) {
-                Ok(places) => {
-                    let files = self.modules.iter_mut().chain(&mut self.others);
-                    files.zip(places).for_each(|(file, place)| file.place = place);
+        // Positions in the file of an upper layer follow those of the lower ones.
+        let mut first = 0_usize;
+        for (layer, directory) in options.directories().enumerate() {
+            let name = Order::FILE_NAME;
+            let path: BString = [directory.as_slice(), b"/", name.as_bytes()].concat().into();
+            match source.read(&path, options.limits.text_size) {
+                // `fopen` opens a directory, and reading it returns no line.
+                Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
+                Err(cause) if cause.is_fault() => {
+                    return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));
                 }
-                Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
-            },
+                Err(error) if layer > 0 && error.kind() == IoErrorKind::NotFound => {}
+                Err(cause) => {
+                    reporter.report(Diagnostic::OpenSideFile { name, directory: directory.clone(), cause });
+                }
+                Ok(bytes) => match self.places(&bytes) {
+                    Ok(places) => {
+                        let files = self.modules.iter_mut().chain(&mut self.others);
+                        for (file, place) in files.zip(places) {
+                            file.place = file.place.min(place.saturating_add(first));
+                        }
+                        first = first.saturating_add(bytes.len());
+                    }
+                    Err(corrupt) => reporter.report(corrupt.diagnostic(&path)),
+                },
+            }
         }
         self.sort();
         Ok(self)
@@ -254,7 +287,7 @@ impl ModuleList {
             match place {
                 Some(place @ None) => *place = Some(file),
                 Some(Some(old)) => {
-                    if self.config.prefer_new(&self.directory, &old.path, &file.path) {
+                    if self.precedence.prefer_new(old, &file) {
                         mem::swap(old, &mut file);
                     }
                     others.push(file);

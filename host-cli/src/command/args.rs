@@ -68,6 +68,7 @@ pub(super) struct Place {
     args_override_self = true,
     override_usage = "depmod [OPTIONS] [VERSION [FILE]...]\n       depmod COMMAND [OPTIONS] [WORD]...",
     about = "Index the modules of a kernel version for modprobe and related tools.",
+    group = clap::ArgGroup::new("destination").args(["outdir", "show"]).multiple(true),
     help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}",
     after_help = AFTER_HELP
 )]
@@ -89,7 +90,7 @@ pub(super) struct Args {
     pub(super) show: bool,
     /// `--all-kernels`
     #[cfg(feature = "answers")]
-    #[arg(long, conflicts_with_all = ["operands", "kernel", "symvers", "filesyms"], help_heading = WHAT,
+    #[arg(long, conflicts_with_all = ["operands", "kernel", "symvers", "filesyms", "layer"], help_heading = WHAT,
           help = "Do this for every version that has modules, each on its own")]
     pub(super) all_kernels: bool,
 
@@ -107,6 +108,13 @@ pub(super) struct Args {
     #[arg(short = 'o', long, value_name = "DIR", allow_hyphen_values = true, help_heading = WHERE,
           help = "Write below DIR [default: the base directory]")]
     pub(super) outdir: Option<OsString>,
+
+    /// `--layer`
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true, requires = "destination",
+          conflicts_with_all = ["quick", "cache"], help_heading = WHERE,
+          help = "Index the modules below DIR, a base directory, too, as if they lay over those below -b; may be \
+                  repeated, the last one is uppermost; needs -o or -n")]
+    pub(super) layer: Vec<OsString>,
 
     /// `-e`
     #[arg(short = 'e', long, help_heading = CHECKS,

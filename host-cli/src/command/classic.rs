@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "answers")]
-use depmod_core::Severity;
-use depmod_core::{Diagnostic, Reporter, Stopped};
+use depmod_core::{Diagnostic, Reporter, Severity, Stopped};
 
 use super::args::Args;
 use super::index::index;
@@ -36,6 +34,10 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
     }
     if settings.mode == Mode::Quick && (settings.show || is_up_to_date(&settings.options(), &mut report)) {
         return DONE;
+    }
+    if settings.mode == Mode::Files && !settings.target.layers.is_empty() {
+        report.line(Severity::Fatal, b"--layer is for whole module directories, not for FILEs");
+        return FAILED;
     }
     #[cfg(feature = "answers")]
     if settings.keep_going && settings.mode == Mode::Files {

@@ -41,6 +41,15 @@ impl Environment {
             release: Ok(rustix::system::uname().release().to_bytes().to_vec()),
         }
     }
+
+    /// `None` if the path is relative, and the current directory was deleted.
+    fn absolute(&self, path: &[u8]) -> Option<Vec<u8>> {
+        match &self.current_dir {
+            _ if path.starts_with(b"/") => Some(path.to_vec()),
+            Some(dir) => Some([dir, path].join(&b'/')),
+            None => None,
+        }
+    }
 }
 
 /// The modules of a run.
@@ -68,6 +77,8 @@ pub(super) struct Target {
     pub(super) base: Vec<u8>,
     /// The module directory, absolute: kmod's *dirname*.
     pub(super) dirname: Vec<u8>,
+    /// The module directories over it, the uppermost last.
+    pub(super) layers: Vec<Vec<u8>>,
     /// The output directory, absolute: kmod's *outdirname*.
     pub(super) outdirname: Vec<u8>,
     /// Configuration files and directories, highest priority first.
@@ -137,7 +148,11 @@ impl Settings {
         #[cfg(not(feature = "answers"))]
         let (kernel, is_one_of_many) = (None, false);
         let version = kernel.or_else(|| operands.next());
-        let target = Target::new(args.place, args.outdir, version, environment)?;
+        let layers = LayerArgs::new(args.layer, &args.place);
+        let mut target = Target::new(args.place, args.outdir, version, environment)?;
+        if !layers.layers.is_empty() {
+            target.add_layers(&layers, environment)?;
+        }
         let files: Vec<Vec<u8>> = operands.map(OsString::into_vec).collect();
         #[cfg(feature = "answers")]
         let strict = args.strict.map(|checks| Strict {
@@ -244,11 +259,7 @@ impl Target {
         version: Option<OsString>,
         environment: &Environment,
     ) -> Result<Self, Diagnostic> {
-        let absolute = |path: &[u8]| match &environment.current_dir {
-            _ if path.starts_with(b"/") => Some(path.to_vec()),
-            Some(dir) => Some([dir, path].join(&b'/')),
-            None => None,
-        };
+        let absolute = |path: &[u8]| environment.absolute(path);
         let base = match &place.basedir {
             None => Vec::new(),
             Some(dir) => absolute(dir.as_bytes())
@@ -266,17 +277,10 @@ impl Target {
             Some(word) => return Err(Diagnostic::BadVersion { word: word.into() }),
             None => environment.release.clone().map_err(|cause| Diagnostic::Uname { cause })?,
         };
-        let module_directory = match &place.moduledir {
-            Some(dir) => after_slashes(dir.as_bytes()),
-            None => MODULE_DIRECTORY.as_bytes(),
-        };
+        let module_directory = module_directory(&place);
         let module_root = [&base, module_directory].join(&b'/');
-        let directory = |root: &[u8]| {
-            let path = [root, module_directory, &version].join(&b'/');
-            if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path: path.into() }) }
-        };
-        let dirname = directory(&base)?;
-        let outdirname = directory(&out)?;
+        let dirname = directory(&base, module_directory, &version)?;
+        let outdirname = directory(&out, module_directory, &version)?;
 
         let config = if place.config.is_empty() {
             Config::PATHS.iter().map(|path| path.to_vec()).collect()
@@ -290,17 +294,68 @@ impl Target {
             #[cfg(feature = "answers")]
             base,
             dirname,
+            layers: Vec::new(),
             outdirname,
             config,
         })
+    }
+
+    /// Adds the module directories below these base directories, and their configuration, which has precedence over
+    /// the system's in directories of the same name. Configuration that the command line names stays alone.
+    fn add_layers(&mut self, args: &LayerArgs, environment: &Environment) -> Result<(), Diagnostic> {
+        let mut bases = Vec::new();
+        for base in &args.layers {
+            let path = base.as_bytes();
+            let base =
+                environment.absolute(path).ok_or_else(|| Diagnostic::ImagePath { path: path.into() })?;
+            self.layers.push(directory(&base, &args.module_directory, &self.version)?);
+            bases.push(base);
+        }
+        if args.has_default_config {
+            let below = |path: &'static [u8]| {
+                let layers = bases.iter().rev().map(move |base| [base, path].concat());
+                layers.chain([path.to_vec()])
+            };
+            self.config = Config::PATHS.iter().flat_map(|path| below(path)).collect();
+        }
+        Ok(())
     }
 
     /// The options of a run over the directory with default settings.
     #[must_use]
     pub(super) fn options(&self) -> Options {
         Options::new(self.dirname.as_slice(), self.version.as_slice())
+            .layers(self.layers.iter().cloned())
             .config_paths(self.config.iter().cloned())
     }
+}
+
+/// `--layer`, and what it needs of the other options.
+struct LayerArgs {
+    layers: Vec<OsString>,
+    module_directory: Vec<u8>,
+    has_default_config: bool,
+}
+
+impl LayerArgs {
+    fn new(layers: Vec<OsString>, place: &Place) -> Self {
+        let module_directory = module_directory(place).to_vec();
+        Self { layers, module_directory, has_default_config: place.config.is_empty() }
+    }
+}
+
+/// The module directory below a base directory, without slashes in front.
+fn module_directory(place: &Place) -> &[u8] {
+    match &place.moduledir {
+        Some(dir) => after_slashes(dir.as_bytes()),
+        None => MODULE_DIRECTORY.as_bytes(),
+    }
+}
+
+/// The module directory of a version.
+fn directory(base: &[u8], module_directory: &[u8], version: &[u8]) -> Result<Vec<u8>, Diagnostic> {
+    let path = [base, module_directory, version].join(&b'/');
+    if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path: path.into() }) }
 }
 
 fn after_slashes(path: &[u8]) -> &[u8] {
