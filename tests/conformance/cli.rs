@@ -3,7 +3,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::system::{Program, System, VERSION};
+use depmod_tests::system::{Place, Program, System, VERSION};
+use depmod_tests::terminal;
 
 /// Two modules, the first of which needs the second.
 fn pair() -> System {
@@ -250,7 +251,7 @@ fn file_operands_limit_the_index_to_these_files() {
 #[test]
 fn quick_mode_does_nothing_without_newer_modules() {
     for program in [Program::Oracle, Program::Ours] {
-        let place = depmod_tests::system::Place::new();
+        let place = Place::new();
         let root = place.root();
         pair().lay_out(&root);
         let run = |extra: &[&str]| {
@@ -287,7 +288,7 @@ fn quick_mode_does_nothing_without_newer_modules() {
 /// What a crash or a killed run leaves of a complete index.
 #[test]
 fn quick_mode_repairs_index_files() {
-    let place = depmod_tests::system::Place::new();
+    let place = Place::new();
     let root = place.root();
     pair().lay_out(&root);
     let run = |program: Program, extra: &[&str]| {
@@ -367,7 +368,16 @@ fn hints_for_the_running_kernel_list_existing_versions() {
     let system = pair().root_file("lib/modules/5.10.7-other/x", "");
     let run = system.run_raw(Program::Ours, &["-b", "{}", "-C", "{}/depmod.d"]);
     assert_eq!(run.status.code(), Some(1));
-    for version in [VERSION, "5.10.7-other"] {
-        assert!(run.stderr().contains(version), "{}", run.stderr());
+    assert_eq!(run.stderr().lines().count(), 2, "kmod's messages alone, where nobody is watching");
+    let place = Place::new();
+    system.lay_out(&place.root());
+    let root = place.root();
+    for words in [&["-b", root.to_str().unwrap()][..], &["-b", root.to_str().unwrap(), "7.0-none"]] {
+        let shown = terminal::depmod(words);
+        assert_eq!(shown.status, Some(1));
+        let hints: Vec<&str> = shown.text.lines().skip(2).collect();
+        assert_eq!(hints.len(), 2, "{}", shown.text);
+        assert!(hints[0].contains(VERSION) && hints[0].contains("5.10.7-other"), "{}", shown.text);
+        assert!(hints[1].ends_with(VERSION), "{}", shown.text);
     }
 }

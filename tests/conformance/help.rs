@@ -1,8 +1,8 @@
 //! `depmod help`, the help of each command, and words that are misspelt.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use depmod_tests::product;
+use depmod_tests::{product, terminal};
 
 fn depmod(words: &str) -> Output {
     product::depmod().args(words.split_whitespace()).output().unwrap()
@@ -20,6 +20,13 @@ fn refused(words: &str) -> String {
     let output = depmod(words);
     assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{words}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// What is said on failure to somebody at a terminal.
+fn refused_on_terminal(words: &str) -> String {
+    let shown = terminal::depmod(&words.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(shown.status, Some(1), "{words}");
+    shown.text
 }
 
 /// The commands that the help lists.
@@ -73,9 +80,6 @@ fn the_configuration_that_is_read_is_named() {
 #[test]
 fn misspelt_words_get_the_nearest_ones() {
     for (words, expected) in [
-        ("verfy", "Bad version passed verfy\ndepmod: did you mean the command verify?\n"),
-        ("lokup nvme", "depmod: did you mean the command lookup?\n"),
-        ("-- plan", "depmod: plan is a command, and commands come before options\n"),
         ("help dupm", "there is no command dupm; did you mean the command dump?\n"),
         ("help 6.1", "there is no command 6.1\n"),
         ("--all-kernel=x", "--all-kernels"),
@@ -83,13 +87,104 @@ fn misspelt_words_get_the_nearest_ones() {
         ("plan --fromat json x", "a similar argument exists: '--format'"),
         ("verify --quik", "a similar argument exists: '--quick'"),
         ("pack --zsdt", "a similar argument exists: '--zstd'"),
+        ("plan --format jsn x", "a similar value exists: 'json'"),
+        ("--color alwas", "a similar value exists: 'always'"),
+        ("--quikc", "a similar argument exists: '--quick'"),
+        ("--dryrun", "a similar argument exists: '--dry-run'"),
         ("plan --format yaml x", "yaml"),
+        ("-Z", "unexpected argument '-Z'"),
     ] {
         let said = refused(words);
         assert!(said.contains(expected), "{words}: {said}");
+        assert!(!said.contains("-- -"), "no file begins with a dash: {said}");
+    }
+}
+
+#[test]
+fn hints_are_for_people() {
+    for (words, message, hint) in [
+        ("verfy", "Bad version passed verfy", "did you mean the command verify?"),
+        ("lokup nvme", "Bad version passed lokup", "did you mean the command lookup?"),
+        ("-- plan", "Bad version passed plan", "plan is a command, and commands come before options"),
+        (
+            "/mnt/lib/modules/6.1-foo",
+            "Bad version passed /mnt/lib/modules/6.1-foo",
+            "VERSION is a name, not a path: depmod -b /mnt 6.1-foo",
+        ),
+        (
+            "/tmp/zfs.ko 6.1",
+            "Bad version passed /tmp/zfs.ko",
+            "the version comes first: depmod VERSION FILE...",
+        ),
+    ] {
+        let message = format!("depmod: ERROR: {message}\n");
+        assert_eq!(refused(words), message, "hooks of packages get kmod's messages alone");
+        assert_eq!(refused_on_terminal(words), format!("{message}depmod: {hint}\n"));
     }
     for words in ["zzz", "x6.1"] {
-        assert!(!refused(words).contains("did you mean"), "{words}");
+        assert!(!refused_on_terminal(words).contains("did you mean"), "{words}");
+    }
+}
+
+#[test]
+fn a_version_is_an_operand_or_follows_k() {
+    let missing =
+        "depmod: FATAL: there is no kernel 6.1 in /nowhere/lib/modules; it has no modules of any version\n";
+    for words in ["verify 6.1", "verify -k 6.1", "plan x -k 6.1", "lookup x -k 6.1", "explain x -k 6.1"] {
+        assert_eq!(refused(&format!("{words} -b /nowhere")), missing, "{words}");
+    }
+    let operand = refused("pack 6.1 -b /nowhere -o /nowhere/x");
+    assert!(operand.contains("/nowhere/lib/modules/6.1"), "{operand}");
+    assert_eq!(operand, refused("pack -k 6.1 -b /nowhere -o /nowhere/x"));
+    for words in ["verify -k 6.1 6.1", "pack -k 6.1 6.1"] {
+        assert!(refused(words).contains("cannot be used with"), "{words}");
+    }
+}
+
+#[test]
+fn standard_output_that_cannot_be_written_is_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lib/modules/6.1");
+    std::fs::create_dir_all(root.join("kernel")).unwrap();
+    let base = dir.path().to_str().unwrap();
+    let indexed = product::depmod().args(["-b", base, "-C", "/dev/null", "6.1"]).output().unwrap();
+    assert!(indexed.status.success());
+    let index = root.join("modules.dep.bin");
+    for words in [
+        "--help",
+        "-h",
+        "-V",
+        "help plan",
+        "plan --help",
+        "-n 6.1",
+        "--strict --no-write --format json 6.1",
+        "verify 6.1",
+        "verify --format json 6.1",
+        "plan -k 6.1 --format json --missing ignore x",
+        "lookup -k 6.1 --format json x",
+        "explain -k 6.1 --format json x",
+        "pack 6.1",
+        "diff 6.1 6.1",
+        "dump",
+    ] {
+        let mut command = product::depmod();
+        command.args(words.split(' '));
+        match words.split(' ').next() {
+            Some("dump") => command.args(["--format", "json"]).arg(&index),
+            Some("--help" | "-h" | "-V" | "help") => &mut command,
+            Some("plan") if words.ends_with("--help") => &mut command,
+            _ => command.args(["-b", base, "-C", "/dev/null"]),
+        };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdin(Stdio::null()).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said: Vec<&str> = said.lines().filter(|line| !line.starts_with("depmod: WARNING: ")).collect();
+        assert_eq!(
+            said,
+            ["depmod: FATAL: could not write to standard output: No space left on device"],
+            "{words}"
+        );
+        assert_eq!(output.status.code(), Some(1), "{words}");
     }
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 
 use depmod_tests::damage::{Copy, causes, lines};
 use depmod_tests::elf_builder::Elf;
-use depmod_tests::system::System;
-use depmod_tests::{debian, product};
+use depmod_tests::system::{Place, System, VERSION};
+use depmod_tests::{debian, product, terminal};
 
 /// Plain modules, which can be edited, and a small image.
 const KERNEL: &str = "bookworm-cloud-amd64";
@@ -138,7 +138,7 @@ fn single_files_are_not_judged_against_modules_that_cannot_be_known() {
         .module("kernel/a.ko", Elf::new().modinfo("license=GPL"));
     let outcome = system.run_command(|root| {
         let mut depmod = product::depmod();
-        let version = depmod_tests::system::VERSION;
+        let version = VERSION;
         depmod.arg("-b").arg(root).args(["--strict", "-k", version]);
         depmod.arg(root.join("lib/modules").join(version).join("kernel/a.ko"));
         depmod
@@ -164,26 +164,20 @@ fn a_placeholder_is_refused_with_a_line() {
     let system = System::new()
         .module("kernel/a.ko", Elf::new().modinfo("license=GPL").need("printk"))
         .root_file("map", "ffffffffffffffff B The real System.map is in the dbg package\n");
+    let place = Place::new();
+    system.lay_out(&place.root());
+    let (root, map) = (place.root(), place.root().join("map"));
+    let words = ["-b", root.to_str().unwrap(), "-e", "-F", map.to_str().unwrap(), "-n", VERSION];
+    let shown = terminal::depmod(&words).text;
+    assert!(shown.contains("names no exported symbol"), "{shown}");
+    let piped = product::depmod().args(words).output().unwrap();
+    assert!(
+        !String::from_utf8_lossy(&piped.stderr).contains("names no exported symbol"),
+        "a hook sees kmod's lines"
+    );
     let outcome = system.run_command(|root| {
         let mut depmod = product::depmod();
-        depmod
-            .arg("-b")
-            .arg(root)
-            .arg("-e")
-            .arg("-F")
-            .arg(root.join("map"))
-            .args(["-n", depmod_tests::system::VERSION]);
-        depmod
-    });
-    assert!(outcome.stderr().contains("names no exported symbol"), "{}", outcome.stderr());
-    let outcome = system.run_command(|root| {
-        let mut depmod = product::depmod();
-        depmod
-            .arg("-b")
-            .arg(root)
-            .args(["--strict", "-F"])
-            .arg(root.join("map"))
-            .arg(depmod_tests::system::VERSION);
+        depmod.arg("-b").arg(root).args(["--strict", "-F"]).arg(root.join("map")).arg(VERSION);
         depmod
     });
     let text = String::from_utf8(outcome.stdout).unwrap();

@@ -1,12 +1,12 @@
-//! Control characters in names: exact bytes for programs, escaped on a terminal and in texts for people.
+//! What is for people: control characters in names are escaped on a terminal, and a run ends with a summary.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use depmod_tests::elf_builder::{Crc, Elf};
-use depmod_tests::product;
 use depmod_tests::system::{Place, Program, System, VERSION};
+use depmod_tests::{product, terminal};
 
 /// ESC, BEL, CR, DEL.
 const CONTROLS: &str = "\x1b[2J\x07\r\x7f";
@@ -99,4 +99,36 @@ fn names_reach_a_terminal_without_control_characters() {
         assert_eq!(shown.stdout.is_empty(), piped.stdout.is_empty(), "{words:?}");
     }
     assert!(exact >= 5, "only {exact} outputs have the bytes that programs want");
+}
+
+#[test]
+fn a_verbose_run_ends_with_a_summary_for_people() {
+    let place = Place::new();
+    let root = place.root();
+    System::new()
+        .complete()
+        .module("kernel/a.ko", Elf::new().need("b_symbol"))
+        .module("kernel/b.ko", Elf::new().export("b_symbol", Crc::Absolute(1)))
+        .lay_out(&root);
+    let base = root.to_str().unwrap();
+    for (words, expected) in [
+        (&["-v"][..], Some("2 modules, 11 files, 0.")),
+        (&["-v", "--no-cache", "--keep-going"], Some("2 modules, 11 files, 0.")),
+        (&["-nv"], Some("2 modules, nothing written, 0.")),
+        (&[], None),
+    ] {
+        let words = [words, &["-b", base, "-C", "/dev/null", VERSION]].concat();
+        let shown = terminal::depmod(&words);
+        assert_eq!(shown.status, Some(0), "{}", shown.text);
+        let last = shown.text.lines().last().unwrap_or_default();
+        match expected {
+            Some(expected) => {
+                assert!(last.starts_with(&format!("depmod: {expected}")) && last.ends_with(" s"), "{last}");
+            }
+            None => assert_eq!(last, ""),
+        }
+        let piped = product::depmod().args(&words).output().unwrap();
+        assert!(piped.stderr.is_empty(), "programs get kmod's lines alone");
+        assert!(!String::from_utf8_lossy(&piped.stdout).contains("2 modules"));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`elf_builder`] assembles kernel modules, well-formed and malformed;
 //! * [`system`] lays out root directories with modules and runs two programs on them, [`outcome`] compares;
+//! * [`terminal`] runs our command on a terminal;
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] fetches real kernels and the real kmod, [`oracle`] runs kmod, [`product`] our command;
 //! * [`mod@bench`] measures: module directories, runs, lower limits, instruction counts;
@@ -41,6 +42,7 @@ pub mod signing;
 pub mod subset;
 pub mod swtpm;
 pub mod system;
+pub mod terminal;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ const LIBRARIES: &[Library] = &[
 ];
 
 /// Examples that are tools of this project.
-const TOOLS: [&str; 1] = ["limit"];
+const TOOLS: [&str; 2] = ["limit", "pages"];
 
 /// The example for programs without allocator.
 const WITHOUT_ALLOCATOR: &str = "core/examples/lookup_without_allocator.rs";

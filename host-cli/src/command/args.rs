@@ -28,6 +28,7 @@ use super::commands;
 #[cfg(feature = "answers")]
 use super::format::Format;
 use super::getopt::{explain_ambiguous, invalid_argument, with_abbreviations, with_doubled_equals};
+use super::settings::MODULE_DIRECTORY;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -50,7 +51,7 @@ pub(super) struct Place {
     pub(super) basedir: Option<OsString>,
     /// `-m`
     #[arg(short = 'm', long, value_name = "DIR", allow_hyphen_values = true, help_heading = WHERE,
-          help = "Module directory below the base directory [default: /lib/modules]")]
+          help = format!("Module directory below the base directory [default: {MODULE_DIRECTORY}]"))]
     pub(super) moduledir: Option<OsString>,
     /// `-C`
     #[arg(short = 'C', long, value_name = "PATH", allow_hyphen_values = true, help_heading = WHERE,
@@ -194,7 +195,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, overrides_with = "no_cache",
           help_heading = OUTPUT,
           help = "Keep facts of modules in DIR [default: /var/cache/depmod; without this option \
-                  only for directories below the running system's /lib/modules]")]
+                  only for the running system's own module directories]")]
     pub(super) cache: Option<Option<OsString>>,
     /// `--no-cache`
     #[arg(long, overrides_with = "cache", help_heading = OUTPUT, help = "Read every module again")]
@@ -240,8 +241,17 @@ Examples:
   depmod --strict -k 6.1.0-50-amd64 /tmp/zfs.ko
                                       would this module load there?
 
+Environment:
+  NO_COLOR, TERM=dumb    no colours, unless --color says otherwise
+  POSIXLY_CORRECT        the first operand ends the options
+  LD_PRELOAD             the program does not confine itself, since such libraries need more
+
 Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing;
 3 --strict has findings; 4 --keep-going left modules out.";
+
+/// The end of the short help.
+const AFTER_SHORT_HELP: &str = "\
+depmod --help has all options and examples, depmod help COMMAND those of a command.";
 
 /// Why there is no run.
 #[derive(Debug)]
@@ -255,7 +265,7 @@ pub(super) enum Stop {
 
 impl Stop {
     /// The exit status.
-    #[must_use]
+    #[cfg(test)]
     pub(super) fn status(&self) -> u8 {
         match self {
             Self::Clap(error) if !error.use_stderr() => 0,
@@ -275,6 +285,9 @@ impl Args {
             .before_help(commands::list())
             .no_binary_name(true)
             .color(color_of(words));
+        if asks_briefly(words) {
+            command = brief(command);
+        }
         if posixly_correct {
             command = command.mut_arg("operands", |operands| operands.trailing_var_arg(true));
         }
@@ -288,9 +301,21 @@ impl Args {
     }
 }
 
-fn version_text() -> String {
+/// Whether the help is asked for by `-h`.
+fn asks_briefly(words: &[OsString]) -> bool {
+    words.iter().any(|word| word == "-h") && !words.iter().any(|word| word.as_bytes().starts_with(b"--h"))
+}
+
+/// The parser with a short help: what is used every day. (clap's own would give the long one another layout.)
+fn brief(command: clap::Command) -> clap::Command {
+    let is_rare = |arg: &clap::Arg| matches!(arg.get_help_heading(), Some(CHECKS | LEGACY));
+    command.mut_args(|arg| if is_rare(&arg) { arg.hide(true) } else { arg }).after_help(AFTER_SHORT_HELP)
+}
+
+/// The text of `-V` after the name.
+pub(super) fn version_text() -> String {
     format!(
-        "{} (independent implementation; index files as kmod 34.2 writes them)\n{}",
+        "{} (independent implementation; index files as kmod 34.2 writes them)\n{}\nmodule directory: {MODULE_DIRECTORY}",
         env!("CARGO_PKG_VERSION"),
         crate::codecs::FEATURES
     )
@@ -446,7 +471,9 @@ pub(super) mod tests {
         for text in ["/lib/modules", "/etc", "Examples:", "--dry-run", "What to do:", "Exit status"] {
             assert!(help.contains(text), "{help}");
         }
-        assert_eq!(help, printed("-h"));
+        let brief = printed("-h");
+        assert!(brief.lines().count() < help.lines().count() * 2 / 3, "{brief}");
+        assert!(brief.contains("depmod --help") && brief.contains("--quick") && !brief.contains("--symvers"));
         assert!(help.find(WHAT) < help.find(WHERE) && help.find(OUTPUT) < help.find(LEGACY), "{help}");
         assert!(help.lines().all(|line| line.len() <= 100), "{help}");
     }

@@ -62,7 +62,8 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
 
 /// Prints a hint after a failure.
 fn hint(settings: &Settings, args: &Args, report: &mut Report) -> u8 {
-    for line in hints::missing_directory(&DiskSource, &settings.target, args) {
+    let lines = hints::missing_directory(&DiskSource, &settings.target, args);
+    for line in lines.into_iter().chain(hints::not_writable(settings)) {
         report.hint(&line);
     }
     FAILED

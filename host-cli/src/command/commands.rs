@@ -2,7 +2,11 @@
 //!
 //! kmod's first operand is a version or a path, so the names of commands are unambiguous.
 
+use depmod_core::parts::name::{file_name, is_module_file};
+
+use super::hints;
 use super::nearest::nearest;
+use super::settings::{before_slashes, is_version};
 
 /// Each command with its description, in the order of the help.
 const COMMANDS: &[(&str, &str)] = &[
@@ -44,12 +48,38 @@ pub(super) fn list() -> String {
 
 /// What may have been meant by a word that is no version and no command.
 pub(super) fn hint(word: &[u8]) -> Option<String> {
+    if is_module_file(file_name(word)) {
+        return Some("the version comes first: depmod VERSION FILE...".into());
+    }
+    if let Some(line) = path_of_version(word) {
+        return Some(line);
+    }
     let name = nearest(word, names())?;
     Some(if name.as_bytes() == word {
         format!("{name} is a command, and commands come before options")
     } else {
         format!("did you mean the command {name}?")
     })
+}
+
+/// What to type in place of the path of a module directory.
+fn path_of_version(path: &[u8]) -> Option<String> {
+    let path = before_slashes(path);
+    let version = file_name(path);
+    let above = before_slashes(path.get(..path.len().saturating_sub(version.len()))?);
+    if above.is_empty() || !is_version(version) {
+        return None;
+    }
+    let version = hints::quoted(version);
+    let words: Vec<u8> = match above.strip_suffix(b"lib/modules") {
+        Some(b"/") => version,
+        Some(b"") => [b"-b . ", &*version].concat(),
+        Some(base) if base.ends_with(b"/") => {
+            [b"-b ", &*hints::quoted(before_slashes(base)), b" ", &*version].concat()
+        }
+        _ => [b"-m ", &*hints::quoted(above), b" ", &*version].concat(),
+    };
+    Some(format!("VERSION is a name, not a path: depmod {}", String::from_utf8_lossy(&words)))
 }
 
 #[cfg(all(test, feature = "answers"))]
@@ -61,7 +91,18 @@ mod tests {
         assert_eq!(hint(b"verfy").unwrap(), "did you mean the command verify?");
         assert_eq!(hint(b"dmup").unwrap(), "did you mean the command dump?");
         assert_eq!(hint(b"plan").unwrap(), "plan is a command, and commands come before options");
-        for word in ["5.0", "x", "/lib/modules", ""] {
+        for (word, command) in [
+            ("/lib/modules/6.1-foo/", "6.1-foo"),
+            ("lib/modules/6.1-foo", "-b . 6.1-foo"),
+            ("/mnt/a b/lib/modules/6.1-foo", "-b '/mnt/a b' 6.1-foo"),
+            ("/mnt/lib/modules//6.1-foo//", "-b /mnt 6.1-foo"),
+            ("/srv/modules/6.1-foo", "-m /srv/modules 6.1-foo"),
+        ] {
+            let expected = format!("VERSION is a name, not a path: depmod {command}");
+            assert_eq!(hint(word.as_bytes()).unwrap(), expected);
+        }
+        assert_eq!(hint(b"/tmp/zfs.ko.xz").unwrap(), "the version comes first: depmod VERSION FILE...");
+        for word in ["5.0", "x", "/lib/modules", "", "/", "//6.1", "/6.1"] {
             assert_eq!(hint(word.as_bytes()), None);
         }
     }

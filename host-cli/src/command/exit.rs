@@ -1,7 +1,6 @@
 //! From a command line to an exit status.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 
 use depmod_core::{Diagnostic, Reporter, Severity};
@@ -10,6 +9,7 @@ use super::args::{Args, Color, Stop};
 use super::classic::run_one;
 use super::report::{Report, say};
 use super::status::FAILED;
+use super::stdout::print;
 use super::{commands, pack};
 
 /// Executes the arguments of a command; returns the exit status.
@@ -32,15 +32,11 @@ pub fn main(words: &[OsString]) -> u8 {
 
 /// Prints why there is no run.
 fn explain(stop: Stop) -> u8 {
-    let status = stop.status();
     match stop {
-        Stop::Clap(error) => match error.print() {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => FAILED,
-            _ => status,
-        },
+        Stop::Clap(text) => print(&text),
         Stop::Message(diagnostic) => {
             Report::new(Color::Auto).report(diagnostic);
-            status
+            FAILED
         }
     }
 }

@@ -126,11 +126,9 @@ pub(super) fn explain_ambiguous(
     command: &clap::Command,
     full: &clap::Command,
 ) -> clap::Error {
-    if error.kind() != ErrorKind::UnknownArgument {
-        return error;
-    }
-    let Some(short) = invalid_argument(&error).and_then(|arg| arg.strip_prefix("--")) else {
-        return error;
+    let option = invalid_argument(&error).filter(|_| error.kind() == ErrorKind::UnknownArgument);
+    let Some(short) = option.and_then(|arg| arg.strip_prefix("--")) else {
+        return with_nearest(error, command, full);
     };
     let could_be: Vec<String> = long_names(full)
         .iter()

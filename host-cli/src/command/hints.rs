@@ -1,30 +1,39 @@
 //! Hints when the running kernel has no modules here: in containers, chroots and installers.
 //!
-//! kmod only reports a missing directory. If no version was typed, two lines follow:
+//! kmod only reports a missing directory. On a terminal, two lines follow:
 //!
 //! ```text
 //! depmod: the running kernel is 6.9.1-host; /mnt/lib/modules has modules of 6.1.0-50-amd64
-//! depmod: to index them: depmod -b /mnt 6.1.0-50-amd64
+//! depmod: to index it: depmod -b /mnt 6.1.0-50-amd64
 //! ```
+//!
+//! If a version was typed, they are about this one; of those that are there, one that begins alike is proposed.
 
 use depmod_core::Source;
 use depmod_core::parts::list::versions;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::args::Args;
-use super::settings::Target;
+use super::settings::{Settings, Target, before_slashes};
 
 /// Limit of versions in one line.
 const NAMED: usize = 8;
 
-/// The lines after a failure, without prefix; none if the module directory exists or its version was typed.
+/// The lines after a failure, without prefix; none if the module directory exists.
 #[must_use]
 pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Args) -> Vec<Vec<u8>> {
-    if target.version_given || source.stat(&target.dirname).is_ok() {
+    if source.stat(&target.dirname).is_ok() {
         return Vec::new();
     }
     let versions = versions(source, &target.module_root).unwrap_or_default();
-    let here = [b"the running kernel is ".as_slice(), &target.version, b"; ", &target.module_root].concat();
-    let Some(newest) = versions.last() else {
+    let wanted = before_slashes(&target.version);
+    let here = match target.version_given {
+        true => [b"there is no kernel ".as_slice(), wanted, b"; ", &target.module_root].concat(),
+        false => [b"the running kernel is ".as_slice(), wanted, b"; ", &target.module_root].concat(),
+    };
+    let alike = versions.iter().rfind(|version| version.as_bytes().starts_with(wanted));
+    let Some(newest) = alike.or(versions.last()) else {
         let missing = source.stat(&target.module_root).is_err();
         let what: &[u8] = if missing { b" does not exist" } else { b" has no modules" };
         let first = [&here, what].concat();
@@ -36,7 +45,27 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
     if versions.len() > NAMED {
         first.extend(format!(" and {} more", versions.len() - NAMED).bytes());
     }
-    vec![first, [b"to index them: depmod ".as_slice(), &options(args), newest.as_bytes()].concat()]
+    let which: &[u8] = if versions.len() == 1 { b"to index it: depmod " } else { b"to index one: depmod " };
+    vec![first, [which, &options(args), newest.as_bytes()].concat()]
+}
+
+/// The line after a failure, if the user may not write the index files.
+#[must_use]
+pub(super) fn not_writable(settings: &Settings) -> Option<Vec<u8>> {
+    let directory = settings.target.outdirname.as_slice();
+    if settings.show || settings.no_write() {
+        return None;
+    }
+    refused(directory, access(directory, Access::WRITE_OK).err()?)
+}
+
+fn refused(directory: &[u8], why: Errno) -> Option<Vec<u8>> {
+    let (who, how): (&[u8], &[u8]) = match why {
+        Errno::ACCESS => (b"only root may write to ", b"; -o DIR writes elsewhere"),
+        Errno::ROFS => (b"nobody can write to ", b", which is mounted read-only; -o DIR writes elsewhere"),
+        _ => return None,
+    };
+    Some([who, directory, how].concat())
 }
 
 /// Whether a `System.map` is the line that Debian's packages have in its place.
@@ -47,7 +76,7 @@ pub(super) fn is_placeholder(map: &[u8]) -> bool {
 }
 
 /// Quotes an argument for a shell.
-fn quoted(word: &[u8]) -> Vec<u8> {
+pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
     if !word.is_empty() && word.iter().all(plain) {
         return word.to_vec();
@@ -98,7 +127,7 @@ mod tests {
             lines(&["-b", "/mnt"], &files),
             [
                 "the running kernel is 6.9-run; /mnt/lib/modules has modules of 6.9.1, 6.10.1",
-                "to index them: depmod -b /mnt 6.10.1"
+                "to index one: depmod -b /mnt 6.10.1"
             ]
         );
     }
@@ -106,7 +135,7 @@ mod tests {
     #[test]
     fn arguments_are_quoted_for_a_shell() {
         let lines = lines(&["-b", "/a b'c"], &["/a b'c/lib/modules/6.1.0/x"]);
-        assert_eq!(lines[1], "to index them: depmod -b '/a b'\\''c' 6.1.0");
+        assert_eq!(lines[1], "to index it: depmod -b '/a b'\\''c' 6.1.0");
     }
 
     #[test]
@@ -117,8 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn typed_versions_and_existing_directories_need_no_hint() {
-        assert!(lines(&["6.9-run"], &[]).is_empty());
+    fn typed_versions_are_answered_with_those_that_are_there() {
+        let files = ["/lib/modules/6.1.0-50-amd64/x", "/lib/modules/6.12.1-amd64/x"];
+        assert_eq!(
+            lines(&["6.1-foo/"], &files),
+            [
+                "there is no kernel 6.1-foo; /lib/modules has modules of 6.1.0-50-amd64, 6.12.1-amd64",
+                "to index one: depmod 6.12.1-amd64"
+            ]
+        );
+        assert_eq!(lines(&["6.1.0"], &files)[1], "to index one: depmod 6.1.0-50-amd64");
+        assert_eq!(lines(&["6.1.0"], &files[1..])[1], "to index it: depmod 6.12.1-amd64");
+        assert_eq!(lines(&["6.1.0"], &[])[0], "there is no kernel 6.1.0; /lib/modules does not exist");
+    }
+
+    #[test]
+    fn existing_directories_need_no_hint() {
         assert!(lines(&[], &["/lib/modules/6.9-run/modules.order"]).is_empty());
     }
 
@@ -128,6 +171,14 @@ mod tests {
         for map in [&b""[..], b"\n", b"0 T a\n0 T b\n", b"0 r __ksymtab_a\n"] {
             assert!(!is_placeholder(map));
         }
+    }
+
+    #[test]
+    fn directories_that_cannot_be_written() {
+        let text = |why| refused(b"/m", why).map(|line| String::from_utf8(line).unwrap());
+        assert_eq!(text(Errno::ACCESS).unwrap(), "only root may write to /m; -o DIR writes elsewhere");
+        assert!(text(Errno::ROFS).unwrap().contains("read-only"));
+        assert_eq!(text(Errno::NOENT), None);
     }
 
     #[test]

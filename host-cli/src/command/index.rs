@@ -1,17 +1,17 @@
 //! A run of the stages, and its results on standard output or on disk.
 
 use core::mem;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
-use depmod_core::{Diagnostic, Reporter, Stopped};
+use depmod_core::{Diagnostic, Output, Reporter, Stopped};
 
 use super::hints;
 use super::report::Report;
 use super::settings::Settings;
 use super::status::{DONE, FAILED};
+use super::stdout::written;
 use super::terminal::lines_for;
 use crate::run::Run;
-use crate::source::from_io;
 
 /// Does a run, and reports missing input. Returns the exit status.
 pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> Result<u8, Stopped> {
@@ -46,6 +46,10 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
     if unresolved > 0 {
         report.report(Diagnostic::UnresolvedCount { count: unresolved });
     }
+    if settings.verbosity > 0 {
+        let writes = !settings.show && !settings.no_write() && indexed.is_some();
+        report.summary(listed.list.modules().len(), if writes { Output::ALL.len() } else { 0 });
+    }
     if !settings.is_one_of_many {
         // The process ends now: freeing many small allocations is useless.
         mem::forget((listed, indexed));
@@ -53,15 +57,9 @@ pub(super) fn index(run: Run<'_>, settings: &Settings, report: &mut Report) -> R
     Ok(if unresolved > 0 { FAILED } else { DONE })
 }
 
-/// Writes to standard output. A closed pipe is not an error.
+/// Writes to standard output.
 fn print(texts: &[&[u8]]) -> Result<(), Diagnostic> {
     let mut out = io::stdout().lock();
     let mut write = |text: &&[u8]| out.write_all(&lines_for(&io::stdout(), text));
-    let result = texts.iter().try_for_each(&mut write).and_then(|()| out.flush());
-    match result {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Diagnostic::StandardOutput { cause: from_io(&error) })
-        }
-        _ => Ok(()),
-    }
+    written(texts.iter().try_for_each(&mut write).and_then(|()| out.flush()))
 }

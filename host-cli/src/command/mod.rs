@@ -11,6 +11,7 @@ mod checks;
 mod classic;
 mod commands;
 mod confine;
+mod definition;
 mod exit;
 #[cfg(feature = "answers")]
 mod format;
@@ -25,11 +26,16 @@ mod progress;
 mod report;
 mod settings;
 mod status;
+mod stdout;
 mod terminal;
 mod uptodate;
 mod usage;
 
+#[doc(hidden)]
+pub use definition::definition;
 pub use exit::main;
 #[cfg(all(any(test, fuzzing), feature = "answers"))]
 pub(crate) use fuzz::fuzz;
+#[doc(hidden)]
+pub use settings::MODULE_DIRECTORY;
 pub use status::{DONE, FAILED};

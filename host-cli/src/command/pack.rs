@@ -13,13 +13,14 @@ use depmod_core::parts::boot::{Location, PackError, collect};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::list::ModuleFile;
 use depmod_core::parts::run;
-use depmod_core::{Options, Reporter, Severity, Stopped};
+use depmod_core::{Diagnostic, Options, Reporter, Severity, Stopped};
 
 use super::args::{Color, Place};
 use super::confine;
 use super::report::{Report, say};
 use super::settings::{Environment, Target};
 use super::status::{DONE, FAILED};
+use super::stdout::written;
 use super::usage;
 use crate::codecs;
 use crate::publish::{ReplaceError, replace_file};
@@ -38,18 +39,21 @@ kernel as an initrd.
 
 Examples:
   depmod pack -o /boot/modules.cpio                    the running kernel's modules
-  depmod pack -k 6.1.0-50-amd64 --zstd -o m.cpio.zst   another kernel's, compressed
-  depmod pack -b /mnt -k 6.1.0-50-amd64 | xz > m.cpio.xz
+  depmod pack 6.1.0-50-amd64 --zstd -o m.cpio.zst      another kernel's, compressed
+  depmod pack -b /mnt 6.1.0-50-amd64 | xz > m.cpio.xz
   depmod pack --plan nvme ext4 -o nvme.cpio            only the modules of \"depmod plan nvme ext4\"
 
 Exit status: 0 done, 1 failed; then FILE is as it was."
 )]
 pub(super) struct PackArgs {
+    #[arg(value_name = "VERSION", help = "Kernel version, before --plan [default: the running kernel's]")]
+    version: Option<OsString>,
     #[arg(
         short = 'k',
         long,
         value_name = "VERSION",
-        help = "Kernel version [default: the running kernel's]"
+        conflicts_with = "version",
+        help = "The same as the operand"
     )]
     kernel: Option<OsString>,
     #[command(flatten)]
@@ -69,6 +73,13 @@ pub(super) struct PackArgs {
     plan: super::answers::PackPlan,
 }
 
+impl PackArgs {
+    /// The version, in either form.
+    fn kernel(&self) -> Option<&OsString> {
+        self.kernel.as_ref().or(self.version.as_ref())
+    }
+}
+
 /// Why there is no archive.
 #[derive(Debug)]
 enum Failure {
@@ -82,7 +93,7 @@ enum Failure {
     /// A module is not the one that was indexed.
     Changed(Vec<u8>),
     Write(PathBuf, ReplaceError),
-    Print(io::Error),
+    Print(Diagnostic),
 }
 
 impl From<Stopped> for Failure {
@@ -105,7 +116,7 @@ impl Failure {
                 format!("{} changed while it was packed", OsStr::from_bytes(path).display())
             }
             Self::Write(path, error) => format!("cannot write {}: {}", path.display(), Chain(error)),
-            Self::Print(error) => format!("cannot write standard output: {error}"),
+            Self::Print(diagnostic) => diagnostic.to_string(),
         };
         say(Severity::Fatal, &why);
     }
@@ -144,7 +155,7 @@ fn pack(args: &PackArgs) -> Result<(), Failure> {
     }
     let mut report = Report::new(Color::Auto);
     let environment = Environment::current();
-    let target = Target::new(args.place.clone(), None, args.kernel.clone(), &environment)
+    let target = Target::new(args.place.clone(), None, args.kernel().cloned(), &environment)
         .map_err(|diagnostic| report.stop(diagnostic))?;
     confine::file(args.output.as_deref());
     let mut archive = match planned(args)? {
@@ -158,13 +169,7 @@ fn pack(args: &PackArgs) -> Result<(), Failure> {
         Some(path) => replace_file(path, &archive).map_err(|error| Failure::Write(path.clone(), error)),
         None => {
             let mut out = io::stdout().lock();
-            let written = out.write_all(&archive).and_then(|()| out.flush());
-            // A closed pipe is not an error.
-            let written = match written {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => written,
-            };
-            written.map_err(Failure::Print)
+            written(out.write_all(&archive).and_then(|()| out.flush())).map_err(Failure::Print)
         }
     }
 }
@@ -172,7 +177,7 @@ fn pack(args: &PackArgs) -> Result<(), Failure> {
 /// The archive of a plan, if one is asked for.
 fn planned(args: &PackArgs) -> Result<Option<Vec<u8>>, Failure> {
     #[cfg(feature = "answers")]
-    return args.plan.archive(&args.kernel, &args.place).transpose().map_err(Failure::Plan);
+    return args.plan.archive(args.kernel(), &args.place).transpose().map_err(Failure::Plan);
     #[cfg(not(feature = "answers"))]
     {
         let _ = args;

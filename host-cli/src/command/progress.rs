@@ -52,6 +52,11 @@ impl Progress {
         Self { total, done, started: Instant::now(), patience, form, bar: OnceLock::new() }
     }
 
+    /// The time since the beginning of the run.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The line to print after this many modules.
     fn line(&self, done: u64) -> Option<String> {
         let total = self.total.load(Ordering::Relaxed);
@@ -84,7 +89,7 @@ impl run::Progress for Progress {
             let _ = std::io::stderr().write_all(line.as_bytes());
         } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
             let total = self.total.load(Ordering::Relaxed);
-            self.bar.get_or_init(|| Bar::new(total)).set(done);
+            self.bar.get_or_init(|| Bar::new(total, self.started)).set(done);
         }
     }
 

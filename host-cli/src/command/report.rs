@@ -7,7 +7,7 @@
 //! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one
 //! write, so that lines of two programs on one terminal do not mix; a closed pipe is not an error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ const LOG_SOCKET: &str = "/dev/log";
 pub(super) struct Report {
     sink: Sink,
     color: bool,
+    /// Somebody is watching: standard error is a terminal.
+    watched: bool,
     verbosity: u8,
     quiet: bool,
     progress: Option<Arc<Progress>>,
@@ -43,13 +45,18 @@ impl Report {
     /// Warnings and errors on standard error: the setting until the command line is parsed.
     #[must_use]
     pub(super) fn new(color: Color) -> Self {
-        Self::on(Box::new(std::io::stderr()), use_color(color, &std::io::stderr()))
+        let stderr = std::io::stderr();
+        Self {
+            watched: stderr.is_terminal(),
+            ..Self::on(Box::new(stderr), use_color(color, &std::io::stderr()))
+        }
     }
 
     fn on(stream: Box<dyn Write + Send>, color: bool) -> Self {
         Self {
             sink: Sink::Stream(stream),
             color,
+            watched: false,
             verbosity: 0,
             quiet: false,
             progress: None,
@@ -73,11 +80,13 @@ impl Report {
         }
     }
 
-    /// Sends messages to the system log; if there is none, reports that and continues on standard error.
+    /// Sends messages to the system log; if there is none, continues on standard error, and with `-v` says so: hooks
+    /// of packages run in places without a system log, and may take any line for a failure.
     fn use_log(&mut self, path: &Path) {
         let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(path).map(|()| socket));
         match connected {
             Ok(socket) => self.sink = Sink::Log(socket),
+            Err(_) if self.verbosity == 0 => {}
             Err(error) => {
                 let text = format!("no system log at {}: {}", path.display(), from_io(&error));
                 self.line(Severity::Warning, text.as_bytes());
@@ -90,14 +99,28 @@ impl Report {
         self.progress = Some(progress);
     }
 
-    /// A line without a level: `depmod: TEXT`. Never in the system log.
+    /// A line without a level: `depmod: TEXT`. Only for people: on a terminal.
     pub(super) fn hint(&mut self, text: &[u8]) {
-        if let Sink::Stream(stream) = &mut self.sink {
+        if let Sink::Stream(stream) = &mut self.sink
+            && self.watched
+        {
             let mut line = [b"depmod: ", &*self.about].concat();
             push_escaped(&mut line, text);
             line.push(b'\n');
             let _ = stream.write_all(&line);
         }
+    }
+
+    /// The last line of a run with `-v`, for people: `depmod: 4,230 modules, 11 files, 0.05 s`.
+    pub(super) fn summary(&mut self, modules: usize, files: usize) {
+        let Some(progress) = &self.progress else { return };
+        let files = match files {
+            0 => "nothing written".into(),
+            files => format!("{files} files"),
+        };
+        let seconds = progress.elapsed().as_secs_f64();
+        let modules = if modules == 1 { "1 module".into() } else { format!("{} modules", grouped(modules)) };
+        self.hint(format!("{modules}, {files}, {seconds:.2} s").as_bytes());
     }
 
     /// A line with a level: `depmod: LEVEL: MESSAGE`.
@@ -136,6 +159,19 @@ impl Report {
     }
 }
 
+/// A number with its thousands apart: `4,230`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (left, digit) in (0..digits.len()).rev().zip(digits.chars()) {
+        text.push(digit);
+        if left > 0 && left.is_multiple_of(3) {
+            text.push(',');
+        }
+    }
+    text
+}
+
 /// One message on standard error, in one line whatever is in it.
 pub(super) fn say(severity: Severity, text: &str) {
     let mut line = Vec::new();
@@ -158,6 +194,10 @@ impl Reporter for Report {
         let missing =
             matches!(diagnostic, Diagnostic::UnknownSymbol { .. } | Diagnostic::UnresolvedSymbol { .. });
         if self.quiet && missing {
+            return;
+        }
+        let is_wait = matches!(diagnostic, Diagnostic::LockWait { .. });
+        if is_wait && !self.watched && self.verbosity == 0 {
             return;
         }
         self.line(severity, &diagnostic.message());
@@ -205,7 +245,10 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         let writes = Writes::default();
-        Report::on(Box::new(writes.clone()), false).hint(b"/lib\x1b[2J\nERROR");
+        let mut report = Report::on(Box::new(writes.clone()), false);
+        report.hint(b"nobody is there");
+        report.watched = true;
+        report.hint(b"/lib\x1b[2J\nERROR");
         let unknown = Diagnostic::UnknownSymbol { path: "/m\r.ko".into(), symbol: "f\nx".into() };
         let lines = [writes.0.lock().unwrap().clone(), written(|_| {}, vec![unknown])].concat();
         let expected = [
@@ -239,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn thousands_are_apart() {
+        let shown = [0, 999, 1000, 4230, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "4,230", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_wait_is_for_people() {
+        let wait = || vec![Diagnostic::LockWait { path: "/x".into(), holder: None }];
+        assert!(written(|_| {}, wait()).is_empty());
+        assert_eq!(written(|report| report.watched = true, wait()).len(), 1);
+        assert_eq!(written(|report| report.verbosity = 1, wait()).len(), 1);
+        let ignored = vec![Diagnostic::LockIgnored { path: "/x".into(), holder: None }];
+        assert_eq!(written(|_| {}, ignored).len(), 1, "the run goes on without the lock");
+    }
+
+    #[test]
     fn only_the_prefix_is_coloured() {
         let lines = written(|report| report.color = true, vec![unknown()]);
         assert_eq!(lines, ["\x1b[1;33mdepmod: WARNING:\x1b[0m /m.ko needs unknown symbol f\n"]);
@@ -260,7 +319,13 @@ mod tests {
 
     #[test]
     fn without_a_system_log_messages_go_to_standard_error() {
-        let lines = written(|report| report.use_log(Path::new("/nowhere/log")), vec![unknown()]);
+        let nowhere = |report: &mut Report| report.use_log(Path::new("/nowhere/log"));
+        assert_eq!(written(nowhere, vec![unknown()]).len(), 1, "hooks take any line for a failure");
+        let verbose = |report: &mut Report| {
+            report.verbosity = 1;
+            nowhere(report);
+        };
+        let lines = written(verbose, vec![unknown()]);
         assert_eq!(lines[0], "depmod: WARNING: no system log at /nowhere/log: No such file or directory\n");
         assert_eq!(lines.len(), 2);
     }

@@ -14,7 +14,7 @@ use core::num::NonZeroUsize;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use depmod_core::parts::list::{MODULE_DIRECTORY, SYSTEM_DIRECTORIES, config::Config};
+use depmod_core::parts::list::{SYSTEM_DIRECTORIES, config::Config};
 use depmod_core::parts::name::{PATH_MAX, is_space};
 use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
 
@@ -22,6 +22,16 @@ use super::args::{Args, Color, Place};
 #[cfg(feature = "answers")]
 use super::checks::Strict;
 use crate::cache;
+
+/// The module directory without `-m`: a setting of the build, since some distributions have `/usr/lib/modules`.
+pub const MODULE_DIRECTORY: &str = match option_env!("DEPMOD_MODULE_DIRECTORY") {
+    Some(directory) => directory,
+    None => "/lib/modules",
+};
+const _: () = assert!(
+    MODULE_DIRECTORY.len() > 1 && MODULE_DIRECTORY.as_bytes()[0] == b'/',
+    "DEPMOD_MODULE_DIRECTORY is an absolute path"
+);
 
 /// The environment of a run.
 #[derive(Clone, Debug)]
@@ -168,7 +178,10 @@ impl Settings {
         };
         // Module directories of other systems have no default cache.
         let is_system_directory = is_default
-            && SYSTEM_DIRECTORIES.iter().any(|root| root.as_bytes() == target.module_root)
+            && [MODULE_DIRECTORY]
+                .iter()
+                .chain(&SYSTEM_DIRECTORIES)
+                .any(|root| root.as_bytes() == target.module_root)
             && !target.version.contains(&b'/');
         let cache = match args.cache {
             // A few files are read fast without a cache, and must not displace the other modules in it.
@@ -348,7 +361,7 @@ impl LayerArgs {
 fn module_directory(place: &Place) -> &[u8] {
     match &place.moduledir {
         Some(dir) => after_slashes(dir.as_bytes()),
-        None => MODULE_DIRECTORY.as_bytes(),
+        None => after_slashes(MODULE_DIRECTORY.as_bytes()),
     }
 }
 
@@ -356,6 +369,12 @@ fn module_directory(place: &Place) -> &[u8] {
 fn directory(base: &[u8], module_directory: &[u8], version: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     let path = [base, module_directory, version].join(&b'/');
     if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path: path.into() }) }
+}
+
+/// A path without slashes at its end.
+pub(super) fn before_slashes(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last.saturating_add(1));
+    path.get(..end).unwrap_or_default()
 }
 
 fn after_slashes(path: &[u8]) -> &[u8] {

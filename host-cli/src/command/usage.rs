@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 
 use super::getopt::{abbreviated, explain_ambiguous};
-use super::status::{DONE, FAILED};
+use super::stdout::print;
 
 /// Parses the arguments of a command, with long options abbreviated to any prefix that is unambiguous. `Err` is the
 /// exit status after the help or a usage error.
 pub(super) fn parse<P: clap::FromArgMatches>(command: clap::Command, words: &[OsString]) -> Result<P, u8> {
-    parsed(&command, words).map_err(print)
+    parsed(&command, words).map_err(|error| print(&error))
 }
 
 /// The same without printing.
@@ -21,11 +21,4 @@ pub(super) fn parsed<P: clap::FromArgMatches>(
     matches
         .and_then(|mut matches| P::from_arg_matches_mut(&mut matches))
         .map_err(|error| explain_ambiguous(error, &parser, command))
-}
-
-/// Prints the help or a usage error; returns the exit status.
-fn print(error: clap::Error) -> u8 {
-    // An error of this output cannot be reported.
-    let _ = error.print();
-    if error.use_stderr() { FAILED } else { DONE }
 }

@@ -48,8 +48,8 @@ use unchanged::{is_digest, touch};
 
 /// Time after which a run continues without the lock. Slow machines need one minute for a kernel in xz.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Part of the patience after which the wait is reported: after one second.
-const SILENT: u32 = 60;
+/// Part of the patience after which the wait is reported: after five seconds.
+const SILENT: u32 = 12;
 /// Pause between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -68,7 +68,7 @@ impl Publisher {
     /// the directory does not exist.
     ///
     /// Waits for another run for at most this time; then continues without the lock. Reports the wait after a
-    /// sixtieth of the time, and its end, with the process that holds the lock where the system tells it.
+    /// twelfth of the time, and its end, with the process that holds the lock where the system tells it.
     ///
     /// # Errors
     /// When the directory cannot be opened.

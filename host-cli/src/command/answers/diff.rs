@@ -35,7 +35,7 @@ only without index files; versions of symbols are compared only if the modules o
 Examples:
   depmod diff 6.1.0-50-amd64 6.12.0-1-amd64
   depmod diff --from-modules /mnt/lib/modules/6.1.0-50-amd64 6.1.0-51-amd64
-  depmod diff --format json A B | jq -r '.changes[] | select(.kind == \"driver-lost\") | .pattern'
+  depmod diff --format json 6.1.0-50-amd64 6.12.0-1-amd64 | jq -r '.changes[].kind' | sort | uniq -c
 
 Exit status: 0 no changes, 3 changes, 1 the comparison failed."
 )]

@@ -12,7 +12,7 @@ use depmod_core::parts::answer::{
 use depmod_core::Source;
 
 use super::Failure;
-use crate::command::nearest::did_you_mean;
+use crate::command::nearest::instead;
 use crate::source::DiskSource;
 
 /// An answer.
@@ -64,7 +64,7 @@ pub(super) fn unknown(query: &[u8], names: &[BString]) -> Failure {
     if names.is_empty() && query.iter().any(|byte| b"*?[".contains(byte)) {
         return format!("no module or alias named {word}; what a glob matches: depmod plan '{word}'").into();
     }
-    format!("no module or alias named {word}{}", did_you_mean(names)).into()
+    format!("no module or alias named {word}{}", instead(query, names)).into()
 }
 
 impl Module {

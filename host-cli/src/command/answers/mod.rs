@@ -53,6 +53,21 @@ pub(super) fn main_of(name: &str) -> Option<fn(&[OsString]) -> u8> {
     })
 }
 
+/// The definition of the command of this name.
+pub(super) fn definition(name: &str) -> Option<clap::Command> {
+    use clap::CommandFactory;
+
+    Some(match name {
+        "verify" => verify::Verify::command(),
+        "plan" => plan::Plan::command(),
+        "lookup" => lookup::Lookup::command(),
+        "explain" => explain::Explain::command(),
+        "diff" => diff::Diff::command(),
+        "dump" => dump::Dump::command(),
+        _ => return None,
+    })
+}
+
 /// Parses a command line as each command's.
 #[cfg(any(test, fuzzing))]
 pub(super) fn fuzz(words: &[OsString]) {

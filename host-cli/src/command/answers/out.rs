@@ -1,10 +1,12 @@
 //! Standard output of an answer.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
+use depmod_core::Diagnostic;
 use depmod_core::parts::diagnostic::push_escaped;
 use serde_json::Value;
 
+use crate::command::stdout::written;
 use crate::command::terminal::lines_for;
 
 /// Buffered standard output. After a closed pipe, further output is dropped without an error.
@@ -83,22 +85,15 @@ impl Out {
     }
 
     /// Flushes the buffer; an error if any output failed.
-    pub(crate) fn finish(mut self) -> Result<(), String> {
+    pub(crate) fn finish(mut self) -> Result<(), Diagnostic> {
         let flushed = match self.error.take() {
             Some(error) => Err(error),
             None => self.stream.flush(),
         };
-        match flushed {
+        if flushed.is_err() {
             // Dropping the stream would write the buffer again.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                let _ = self.stream.into_parts();
-                Ok(())
-            }
-            Err(error) => {
-                let _ = self.stream.into_parts();
-                Err(format!("could not write to standard output: {}", crate::source::from_io(&error)))
-            }
-            Ok(()) => Ok(()),
+            let _ = self.stream.into_parts();
         }
+        written(flushed)
     }
 }

@@ -26,9 +26,9 @@ use super::kernel::Kernel;
 use super::requests;
 use crate::codecs::HostDecoder;
 use crate::command::args::{Color, Place};
-use crate::command::nearest::did_you_mean;
+use crate::command::nearest::instead;
 use crate::command::report::{Report, say};
-use crate::command::settings::Target;
+use crate::command::settings::{Target, before_slashes};
 use crate::source::DiskSource;
 use crate::threads::build_beside;
 
@@ -110,13 +110,13 @@ impl PackPlan {
     /// The archive of the plan; `None` if none is asked for.
     pub(crate) fn archive(
         &self,
-        version: &Option<OsString>,
+        version: Option<&OsString>,
         place: &Place,
     ) -> Option<Result<Vec<u8>, Failure>> {
         if self.words.is_empty() && !self.how.hardware {
             return None;
         }
-        let kernel = Kernel::new(version.clone(), place.clone());
+        let kernel = Kernel::new(version.cloned(), place.clone());
         let planned = plan(&self.words, &self.how, &kernel, true);
         Some(planned.and_then(|planned| planned.archive(&self.how)))
     }
@@ -218,7 +218,10 @@ fn say_missing(missing: &[(Request, Vec<BString>)], what: Missing) -> Result<(),
         Missing::Ignore => return Ok(()),
     };
     for (request, names) in missing {
-        say(severity, &format!("no module or alias named {request}{}", did_you_mean(names)));
+        say(
+            severity,
+            &format!("no module or alias named {request}{}", instead(request.query.as_ref(), names)),
+        );
     }
     match missing.len() {
         0 => Ok(()),
@@ -305,16 +308,5 @@ pub(super) fn firmware_directories(
     target: &Target,
 ) -> FirmwareDirectories<'static, DiskSource> {
     let root = kernel.place.basedir.as_ref().map(|dir| dir.as_bytes()).unwrap_or_default();
-    FirmwareDirectories::new(&DiskSource, root.trim_suffix_slashes(), &target.version)
-}
-
-trait TrimSlashes {
-    fn trim_suffix_slashes(&self) -> &Self;
-}
-
-impl TrimSlashes for [u8] {
-    fn trim_suffix_slashes(&self) -> &Self {
-        let end = self.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last.saturating_add(1));
-        self.get(..end).unwrap_or_default()
-    }
+    FirmwareDirectories::new(&DiskSource, before_slashes(root), &target.version)
 }

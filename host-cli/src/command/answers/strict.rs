@@ -172,7 +172,7 @@ impl Strict {
             }
         }
         if let Err(why) = out.finish() {
-            say(Severity::Error, &why);
+            say(Severity::Fatal, &why.to_string());
             return FAILED;
         }
         match answer {

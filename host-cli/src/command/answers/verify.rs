@@ -49,6 +49,14 @@ Exit status: 0 no findings, or repaired with --fix; 3 findings; 1 the check fail
 pub(super) struct Verify {
     #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]")]
     version: Option<OsString>,
+    #[arg(
+        short = 'k',
+        long,
+        value_name = "VERSION",
+        conflicts_with = "version",
+        help = "The same as the operand"
+    )]
+    kernel: Option<OsString>,
     #[command(flatten)]
     place: Place,
     #[arg(long, help = "Check only form, agreement and times, without reading modules")]
@@ -61,9 +69,16 @@ pub(super) struct Verify {
     format: Format,
 }
 
+impl Verify {
+    fn target(&self) -> Result<Target, Diagnostic> {
+        let version = self.version.as_ref().or(self.kernel.as_ref());
+        Target::new(self.place.clone(), None, version.cloned(), &Environment::current())
+    }
+}
+
 impl Command for Verify {
     fn confine(&self) {
-        let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current());
+        let target = self.target();
         match target {
             Ok(target) if self.fix => confine::directory(&target.dirname),
             _ => confine::read_only(),
@@ -71,7 +86,7 @@ impl Command for Verify {
     }
 
     fn answer(self, out: &mut Out) -> Result<u8, Failure> {
-        let target = Target::new(self.place.clone(), None, self.version.clone(), &Environment::current())?;
+        let target = self.target()?;
         versions::check(&target)?;
         let options = target.options();
         let mut said = Said::default();
