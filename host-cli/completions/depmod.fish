@@ -27,8 +27,9 @@ end
 
 # The modules of a kernel.
 function __depmod_modules
-    set -l version (__depmod_option -k --kernel (uname -r))
-    sed 's/:.*//; s/.*\///; s/\.ko.*//' (__depmod_directory)/$version/modules.dep 2>/dev/null
+    # fish has a variable `version` of its own.
+    set -l kernel (__depmod_option -k --kernel (uname -r))
+    sed 's/:.*//; s/.*\///; s/\.ko.*//' (__depmod_directory)/$kernel/modules.dep 2>/dev/null
 end
 
 complete -c depmod -n __fish_depmod_needs_command -f -a '(__depmod_versions)'
@@ -36,5 +37,8 @@ complete -c depmod -n '__fish_depmod_using_subcommand verify diff' -f -a '(__dep
 complete -c depmod -n '__fish_depmod_using_subcommand pack; and not __fish_contains_opt plan' -f -a '(__depmod_versions)'
 complete -c depmod -n '__fish_depmod_using_subcommand pack; and __fish_contains_opt plan' -f -a '(__depmod_modules)'
 complete -c depmod -n '__fish_depmod_using_subcommand plan lookup explain' -f -a '(__depmod_modules)'
+# clap's conditions exclude these words after `help`.
+complete -c depmod -n '__fish_depmod_using_subcommand help' -f -a '@COMMAND_WORDS@'
 complete -c depmod -s k -l kernel -x -a '(__depmod_versions)'
 complete -c depmod -s F -l filesyms -a '/boot/System.map-*'
+complete -c depmod -n '__fish_depmod_using_subcommand pack' -l plan -x -a '(__depmod_modules)'

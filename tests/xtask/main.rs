@@ -14,6 +14,7 @@ mod differential;
 mod efi;
 mod faults;
 mod fuzz;
+mod install;
 mod instructions;
 mod kernels;
 mod library;
@@ -42,6 +43,13 @@ const TASKS: &[Task] = &[
         "[SHAPE…]     compare kmod and depmod on module directories of unusual shapes (--list)",
         shapes::main,
     ),
+    (
+        "install",
+        "[OPTION…]   build and install the command, manual pages and completions (--destdir D, --prefix P, …)",
+        install::main,
+    ),
+    ("man", "DIR          the manual pages", install::man),
+    ("completions", "DIR  the completions for bash, zsh and fish", install::completions),
     ("size", "            check the sizes of static builds", size::main),
     (
         "soak",

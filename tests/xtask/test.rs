@@ -28,6 +28,11 @@ const STEPS: &[Step] = &[
     ("unit", "unit, property and conformance tests of all packages on this machine", || {
         run(cargo("test").arg("--workspace"))
     }),
+    (
+        "install",
+        "an installation is complete: manual pages without warnings, their examples, completions in three shells",
+        crate::install::test,
+    ),
     ("no-alloc", "the tests of the core pass without an allocator", || {
         run(cargo("test").args(["--package", "depmod-core", "--no-default-features"]))
     }),

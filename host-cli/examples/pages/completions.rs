@@ -17,7 +17,8 @@ const FISH: &str = include_str!("../../completions/depmod.fish");
 pub(super) fn scripts() -> io::Result<Vec<File>> {
     let definition = depmod::command::definition();
     let bash = [&renamed(&by_clap(&definition, Shell::Bash), "\nif [[")?, COMMON, BASH].concat();
-    let zsh = [&renamed(&by_clap(&definition, Shell::Zsh), "\nif [ \"$funcstack")?, COMMON, ZSH].concat();
+    let zsh = without_operands(&by_clap(&definition, Shell::Zsh))?;
+    let zsh = [&renamed(&zsh, "\nif [ \"$funcstack")?, COMMON, ZSH].concat();
     let fish = [&by_clap(&definition, Shell::Fish), FISH].concat();
     let files = [("depmod", bash), ("_depmod", zsh), ("depmod.fish", fish)];
     Ok(files.map(|(name, script)| (name.to_owned(), filled(&script, &definition).into_bytes())).into())
@@ -38,6 +39,15 @@ fn renamed(script: &str, end: &str) -> io::Result<String> {
         return Err(io::Error::other("clap's function has another name"));
     }
     Ok(functions.replace("_depmod() {", "_depmod_options() {"))
+}
+
+/// clap's script for zsh without the operand of `depmod` itself, after which it would look for the command.
+fn without_operands(script: &str) -> io::Result<String> {
+    let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("'::operands")).collect();
+    if lines.len() == script.lines().count() || !script.contains("$line[2]") {
+        return Err(io::Error::other("clap's script for zsh has other operands"));
+    }
+    Ok(lines.join("\n").replace("$line[2]", "$line[1]") + "\n")
 }
 
 /// A script with the words of the definition in place of its names.

@@ -63,6 +63,9 @@ const CHECKS: &[Check] = &[
         "each damage is found once among all modules, with and without the image",
         strict::damage,
     ),
+    ("install", "another module directory, the firmware program, and cargo install from the package", || {
+        crate::install::module_directory().map(|()| "all installed and run".to_owned())
+    }),
     ("differential", "random module directories give kmod's files, messages and status", || {
         crate::differential::main(&[]).map(|()| "no other difference than documented ones".to_owned())
     }),
