@@ -118,9 +118,11 @@ impl Report {
             0 => "nothing written".into(),
             files => format!("{files} files"),
         };
-        let seconds = progress.elapsed().as_secs_f64();
+        // Formatting of floating point numbers would take six kilobytes of the program.
+        let elapsed = progress.elapsed();
+        let (seconds, hundredths) = (elapsed.as_secs(), elapsed.subsec_millis().wrapping_div(10));
         let modules = if modules == 1 { "1 module".into() } else { format!("{} modules", grouped(modules)) };
-        self.hint(format!("{modules}, {files}, {seconds:.2} s").as_bytes());
+        self.hint(format!("{modules}, {files}, {seconds}.{hundredths:02} s").as_bytes());
     }
 
     /// A line with a level: `depmod: LEVEL: MESSAGE`.

@@ -256,11 +256,11 @@ fn waiting_for_the_lock_is_bounded() {
     assert_eq!(content(dir), expected(&[NEW, &[temporary]].concat()), "another run may be writing this file");
 
     let release = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(900));
         drop(theirs);
     });
     let mut said = Vec::new();
-    let patience = Duration::from_secs(10);
+    let patience = Duration::from_secs(6);
     Publisher::create(bytes(dir), patience, &mut said).unwrap().publish(NEW).unwrap();
     release.join().unwrap();
     assert_eq!(said, [wait]);
