@@ -6,9 +6,10 @@
 //! [`threads`] do both in parallel, the [`cache`] keeps the facts of modules, and [`publish`] puts files in
 //! place.
 //!
-//! Features, all on by default: `cli` adds [`command`]: arguments, messages, progress. `answers` adds the
+//! Features, on by default: `cli` adds [`command`]: arguments, messages, progress. `answers` adds the
 //! commands that answer questions, and includes `cli`. `native-codecs` decodes with libzstd, liblzma and
-//! libdeflate in place of the decoders in Rust. `progress-bar` adds a bar on terminals.
+//! libdeflate in place of the decoders in Rust. `progress-bar` adds a bar on terminals. Not on by default:
+//! `system-codecs` takes these libraries from the system.
 //!
 //! ```
 //! use depmod::Run;
@@ -37,7 +38,7 @@ pub mod codecs;
 #[cfg(feature = "cli")]
 pub mod command;
 mod digest;
-#[cfg(all(any(test, fuzzing), feature = "answers", feature = "native-codecs"))]
+#[cfg(all(any(test, fuzzing), feature = "answers", feature = "c-codecs"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod publish;

@@ -48,7 +48,7 @@ use crate::digest::Digest;
 use crate::source::{DiskSource, Stamp, io_error};
 use crate::threads::on_threads;
 pub(crate) use filesystem::FileSystem;
-#[cfg(all(any(test, fuzzing), feature = "answers", feature = "native-codecs"))]
+#[cfg(all(any(test, fuzzing), feature = "answers", feature = "c-codecs"))]
 pub(crate) use format::fuzz;
 use format::{CachedModule, Head, LastResult, encode};
 use place::{Place, Stored};

@@ -14,7 +14,7 @@ pub(super) struct Share(u64);
 
 impl Share {
     /// Whether anything is reserved.
-    #[cfg(not(feature = "native-codecs"))]
+    #[cfg(not(feature = "c-codecs"))]
     pub(super) fn is_some(&self) -> bool {
         self.0 > 0
     }
