@@ -56,6 +56,9 @@ mod hostile;
 // The confinement of the command.
 mod confined;
 
+// Paths redirected by fakechroot.
+mod fakechroot;
+
 // Control characters on terminals.
 mod terminal;
 
