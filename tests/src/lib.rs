@@ -6,7 +6,7 @@
 //! * [`compress`] makes compressed copies with foreign encoders;
 //! * [`debian`] fetches real kernels and the real kmod, [`oracle`] runs kmod, [`product`] our command;
 //! * [`mod@bench`] measures: module directories, runs, lower limits, instruction counts;
-//! * [`toolchain`] finds a compiler for each target, [`apt`] installs missing packages;
+//! * [`toolchain`] finds a compiler for each target, [`apt`] and [`tool`] install missing programs;
 //! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with an [`existing_initrd`]
 //!   and optionally a TPM of [`swtpm`]; [`signing`] is for Secure Boot, [`event_log`] reads measurements;
 //! * [`samples`] are the small modules of the core's examples;
@@ -43,6 +43,7 @@ pub mod subset;
 pub mod swtpm;
 pub mod system;
 pub mod terminal;
+pub mod tool;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};

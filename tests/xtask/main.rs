@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod bench;
 mod boot;
+mod c_library;
 mod conformance;
 mod demo;
 mod deny;
@@ -57,6 +58,11 @@ const TASKS: &[Task] = &[
         soak::main,
     ),
     ("boot", "[CASE…]      test the firmware program in QEMU (--list names the cases)", boot::main),
+    (
+        "c-library",
+        "[--destdir D] [--prefix P] build libdepmod and lay out library, header and pkg-config file",
+        c_library::main,
+    ),
     ("conformance", "[LABEL…]  compare our output with kmod's on real kernels", conformance::main),
     ("differential", "[N [SEED]] compare kmod and depmod on random module directories", differential::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),

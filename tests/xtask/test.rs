@@ -43,6 +43,9 @@ const STEPS: &[Step] = &[
         bare_metal("thumbv7em-none-eabihf")
     }),
     ("library", "the libraries' examples are short and work outside of the workspace", crate::library::main),
+    ("c-library", "libdepmod's header is that of its source, and programs in C and Python use it", || {
+        crate::c_library::test()
+    }),
     ("publish", "the packages build from their published files", || {
         run(cargo("publish").args(["--dry-run", "--allow-dirty"]).args(PUBLISHED))
     }),
@@ -94,7 +97,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         bail!("no step `{unknown}`; `cargo xtask test --list` names them");
     }
     // Programs that the tests call besides the base system.
-    apt::install(&["cpio", "g++", "gzip", "jq", "lz4", "python3", "python3-jsonschema", "xz-utils", "zstd"])?;
+    apt::install(&["cpio", "fakechroot", "g++", "gzip", "jq", "lz4", "python3", "python3-jsonschema", "xz-utils", "zstd"])?;
     let chosen = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut failed = Vec::new();
     let mut passed = 0;
