@@ -346,7 +346,10 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 }
 
 /// The Debian mirror of the machine's own apt configuration.
-fn mirror() -> Result<String> {
+///
+/// # Errors
+/// When it names none.
+pub fn mirror() -> Result<String> {
     if let Ok(mirror) = std::env::var("DEPMOD_TESTS_MIRROR") {
         return Ok(mirror);
     }

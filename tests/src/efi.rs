@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::toolchain::{CrossCargo, Library};
+use crate::toolchain::{CrossCargo, Library, without_build_paths};
 use crate::{command, workspace};
 
 /// One file of `targets/`.
@@ -106,7 +106,8 @@ pub fn build(arch: &str) -> Result<PathBuf> {
     eprintln!("{}: using {}", target.target, cargo.describe());
     let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet", "--config", FASTER];
     let mut build = cargo.command("build");
-    command::run(build.args(args).env(cargo.variable("RUSTFLAGS"), SMALLER))?;
+    let flags = format!("{SMALLER} {}", without_build_paths());
+    command::run(build.args(args).env(cargo.variable("RUSTFLAGS"), flags))?;
     let program = cargo.artifacts("small").join("depmod-efi.efi");
     let size = program.metadata().with_context(|| program.display().to_string())?.len();
     ensure!(size <= MAX_SIZE, "{} has {size} bytes, more than {MAX_SIZE}", program.display());

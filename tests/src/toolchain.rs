@@ -19,7 +19,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::{apt, command, target_dir, workspace};
 
@@ -71,21 +71,26 @@ impl CrossCargo {
         Ok(Self { target: target.to_owned(), library, source })
     }
 
+    /// A toolchain with its own library for `target`, which rustup installs if it is missing.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn precompiled(target: &str, library: Library) -> Result<Self> {
+        if !precompiled(target) {
+            command::output(Command::new("timeout").args(["120", "rustup", "target", "add", target]))?;
+            ensure!(precompiled(target), "rustup added {target}, but it is not there");
+        }
+        Self::find(target, library)
+    }
+
     /// Like [`CrossCargo::find`], but installs a missing toolchain: rustup's target if rustup can get it,
     /// else Debian's packages.
     ///
     /// # Errors
     /// When neither can be installed.
     pub fn find_or_install(target: &str, library: Library) -> Result<Self> {
-        if let Ok(found) = Self::find(target, library) {
+        if let Ok(found) = Self::precompiled(target, library).or_else(|_| Self::find(target, library)) {
             return Ok(found);
-        }
-        if command::exists("rustup") {
-            let mut add = Command::new("timeout");
-            add.args(["120", "rustup", "target", "add", target]);
-            if command::output(&mut add).is_ok() && precompiled(target) {
-                return Self::find(target, library);
-            }
         }
         apt::install(&DEBIAN_PACKAGES)?;
         Self::find(target, library)
@@ -153,6 +158,18 @@ impl CrossCargo {
             Source::Precompiled | Source::RustSrc => target_dir(),
         }
     }
+}
+
+/// Flags of rustc that take this machine's directories out of a program: messages of panics have the paths of
+/// their sources. Two machines with one toolchain then build the same bytes.
+pub fn without_build_paths() -> String {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let mut flags = vec![format!("--remap-path-prefix={}=depmod", workspace().display())];
+    flags.extend(
+        cargo_home.or(home).map(|directory| format!("--remap-path-prefix={}=cargo", directory.display())),
+    );
+    flags.join(" ")
 }
 
 /// Whether the toolchain in use has a compiled library for `target`. rustc prints a directory even for

@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod bench;
 mod boot;
+mod builds;
 mod c_library;
 mod conformance;
 mod demo;
@@ -51,6 +52,7 @@ const TASKS: &[Task] = &[
     ),
     ("man", "DIR          the manual pages", install::man),
     ("completions", "DIR  the completions for bash, zsh and fish", install::completions),
+    ("vendor", "DIR         the command's source with its dependencies, for packagers", builds::vendor::task),
     ("size", "            check the sizes of static builds", size::main),
     (
         "soak",

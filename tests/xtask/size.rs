@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use depmod_tests::toolchain::{CrossCargo, Library};
+use depmod_tests::toolchain::{CrossCargo, Library, without_build_paths};
 use depmod_tests::{apt, command, workspace};
 
 /// Name, additional arguments of cargo, maximum size in bytes.
@@ -58,5 +58,5 @@ fn flags() -> String {
         // A build ID only leads to debugging information, which these builds lack.
         "link-arg=-Wl,--build-id=none".to_owned(),
     ];
-    flags.map(|flag| format!("-C {flag}")).join(" ")
+    flags.map(|flag| format!("-C {flag}")).join(" ") + " " + &without_build_paths()
 }

@@ -17,6 +17,8 @@ use depmod_tests::oracle::Oracle;
 use depmod_tests::subset::Subset;
 use depmod_tests::{apt, command, product};
 
+use crate::builds;
+
 /// A check: its name, its property, its body; the body returns its counts.
 type Check = (&'static str, &'static str, fn() -> Result<String>);
 
@@ -66,6 +68,20 @@ const CHECKS: &[Check] = &[
     ("install", "another module directory, the firmware program, and cargo install from the package", || {
         crate::install::module_directory().map(|()| "all installed and run".to_owned())
     }),
+    (
+        "reproducible",
+        "checkout and cargo's home in other directories give the same bytes, with no path in them",
+        builds::reproducible::same_bytes,
+    ),
+    ("everywhere", "on other processors the core's tests pass and the index is the same to the byte", || {
+        builds::everywhere::main()
+    }),
+    (
+        "trixie",
+        "on Debian trixie the compiler from backports builds the command with the system's codecs",
+        builds::trixie::main,
+    ),
+    ("vendor", "the command builds from at most 40 MB of vendored sources", builds::vendor::main),
     ("differential", "random module directories give kmod's files, messages and status", || {
         crate::differential::main(&[]).map(|()| "no other difference than documented ones".to_owned())
     }),

@@ -1,0 +1,49 @@
+//! How the command builds elsewhere: with the oldest compiler, in other directories, for other processors, in a
+//! distribution with its own libraries, from vendored sources. Most of it is for `cargo xtask soak`.
+
+pub(crate) mod everywhere;
+pub(crate) mod oldest;
+pub(crate) mod reproducible;
+pub(crate) mod trixie;
+pub(crate) mod vendor;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use depmod_tests::{command, workspace};
+
+/// Copies the files of the workspace that git knows or would add, without its history.
+fn copy_workspace(to: &Path) -> Result<()> {
+    let mut list = Command::new("git");
+    list.current_dir(workspace()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let list = command::output(&mut list)?;
+    for name in list.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        let name = core::str::from_utf8(name)?;
+        let (from, to) = (workspace().join(name), to.join(name));
+        // Deleted, but not yet for git.
+        if !from.exists() {
+            continue;
+        }
+        fs::create_dir_all(to.parent().context("a file has a directory")?)?;
+        fs::copy(&from, &to).with_context(|| name.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Copies what cargo has fetched into another directory for it; builds there need no network.
+fn copy_registry(to: &Path) -> Result<()> {
+    command::run(Command::new("cargo").current_dir(workspace()).args(["fetch", "--locked", "--quiet"]))?;
+    for part in ["cache", "index"] {
+        let to = to.join("registry");
+        fs::create_dir_all(&to)?;
+        command::run(Command::new("cp").arg("-a").arg(cargo_home().join("registry").join(part)).arg(to))?;
+    }
+    Ok(())
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+}
