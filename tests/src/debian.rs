@@ -172,8 +172,36 @@ pub fn refind() -> Result<PathBuf> {
     Ok(root.join("usr/share/refind/refind/refind_x64.efi"))
 }
 
+/// The packages of a kernel of Debian 13 for PCs, as files for `dpkg --install`.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub fn kernel_package(meta: &str) -> Result<Package> {
+    let dir = cached(&format!("deb-{meta}"), |dir| {
+        let archive = Archive::open("trixie", "amd64")?;
+        let depends = archive.depends(meta)?;
+        let image = depends.iter().find(|name| name.starts_with("linux-image-"));
+        archive.download(&[image.context("the meta package names no kernel")?], dir)
+    })
+    .with_context(|| format!("the package of {meta} could not be fetched"))?;
+    let file = only_entry(&dir)?;
+    let name = file.split('_').next().unwrap_or_default().to_owned();
+    Ok(Package { version: name.trim_start_matches("linux-image-").to_owned(), name, file: dir.join(file) })
+}
+
+/// A kernel as a package.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// The package's name.
+    pub name: String,
+    /// The kernel's version.
+    pub version: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
 /// The entry `name` of the cache directory; `make` creates it in a temporary directory if it is missing.
-fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(crate) fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = cache()?;
     let entry = cache.join(name);
     if entry.is_dir() {
@@ -330,14 +358,15 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
         Ok(names.map(str::to_owned).collect())
     }
 
+    fn download(&self, packages: &[impl AsRef<str>], to: &Path) -> Result<()> {
+        let mut apt = self.apt("apt-get");
+        apt.current_dir(to).args(["download", "--quiet=2"]).args(packages.iter().map(AsRef::as_ref));
+        command::output(&mut apt).map(|_| ())
+    }
+
     fn unpack(&self, packages: &[impl AsRef<str>], to: &Path) -> Result<()> {
         let downloads = tempfile::tempdir_in(cache()?)?;
-        command::output(
-            self.apt("apt-get")
-                .current_dir(downloads.path())
-                .args(["download", "--quiet=2"])
-                .args(packages.iter().map(AsRef::as_ref)),
-        )?;
+        self.download(packages, downloads.path())?;
         for entry in fs::read_dir(downloads.path())? {
             command::output(Command::new("dpkg-deb").arg("-x").arg(entry?.path()).arg(to))?;
         }

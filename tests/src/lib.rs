@@ -7,6 +7,7 @@
 //! * [`debian`] fetches real kernels and the real kmod, [`oracle`] runs kmod, [`product`] our command;
 //! * [`mod@bench`] measures: module directories, runs, lower limits, instruction counts;
 //! * [`toolchain`] finds a compiler for each target, [`apt`] and [`tool`] install missing programs;
+//! * [`clean_root`] makes root directories of Debian for packages and hooks;
 //! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with an [`existing_initrd`]
 //!   and optionally a TPM of [`swtpm`]; [`signing`] is for Secure Boot, [`event_log`] reads measurements;
 //! * [`samples`] are the small modules of the core's examples;
@@ -19,6 +20,7 @@ extern crate alloc;
 
 pub mod apt;
 pub mod bench;
+pub mod clean_root;
 pub mod command;
 pub mod compress;
 pub mod damage;

@@ -16,10 +16,12 @@ mod differential;
 mod efi;
 mod faults;
 mod fuzz;
+mod hooks;
 mod install;
 mod instructions;
 mod kernels;
 mod library;
+mod package;
 mod rooms;
 mod shapes;
 mod size;
@@ -79,6 +81,12 @@ const TASKS: &[Task] = &[
         faults::main,
     ),
     ("kernels", "[LABEL…]   fetch real kernels into the cache (--list names them, --all)", kernels::main),
+    (
+        "hooks",
+        "[NAME…]    compare kmod and depmod in a Debian system's hooks (--list names them)",
+        hooks::main,
+    ),
+    ("package", "deb [NAME…] make packages for distributions", package::main),
     (
         "rooms",
         "[FOLDER]    the imports between the rooms of the core, or in a folder, as a dot file",

@@ -69,6 +69,10 @@ const STEPS: &[Step] = &[
     ("kernels", "our output equals kmod's on real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[])
     }),
+    ("hooks", "the package for Debian, and kernel packages, initrds and DKMS with it: as with kmod", || {
+        crate::package::check::short()?;
+        crate::hooks::main(&[])
+    }),
     ("instructions", "the command executes as many instructions as recorded, ±1 %", || {
         crate::instructions::main(&[])
     }),

@@ -85,6 +85,12 @@ const CHECKS: &[Check] = &[
     ("differential", "random module directories give kmod's files, messages and status", || {
         crate::differential::main(&[]).map(|()| "no other difference than documented ones".to_owned())
     }),
+    (
+        "packages",
+        "packages for Debian install, work and leave nothing in clean roots",
+        crate::package::check::all,
+    ),
+    ("hooks", "a Debian system's hooks do with our depmod what they do with kmod's", crate::hooks::soak),
     ("shapes", "kmod is neither faster nor smaller on module directories of unusual shapes", || {
         crate::shapes::main(&[]).map(|()| "no shape on which kmod is better".to_owned())
     }),

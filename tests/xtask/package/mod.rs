@@ -1,0 +1,22 @@
+//! `cargo xtask package`: what distributions install, made from `targets/packages`.
+
+pub(crate) mod check;
+pub(crate) mod deb;
+mod description;
+mod program;
+mod recipes;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask package deb [NAME…]";
+
+/// Makes the packages in `args` and prints their paths.
+///
+/// # Errors
+/// When a package is unknown or cannot be made.
+pub(crate) fn main(args: &[String]) -> Result<()> {
+    match args.split_first() {
+        Some((kind, names)) if kind == "deb" => deb::main(names),
+        _ => bail!("{USAGE}"),
+    }
+}
