@@ -65,11 +65,16 @@ impl Options {
         Ok(options)
     }
 
-    /// Puts a file below the prefix, and prints its path.
+    /// Puts a file into a directory below the prefix.
     fn put(&self, from: &Path, below: &str, mode: u32) -> Result<()> {
-        let prefix = self.prefix.strip_prefix("/").unwrap_or(&self.prefix);
         let name = from.file_name().context("a file has a name")?;
-        let to = self.destdir.join(prefix).join(below).join(name);
+        self.put_as(from, &Path::new(below).join(name), mode)
+    }
+
+    /// Puts a file at a path below the prefix, and prints the whole path.
+    fn put_as(&self, from: &Path, path: &Path, mode: u32) -> Result<()> {
+        let prefix = self.prefix.strip_prefix("/").unwrap_or(&self.prefix);
+        let to = self.destdir.join(prefix).join(path);
         fs::create_dir_all(to.parent().context("a file is in a directory")?)?;
         // A program that runs cannot be written, but replaced.
         if to.symlink_metadata().is_ok() {
@@ -111,7 +116,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         options.put(&made.path().join("completions").join(script), below, 0o644)?;
     }
     if options.efi {
-        options.put(&efi::build(std::env::consts::ARCH)?, "lib/depmod", 0o644)?;
+        options.put_as(&efi::build(std::env::consts::ARCH)?, Path::new("lib/depmod/depmod.efi"), 0o644)?;
     }
     Ok(())
 }
