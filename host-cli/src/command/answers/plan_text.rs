@@ -167,14 +167,13 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 }
 
 pub(super) fn human(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} GiB")
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let Some((shift, unit)) = units.into_iter().find(|(shift, _)| bytes >> shift > 0) else {
+        return format!("{bytes} B");
+    };
+    // Rounded tenths. Formatting of floating point numbers would take ten kilobytes of the program.
+    let tenths = (u128::from(bytes) * 10 + (1 << (shift - 1))) >> shift;
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// Bytes of input as text without line breaks.
@@ -193,8 +192,8 @@ mod tests {
     #[test]
     fn numbers() {
         assert_eq!(
-            [0, 1023, 1024, 1 << 20, 3 << 30].map(human),
-            ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "3.0 GiB"]
+            [0, 1023, 1024, 1587, 2_097_151, 1 << 20, 3 << 30, 1 << 44].map(human),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "2.0 MiB", "1.0 MiB", "3.0 GiB", "16384.0 GiB"]
         );
         assert_eq!(count(1, "wave"), "1 wave");
         assert_eq!(count(0, "wave"), "0 waves");
