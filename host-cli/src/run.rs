@@ -1,8 +1,8 @@
 //! The classic run: the core's stages on an operating system.
 
-use core::cell::Cell;
-#[cfg(feature = "answers")]
-use core::cell::RefCell;
+mod destination;
+
+use core::cell::{Cell, OnceCell, RefCell};
 use core::num::NonZero;
 use std::thread;
 
@@ -15,9 +15,11 @@ use depmod_core::parts::{
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
 use crate::cache::{self, Cache, FileSystem};
+use crate::digest::Digest;
 use crate::publish::{PATIENCE, Publisher};
 use crate::source::DiskSource;
 use crate::threads::{Threads, build_beside};
+use destination::Destination;
 
 /// Receives the progress of reading modules.
 pub trait Progress: Sync {
@@ -55,11 +57,10 @@ impl Finished {
         self.listed.list.modules().iter().map(ModuleFile::path)
     }
 
-    /// The index files; `None` if the directory already held the right ones according to the cache, and no module
-    /// was read.
+    /// Whether the directory already held the right files according to the cache, and no module was read.
     #[must_use]
-    pub fn files(&self) -> Option<&IndexFiles> {
-        self.indexed.as_ref().map(|indexed| &indexed.files)
+    pub fn was_current(&self) -> bool {
+        self.indexed.is_none()
     }
 
     /// The number of symbols that [`Unresolved::Fail`](depmod_core::Unresolved::Fail) reported.
@@ -158,28 +159,33 @@ impl<'r> Run<'r> {
         // Input that is read under the lock cannot be older than the output of an earlier run. Errors of
         // opening the directory are reported later, where kmod reports them.
         let lock = Publisher::lock(self.output, PATIENCE, reporter).unwrap_or_default();
+        let publisher = lock.map_or_else(OnceCell::new, OnceCell::from);
+        let destination = Destination::new(self.output, &publisher);
+        let store = |output, bytes: &[u8]| destination.write(output, bytes);
         let reported = Cell::new(false);
-        let mut hooks = OnDisk { lock: lock.as_ref(), reported: Some(&reported), ..self.hooks(reporter)? };
+        let mut hooks = OnDisk {
+            lock: publisher.get(),
+            store: Some(&store),
+            reported: Some(&reported),
+            ..self.hooks(reporter)?
+        };
         let mut watched = Watched { reporter: &mut *reporter, reported: &reported };
         let run::Outcome { listed, indexed } =
             run::run_with(self.options, &DiskSource, &mut hooks, &mut watched)?;
         let Some(indexed) = indexed else { return Ok(Finished { listed, indexed }) };
-        let (cache, linked) = (hooks.cache, hooks.linked);
-        let publisher = match lock {
-            Some(publisher) => publisher,
-            None => Publisher::create(self.output, PATIENCE, &mut watched)
-                .map_err(|diagnostic| watched.stop(diagnostic))?,
-        };
+        let OnDisk { cache, linked, digests, .. } = hooks;
+        let (publication, said) = destination.finish();
+        said.into_iter().for_each(|diagnostic| watched.report(diagnostic));
         let quiet = !reported.get() && !linked;
-        let result = quiet.then_some(&indexed.files);
+        let result = quiet.then(|| in_order(digests.into_inner()));
         let mut said = Vec::new();
-        let mut store = |cache: Cache| cache.store(self.options, &listed, &indexed, result, &mut said);
+        let store = |cache: Cache| cache.store(self.options, &listed, &indexed, result, &mut said);
         // Publishing mostly waits for the disk.
         let published = thread::scope(|scope| {
             // Without a thread for it, the cache stays as it is, and the next run reads the modules again.
-            let store = || cache.map(&mut store);
+            let store = || cache.map(store);
             let _ = thread::Builder::new().spawn_scoped(scope, store);
-            publisher.publish(&named(&indexed.files))
+            publication.and_then(|publication| publication.finish(&Output::ALL.map(Output::file_name)))
         });
         said.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
         published.map_err(|diagnostic| reporter.stop(diagnostic))?;
@@ -218,9 +224,14 @@ impl<'r> Run<'r> {
     }
 }
 
-fn named(files: &IndexFiles) -> Vec<(&'static str, &[u8])> {
-    files.iter().map(|(output, bytes)| (output.file_name(), bytes)).collect()
+/// The digests in the order of the files.
+fn in_order(mut digests: Vec<(Output, Digest)>) -> Vec<Digest> {
+    digests.sort_by_key(|(output, _)| *output);
+    digests.into_iter().map(|(_, digest)| digest).collect()
 }
+
+/// Receives a finished file.
+type Store<'s> = dyn Fn(Output, &[u8]) + 's;
 
 /// The hooks of a run on disk: threads and, where possible, a cache.
 struct OnDisk<'r> {
@@ -231,6 +242,10 @@ struct OnDisk<'r> {
     cache: Option<Cache>,
     /// Held on the output directory.
     lock: Option<&'r Publisher>,
+    /// Receives the files; without it, they stay in memory.
+    store: Option<&'r Store<'r>>,
+    /// Of the stored files, for the cache.
+    digests: RefCell<Vec<(Output, Digest)>>,
     /// Whether a diagnostic was reported; those of a listing appear again in every run, and do not count.
     reported: Option<&'r Cell<bool>>,
     /// The modules of the list were loaded; other files of theirs may follow.
@@ -256,6 +271,8 @@ impl<'r> OnDisk<'r> {
             admitted,
             cache: None,
             lock: None,
+            store: None,
+            digests: RefCell::default(),
             reported: None,
             loaded: false,
             linked: false,
@@ -356,8 +373,17 @@ impl Hooks for OnDisk<'_> {
         (self.run.links)(lines)
     }
 
-    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+    fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         build_beside(self.run.jobs, pieces.len(), |at| pieces[at].build(), meanwhile)
+    }
+
+    fn store(&self, output: Output, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        let Some(store) = self.store else { return Some(bytes) };
+        store(output, &bytes);
+        if self.cache.is_some() {
+            self.digests.borrow_mut().push((output, Digest::of(&bytes)));
+        }
+        None
     }
 }
 

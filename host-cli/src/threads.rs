@@ -170,7 +170,7 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
         Ok(self.load_all(list, || ()))
     }
 
-    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+    fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         build_beside(self.jobs, pieces.len(), |at| pieces[at].build(), meanwhile)
     }
 }

@@ -8,7 +8,7 @@ use bstr::BString;
 use super::{
     format::BYTE_END,
     sorted::{IndexEntry, sort},
-    writer::{self, IndexTooLarge},
+    writer::{self, IndexTooLarge, PushValue},
 };
 use crate::limits::Limits;
 
@@ -114,16 +114,35 @@ impl<'v> IndexBuilder<'v> {
     ///
     /// # Errors
     /// When the file exceeds [`Limits::index_size`] or the range of references.
-    pub fn finish(mut self, limits: &Limits) -> Result<Vec<u8>, IndexTooLarge> {
+    pub fn finish(self, limits: &Limits) -> Result<Vec<u8>, IndexTooLarge> {
+        self.write(limits, None)
+    }
+
+    /// Like [`Self::finish`], but `values` appends the value of each insertion, counted from 0, instead of the
+    /// inserted one: values that are large together then exist only in the file. They must consist of the same
+    /// characters as inserted ones.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub(crate) fn finish_with(
+        self,
+        limits: &Limits,
+        values: &mut dyn FnMut(u32, &mut Vec<u8>),
+    ) -> Result<Vec<u8>, IndexTooLarge> {
+        self.write(limits, Some(values))
+    }
+
+    fn write(mut self, limits: &Limits, values: Option<PushValue<'_>>) -> Result<Vec<u8>, IndexTooLarge> {
         if self.is_too_large {
             return Err(IndexTooLarge { limit: limits.index_size });
         }
         sort(&mut self.entries, &self.keys);
-        writer::write(&self.entries, &self.keys, limits)
+        writer::write(&self.entries, &self.keys, values, limits)
     }
 }
 
-fn check_text(text: &[u8]) -> Result<(), BadCharacter> {
+/// Checks a key or a value.
+pub(crate) fn check_text(text: &[u8]) -> Result<(), BadCharacter> {
     let is_bad = |&byte: &u8| byte == 0 || byte >= BYTE_END;
     // No early exit, so that the compiler can vectorise the loop.
     if !text.iter().fold(false, |bad, byte| bad | is_bad(byte)) {

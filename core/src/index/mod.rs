@@ -72,6 +72,8 @@ mod wildcard;
 mod writer;
 
 #[cfg(feature = "alloc")]
+pub(crate) use builder::check_text;
+#[cfg(feature = "alloc")]
 pub use builder::{BadCharacter, IndexBuilder};
 pub use check::{Layout, Summary};
 pub use entries::IndexEntries;

@@ -29,18 +29,24 @@ impl fmt::Display for IndexTooLarge {
 
 impl core::error::Error for IndexTooLarge {}
 
-/// Generates the file. `entries` are sorted by key, priority, and latest insertion.
+/// Appends the value of an insertion, counted from 0.
+pub(super) type PushValue<'f> = &'f mut dyn FnMut(u32, &mut Vec<u8>);
+
+/// Generates the file. `entries` are sorted by key, priority, and latest insertion; `values` replaces their
+/// values.
 pub(super) fn write(
     entries: &[IndexEntry<'_>],
     keys: &[u8],
+    values: Option<PushValue<'_>>,
     limits: &Limits,
 ) -> Result<Vec<u8>, IndexTooLarge> {
-    Writer { entries, keys, limit: limits.index_size, out: Vec::new() }.write()
+    Writer { entries, keys, values, limit: limits.index_size, out: Vec::new() }.write()
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'v> {
     entries: &'a [IndexEntry<'a>],
     keys: &'a [u8],
+    values: Option<PushValue<'v>>,
     limit: u64,
     out: Vec<u8>,
 }
@@ -54,7 +60,7 @@ struct Pending {
     slot: usize,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn write(mut self) -> Result<Vec<u8>, IndexTooLarge> {
         self.reserve(HEADER_LEN)?;
         for word in [MAGIC, VERSION, 0] {
@@ -129,7 +135,13 @@ impl Writer<'_> {
         for entry in values {
             self.reserve(value_len(entry.value))?;
             self.out.extend_from_slice(&entry.priority.to_be_bytes());
-            self.out.extend_from_slice(entry.value);
+            match &mut self.values {
+                None => self.out.extend_from_slice(entry.value),
+                Some(push) => {
+                    push(entry.ordinal, &mut self.out);
+                    self.reserve(1)?;
+                }
+            }
             self.out.push(0);
         }
         Ok(())

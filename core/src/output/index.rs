@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Reporter, Stopped, WriteFault},
-    index::{BadCharacter, IndexBuilder},
+    index::{BadCharacter, IndexBuilder, IndexTooLarge, check_text},
     limits::Limits,
     list::ModuleList,
     name::{is_normal_alias, module_name, normalize_alias},
@@ -21,19 +21,43 @@ use crate::{
     source::{IoError, IoErrorKind},
 };
 
-/// `modules.dep.bin`: module name → its line of `modules.dep`.
+/// `modules.dep.bin`: module name → its line of `modules.dep`. Without the text, lines are made for the index.
 pub(crate) fn dependency_index(
     list: &ModuleList,
-    lines: &DependencyLines,
+    lines: &mut DependencyLines<'_>,
+    text: Option<&[u8]>,
     limits: &Limits,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
+    if text.is_none() {
+        check_lines(list, lines).map_err(|bad| bad_character(bad, reporter))?;
+    }
     let mut builder = IndexBuilder::new();
-    for (priority, (file, line)) in (0..).zip(list.modules().iter().zip(lines.iter())) {
-        let inserted = builder.insert(file.name().iter().copied(), line, priority);
+    for (module, file) in (0..).zip(list.modules()) {
+        let line = text.map_or(&b""[..], |text| lines.line(module, text));
+        let inserted = builder.insert(file.name().iter().copied(), line, module);
         inserted.map_err(|bad| bad_character(bad, reporter))?;
     }
-    finish(builder, Output::DepIndex, limits, reporter)
+    if text.is_some() {
+        return finish(builder, Output::DepIndex, limits, reporter);
+    }
+    let index = builder.finish_with(limits, &mut |module, out| lines.make(module, out));
+    index.map_err(|error| too_large(Output::DepIndex, error, reporter))
+}
+
+/// Finds the first name or line with a bad character. Lines consist of paths.
+fn check_lines(list: &ModuleList, lines: &mut DependencyLines<'_>) -> Result<(), BadCharacter> {
+    if list.modules().iter().all(|file| check_text(file.printed_path()).is_ok()) {
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    for (module, file) in (0..).zip(list.modules()) {
+        check_text(file.name())?;
+        line.clear();
+        lines.make(module, &mut line);
+        check_text(&line)?;
+    }
+    Ok(())
 }
 
 /// `modules.alias.bin`: normalised alias → module name.
@@ -175,7 +199,11 @@ fn finish(
     limits: &Limits,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<u8>, Stopped> {
-    builder.finish(limits).map_err(|error| write_error(output, WriteFault::TooLarge(error), reporter))
+    builder.finish(limits).map_err(|error| too_large(output, error, reporter))
+}
+
+fn too_large(output: Output, error: IndexTooLarge, reporter: &mut dyn Reporter) -> Stopped {
+    write_error(output, WriteFault::TooLarge(error), reporter)
 }
 
 fn write_error(output: Output, cause: WriteFault, reporter: &mut dyn Reporter) -> Stopped {

@@ -18,7 +18,7 @@ pub(crate) use cycles::report_components;
 pub use cycles::{CycleReport, report_cycles};
 pub use graph::DependencyGraph;
 pub use needs::{Resolution, resolve};
-pub use order::TopologicalOrder;
+pub use order::{Closures, TopologicalOrder};
 #[cfg(feature = "answers")]
 pub(crate) use symbols::IMPLICIT;
 pub use symbols::{ModuleIndex, Provider, SymbolTable};

@@ -42,31 +42,45 @@ impl TopologicalOrder {
         let rest: Vec<_> = graph.modules().filter(|&module| left.get(module) > 0).collect();
         if rest.is_empty() { Ok(Self { number }) } else { Err(rest) }
     }
+}
 
-    /// Calls `each` with every module and its direct and indirect dependencies, in reverse load order.
-    pub fn for_each_closure(
-        &self,
-        graph: &DependencyGraph,
-        mut each: impl FnMut(ModuleIndex, &[ModuleIndex]),
-    ) {
-        let mut seen_by = PerModule::<Option<ModuleIndex>>::new(graph);
-        let mut closure: Vec<ModuleIndex> = Vec::new();
-        for module in graph.modules() {
-            closure.clear();
-            let mut next = 0usize;
-            let mut current = Some(module);
-            while let Some(from) = current {
-                for &used in graph.dependencies(from) {
-                    if seen_by.get(used) != Some(module) {
-                        seen_by.set(used, Some(module));
-                        closure.push(used);
-                    }
+/// Finds the direct and indirect dependencies of modules.
+#[derive(Clone, Debug)]
+pub struct Closures<'g> {
+    graph: &'g DependencyGraph,
+    order: &'g TopologicalOrder,
+    /// For each module, the last search that found it.
+    seen_in: PerModule<u32>,
+    /// Number of searches.
+    searches: u32,
+    found: Vec<ModuleIndex>,
+}
+
+impl<'g> Closures<'g> {
+    /// Nothing is found yet.
+    #[must_use]
+    pub fn new(graph: &'g DependencyGraph, order: &'g TopologicalOrder) -> Self {
+        Self { graph, order, seen_in: PerModule::new(graph), searches: 0, found: Vec::new() }
+    }
+
+    /// The direct and indirect dependencies of a module, in reverse load order.
+    pub fn of(&mut self, module: ModuleIndex) -> &[ModuleIndex] {
+        let Self { graph, order, seen_in, found, .. } = self;
+        self.searches = self.searches.wrapping_add(1);
+        found.clear();
+        let mut next = 0usize;
+        let mut current = Some(module);
+        while let Some(from) = current {
+            for &used in graph.dependencies(from) {
+                if seen_in.get(used) != self.searches {
+                    seen_in.set(used, self.searches);
+                    found.push(used);
                 }
-                current = closure.get(next).copied();
-                next = next.saturating_add(1);
             }
-            closure.sort_unstable_by_key(|&used| self.number.get(used));
-            each(module, &closure);
+            current = found.get(next).copied();
+            next = next.saturating_add(1);
         }
+        found.sort_unstable_by_key(|&used| order.number.get(used));
+        found
     }
 }

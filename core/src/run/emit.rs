@@ -41,10 +41,11 @@ pub(super) fn emit(
     let outputs = WITHOUT_DEPENDENCIES.into_iter().filter(|&output| wanted(output));
     let pieces: Vec<Piece<'_>> = outputs.map(|output| Piece::new(&tables, output)).collect();
     let (mut resolution, mut built) = (None, Vec::new());
-    let others = hooks.build(&pieces, &mut || {
+    let shared = &*hooks;
+    let others = shared.build(&pieces, &mut || {
         let found = resolve::resolve(options, &listed.list, facts, &tables.symbols, reporter);
         if let Ok(order) = &found.order {
-            built = tables.emit_dependencies(&found, order);
+            built = tables.emit_dependencies(&found, order, &|output, bytes| shared.store(output, bytes));
         }
         resolution = Some(found);
     });
@@ -63,8 +64,11 @@ pub(super) fn emit(
         };
         let Built { result, said, .. } = built.swap_remove(at);
         said.0.into_iter().for_each(|diagnostic| reporter.report(diagnostic));
-        let bytes = result.map_err(|stopped| reporter.stop(stopped.into_diagnostic()))?;
-        files.push((output, bytes));
+        let content = result.map_err(|stopped| reporter.stop(stopped.into_diagnostic()))?;
+        files.push((output, content));
     }
-    Ok((IndexFiles::new(files), unresolved))
+    let store = |output, bytes| hooks.store(output, bytes);
+    let files =
+        files.into_iter().filter_map(|(output, content)| Some((output, content.store(output, &store)?)));
+    Ok((IndexFiles::new(files.collect()), unresolved))
 }

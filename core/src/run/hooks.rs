@@ -11,6 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, Reporter},
     limits::Limits,
     list::{ModuleFile, ModuleList},
+    output::Output,
     parse::module::{Facts, LoadError, Loader},
     source::Source,
 };
@@ -64,9 +65,16 @@ pub trait Hooks {
     }
 
     /// Builds these pieces and calls `meanwhile` once, in any order. The order of the results does not matter either.
-    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+    fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         meanwhile();
         pieces.iter().map(Piece::build).collect()
+    }
+
+    /// Receives each finished file; what it returns is in [`Indexed::files`](super::Indexed::files). Large
+    /// files come as soon as they are built, others when all are. A host saves memory if it writes a file under a
+    /// temporary name and returns `None`. The run can still fail afterwards.
+    fn store(&self, _: Output, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        Some(bytes)
     }
 }
 

@@ -34,8 +34,29 @@ impl<'run> Piece<'run> {
 pub struct Built {
     pub(super) output: Output,
     /// The file, or the reason for its absence.
-    pub(super) result: Result<Vec<u8>, Stopped>,
+    pub(super) result: Result<Content, Stopped>,
     pub(super) said: Said,
+}
+
+/// [`Hooks::store`](super::Hooks::store).
+pub(super) type Store<'s> = &'s dyn Fn(Output, Vec<u8>) -> Option<Vec<u8>>;
+
+/// The content of a file.
+#[derive(Debug)]
+pub(super) enum Content {
+    New(Vec<u8>),
+    /// What [`Hooks::store`](super::Hooks::store) returned for it.
+    Stored(Option<Vec<u8>>),
+}
+
+impl Content {
+    /// Stores the content, unless that was done before.
+    pub(super) fn store(self, output: Output, store: Store<'_>) -> Option<Vec<u8>> {
+        match self {
+            Self::New(bytes) => store(output, bytes),
+            Self::Stored(kept) => kept,
+        }
+    }
 }
 
 /// The messages of a piece, reported in the order of the files. A reason for the file's absence is in the result.
@@ -57,6 +78,11 @@ pub(super) fn unbuilt<T>(reporter: &mut dyn Reporter) -> Result<T, Stopped> {
     let (name, cause) = (Output::Dep.file_name(), WriteFault::Unbuilt);
     Err(reporter.stop(Diagnostic::WriteIndex { name, cause }))
 }
+
+/// A longer text of `modules.dep` leaves the memory before the index with the same lines comes into it: chains of
+/// thousands of modules have lines of some hundred MiB together. Other files are stored when all are built: a
+/// run that has too little memory to build them then has written none.
+const LARGE_TEXT: usize = 8 << 20;
 
 /// The modules with their facts and symbols.
 pub(super) struct Tables<'run> {
@@ -86,24 +112,37 @@ impl Tables<'_> {
             Output::Devname => Ok(output::devname(list, facts, &mut said)),
             Output::Dep | Output::DepIndex => unbuilt(&mut said),
         };
-        Built { output, result, said }
+        Built { output, result: result.map(Content::New), said }
     }
 
-    /// Generates the dependency files.
+    /// Generates the dependency files; stores them if they are large.
     pub(super) fn emit_dependencies(
         &self,
         found: &Resolution,
         order: &resolve::TopologicalOrder,
+        store: Store<'_>,
     ) -> Vec<Built> {
-        let list = &self.listed.list;
-        let lines = DependencyLines::new(list, &found.graph, order);
-        let mut built = Vec::new();
-        if !self.options.text_only {
-            let mut said = Said::default();
-            let index = output::dependency_index(list, &lines, &self.options.limits, &mut said);
-            built.push(Built { output: Output::DepIndex, result: index, said });
-        }
-        built.push(Built { output: Output::Dep, result: Ok(lines.into_text()), said: Said::default() });
-        built
+        let (list, limits) = (&self.listed.list, &self.options.limits);
+        let mut lines = DependencyLines::new(list, &found.graph, order);
+        let text = lines.text();
+        let is_large = text.len() > LARGE_TEXT;
+        let content = |output, bytes| match is_large {
+            true => Content::Stored(store(output, bytes)),
+            false => Content::New(bytes),
+        };
+        let mut index = |text: Option<&[u8]>| {
+            let (output, mut said) = (Output::DepIndex, Said::default());
+            let result = output::dependency_index(list, &mut lines, text, limits, &mut said);
+            Built { output, result: result.map(|bytes| content(output, bytes)), said }
+        };
+        let mut index = |text| (!self.options.text_only).then(|| index(text));
+        let (text, index) = if is_large {
+            (content(Output::Dep, text), index(None))
+        } else {
+            let index = index(Some(&text));
+            (content(Output::Dep, text), index)
+        };
+        let text = Built { output: Output::Dep, result: Ok(text), said: Said::default() };
+        index.into_iter().chain([text]).collect()
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     source::{FaultySource, IoError, MemorySource},
 };
 use alloc::string::{String, ToString};
+use core::cell::{Cell, RefCell};
 
 const DIRECTORY: &str = "/lib/modules/6.1";
 
@@ -103,7 +104,7 @@ impl Hooks for Backwards<'_> {
         Ok(())
     }
 
-    fn build(&mut self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+    fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         let built = pieces.iter().rev().map(Piece::build).collect();
         meanwhile();
         built
@@ -185,7 +186,7 @@ impl Hooks for Forgetful {
         Ok(Vec::new())
     }
 
-    fn build(&mut self, _: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+    fn build(&self, _: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         if self.meanwhile {
             meanwhile();
         }
@@ -249,7 +250,7 @@ fn machine_faults_end_the_run_with_one_message() {
 /// Lists a missing module the given number of times.
 struct Vanishing {
     memory: MemorySource,
-    times: core::cell::Cell<usize>,
+    times: Cell<usize>,
 }
 
 impl Source for Vanishing {
@@ -279,7 +280,7 @@ impl Source for Vanishing {
 fn vanished_modules_cause_one_new_listing() {
     let mut said = Vec::new();
     let files = run(&options(), &kernel(), &mut said).unwrap();
-    let vanishing = |times| Vanishing { memory: kernel(), times: core::cell::Cell::new(times) };
+    let vanishing = |times| Vanishing { memory: kernel(), times: Cell::new(times) };
     let mut messages = Vec::new();
     assert_eq!(run(&options(), &vanishing(1), &mut messages), Ok(files));
     assert_eq!(messages, said);
@@ -296,7 +297,7 @@ fn messages_that_a_second_listing_does_not_repeat_are_limited() {
     for (limit, repeated) in [(1000, 0), (0, 3)] {
         let mut memory = kernel();
         memory.insert(b"/c", *b"nonsense\nnonsense\nnonsense\n");
-        let vanishing = Vanishing { memory, times: core::cell::Cell::new(1) };
+        let vanishing = Vanishing { memory, times: Cell::new(1) };
         let options = options().config_paths(["/c"]).limits(Limits::DEFAULT.messages(limit));
         let mut messages = Vec::new();
         run(&options, &vanishing, &mut messages).unwrap();
@@ -412,6 +413,68 @@ fn hooks_can_ask_for_a_new_list_and_finish_early() {
         } else {
             assert_eq!(outcome.complete(&mut ()).unwrap().1.files, files);
             assert_eq!(messages, expected);
+        }
+    }
+}
+
+/// Hooks that keep no file in memory.
+struct Elsewhere<'h> {
+    in_turn: InTurn<'h, MemorySource>,
+    stored: RefCell<Vec<(Output, Vec<u8>)>>,
+    /// Number of files that were stored before all were built.
+    early: Cell<usize>,
+}
+
+impl Hooks for Elsewhere<'_> {
+    fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
+        self.in_turn.load(list)
+    }
+
+    fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
+        meanwhile();
+        self.early.set(self.stored.borrow().len());
+        pieces.iter().map(Piece::build).collect()
+    }
+
+    fn store(&self, output: Output, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        self.stored.borrow_mut().push((output, bytes));
+        None
+    }
+}
+
+/// Modules that form a chain.
+fn chain(modules: u32) -> MemorySource {
+    let mut source = MemorySource::new();
+    for n in 0..modules {
+        let symbol = |n: u32| alloc::format!("s{n}");
+        let needed = n.checked_sub(1).map(symbol);
+        let needs: Vec<&str> = needed.as_deref().into_iter().collect();
+        let path = alloc::format!("{DIRECTORY}/kernel/{n:0>150}.ko");
+        source.insert(path.as_bytes(), module(&[&symbol(n)], &needs, &[]));
+    }
+    source
+}
+
+#[test]
+fn hooks_receive_every_file_once_and_large_ones_early() {
+    let options = Options::new(DIRECTORY, "6.1");
+    for (source, early) in [(kernel(), 0), (chain(50), 0), (chain(400), 2)] {
+        let mut decoder = PureDecoder::default();
+        let in_turn = InTurn::new(&source, &mut decoder, &options.limits);
+        let mut hooks = Elsewhere { in_turn, stored: RefCell::default(), early: Cell::default() };
+        let outcome = run_with(&options, &source, &mut hooks, &mut ()).unwrap();
+        assert_eq!(outcome.indexed.unwrap().files.iter().count(), 0);
+        assert_eq!(hooks.early.get(), early);
+        let stored = hooks.stored.into_inner();
+        assert!(stored.iter().map(|(output, _)| *output).eq(Output::ALL));
+
+        let files = run(&options, &source, &mut ()).unwrap();
+        assert!(stored.iter().map(|(output, bytes)| (*output, &bytes[..])).eq(files.iter()));
+        let index = crate::index::Index::parse(files.get(Output::DepIndex)).unwrap();
+        for line in files.get(Output::Dep).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let path = line.split(|&byte| byte == b':').next().unwrap();
+            let name: Vec<u8> = crate::name::module_name(path).collect();
+            assert_eq!(index.get(&name).unwrap(), Some(line));
         }
     }
 }

@@ -40,7 +40,7 @@ use depmod_core::parts::{
     parse::module::{Facts, LoadError, Loader},
     run::{Indexed, Listed, Load},
 };
-use depmod_core::{Diagnostic, IndexFiles, Limits, Options, Reporter, Source, Stopped};
+use depmod_core::{Diagnostic, Limits, Options, Reporter, Source, Stopped};
 use rustix::io::Errno;
 
 use crate::codecs::{self, HostDecoder};
@@ -236,11 +236,10 @@ impl Cache {
         options: &Options,
         listed: &Listed,
         indexed: &Indexed,
-        outputs: Option<&IndexFiles>,
+        outputs: Option<Vec<Digest>>,
         reporter: &mut dyn Reporter,
     ) {
-        let digests = outputs.map(|all| all.iter().map(|(_, bytes)| Digest::of(bytes)).collect::<Vec<_>>());
-        let result = match (digests, self.input(options, listed)) {
+        let result = match (outputs, self.input(options, listed)) {
             (Some(outputs), Some(input)) => Some(LastResult { input, outputs }),
             // The old result is still valid: it has the same input.
             _ => self.result.clone(),
@@ -357,9 +356,9 @@ mod tests {
         }
 
         /// Stores these facts as if they had been read from both files.
-        fn remember(&self, outputs: Option<&IndexFiles>) {
+        fn remember(&self, outputs: Option<Vec<Digest>>) {
             let facts = self.listed.list.modules().iter().map(|_| Some(facts())).collect();
-            let indexed = Indexed { facts, files: IndexFiles::new(Vec::new()), unresolved: 0 };
+            let indexed = Indexed { facts, files: depmod_core::IndexFiles::new(Vec::new()), unresolved: 0 };
             let mut said = Vec::new();
             self.open().store(&self.options, &self.listed, &indexed, outputs, &mut said);
             assert_eq!(said, []);
@@ -376,8 +375,8 @@ mod tests {
         list(options, &DiskSource, &mut Vec::new()).unwrap()
     }
 
-    fn outputs() -> IndexFiles {
-        IndexFiles::new(Output::ALL.into_iter().map(|output| (output, output.file_name().into())).collect())
+    fn outputs() -> Vec<Digest> {
+        Output::ALL.map(|output| Digest::of(output.file_name().as_bytes())).to_vec()
     }
 
     fn rewrite(path: &Path) {
@@ -407,14 +406,14 @@ mod tests {
     #[test]
     fn results_are_known_while_their_input_is_unchanged() {
         let mut case = Case::new();
-        case.remember(Some(&outputs()));
-        let expected: Vec<Digest> = outputs().iter().map(|(_, bytes)| Digest::of(bytes)).collect();
+        case.remember(Some(outputs()));
+        let expected = outputs();
         let known = |case: &Case| case.open().result(&case.options, &case.listed).map(<[_]>::to_vec);
         assert_eq!(known(&case), Some(expected.clone()));
         // A run without a result keeps the last one.
         case.open().place.replace(b"", 0).unwrap();
         assert_eq!(known(&case), None);
-        case.remember(Some(&outputs()));
+        case.remember(Some(outputs()));
         case.remember(None);
         assert_eq!(known(&case), Some(expected.clone()));
 
@@ -440,7 +439,7 @@ mod tests {
     #[test]
     fn modules_on_other_file_systems_are_always_read() {
         let case = Case::new();
-        case.remember(Some(&outputs()));
+        case.remember(Some(outputs()));
         let mut cache = case.open();
         cache.filesystem.device ^= 1;
         let other = cache.filesystem;
@@ -455,7 +454,7 @@ mod tests {
     #[test]
     fn caches_of_other_programs_and_directories_are_ignored() {
         let case = Case::new();
-        case.remember(Some(&outputs()));
+        case.remember(Some(outputs()));
         let cache = case.open();
         let (program, directory) = (&*cache.program, &*cache.directory);
         for (program, directory, filesystem) in

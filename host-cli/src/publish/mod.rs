@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock the directory                      another run waits here, for a minute at most
-//! write every changed file under a temporary name
+//! write every changed file under a temporary name, as soon as it is built
 //! check sizes, sync                       on failure: remove the temporary files; nothing is replaced
 //! exchange new and old files              on failure: exchange back
 //! touch every unchanged file              all files then have one time: the begin of the run
@@ -18,6 +18,7 @@
 #[cfg(feature = "answers")]
 mod holder;
 mod new_file;
+mod publication;
 mod signals;
 mod swap;
 mod temporary;
@@ -25,9 +26,15 @@ mod temporary;
 mod tests;
 mod unchanged;
 
+use core::cell::Cell;
+use core::mem;
 use core::time::Duration;
+use std::ffi::OsStr;
+use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use bstr::BString;
@@ -41,9 +48,7 @@ use crate::source::{from_io, io_error};
 pub(crate) use new_file::is_temporary;
 pub(crate) use new_file::{NewFile, PRIVATE};
 pub use new_file::{ReplaceError, replace_file};
-use signals::Signals;
-use swap::Swaps;
-use temporary::Temporaries;
+pub use publication::Publication;
 use unchanged::{is_digest, touch};
 
 /// Time after which a run continues without the lock. Slow machines need one minute for a kernel in xz.
@@ -54,13 +59,13 @@ const SILENT: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// An output directory; locked, unless the file system has no locks or the wait for the lock ended.
-#[derive(Debug)]
 pub struct Publisher {
     dir: OwnedFd,
     path: BString,
     locked: bool,
     /// The time of the files.
     begin: Timespec,
+    made: Cell<MadeDirectories>,
 }
 
 impl Publisher {
@@ -110,27 +115,31 @@ impl Publisher {
                 Err(_) => break false,
             }
         };
-        Ok(Some(Self { dir, path: path.into(), locked, begin: present() }))
+        Ok(Some(Self { dir, path: path.into(), locked, begin: present(), made: Cell::default() }))
     }
 
-    /// Like [`Self::lock`], but creates the directory with its parents if it is missing.
+    /// Like [`Self::lock`], but creates the directory with its parents if it is missing. Without files for it,
+    /// it is removed again.
     ///
     /// # Errors
     /// When the directory cannot be created or opened.
     pub fn create(path: &[u8], patience: Duration, reporter: &mut dyn Reporter) -> Result<Self, Diagnostic> {
-        use std::os::unix::ffi::OsStrExt;
-        use std::os::unix::fs::DirBuilderExt;
-
         if let Some(publisher) = Self::lock(path, patience, reporter)? {
             return Ok(publisher);
         }
-        std::fs::DirBuilder::new()
+        let directory = Path::new(OsStr::from_bytes(path));
+        let exists = |path: &&Path| path.as_os_str().is_empty() || fs::symlink_metadata(path).is_ok();
+        let made = directory.ancestors().take_while(|path| !exists(path)).map(PathBuf::from);
+        let made = MadeDirectories(made.collect());
+        fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
-            .create(Path::new(std::ffi::OsStr::from_bytes(path)))
+            .create(directory)
             .map_err(|error| Diagnostic::CreateDirectory { path: path.into(), cause: from_io(&error) })?;
         let missing = || Diagnostic::OpenOutputDirectory { path: path.into(), cause: io_error(Errno::NOENT) };
-        Self::lock(path, patience, reporter)?.ok_or_else(missing)
+        let publisher = Self::lock(path, patience, reporter)?.ok_or_else(missing)?;
+        publisher.made.set(made);
+        Ok(publisher)
     }
 
     /// Replaces the files of these names by these contents; other files stay untouched. The first file gets
@@ -143,11 +152,13 @@ impl Publisher {
     /// With a message about the file concerned; the directory is then unchanged, unless the message is
     /// [`Diagnostic::SyncDirectory`].
     pub fn publish(self, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
-        let signals = Signals::hold();
-        let result = self.publish_unless(outputs, || signals.arrived());
-        // Delayed signals take effect now, and end the program.
-        signals.release();
-        result
+        publication::publish(self.begin(), outputs)
+    }
+
+    /// Like [`Self::publish`], for files that do not exist at the same time: each is written when it is added.
+    #[must_use]
+    pub fn begin(&self) -> Publication<'_> {
+        Publication::new(self)
     }
 
     /// Whether the directory already holds exactly these files, each as [`Self::publish`] would leave it. If
@@ -163,37 +174,24 @@ impl Publisher {
         }
         outputs.iter().rev().all(|(name, _)| touch(&self.dir, name.as_bytes(), self.begin).is_ok())
     }
+}
 
-    fn publish_unless(
-        &self,
-        outputs: &[(&str, &[u8])],
-        interrupted: impl Fn() -> bool,
-    ) -> Result<(), Diagnostic> {
-        if self.locked {
-            // Without the lock, they could belong to another run.
-            temporary::remove_stale(&self.dir);
+/// Directories that exist for new files alone, the deepest first; drop removes them.
+#[derive(Debug, Default)]
+struct MadeDirectories(Vec<PathBuf>);
+
+impl MadeDirectories {
+    fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeDirectories {
+    fn drop(&mut self) {
+        for directory in mem::take(&mut self.0) {
+            // What another program put there stays.
+            let _ = fs::remove_dir(directory);
         }
-        swap::check_targets(&self.dir, outputs)?;
-        let mut temporaries = Temporaries::new(&self.dir, &self.path, self.begin);
-        for (name, bytes) in outputs {
-            if interrupted() {
-                return Err(Diagnostic::Interrupted { path: self.path.clone() });
-            }
-            temporaries.write(name, bytes)?;
-        }
-        temporaries.sync()?;
-        if interrupted() {
-            return Err(Diagnostic::Interrupted { path: self.path.clone() });
-        }
-        let mut swaps = Swaps::new(&self.dir);
-        for temporary in temporaries.files().rev() {
-            swaps.put(temporary)?;
-        }
-        temporaries.touch_unchanged()?;
-        swaps.keep();
-        drop(temporaries);
-        new_file::sync(&self.dir)
-            .map_err(|error| Diagnostic::SyncDirectory { path: self.path.clone(), cause: io_error(error) })
     }
 }
 

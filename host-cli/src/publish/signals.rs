@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
-/// Records the signals that request termination, instead of terminating.
+/// Records the signals that request termination, instead of terminating; drop terminates.
 #[derive(Debug)]
 pub(super) struct Signals {
     /// The number of the last signal; 0 before the first one.
@@ -33,10 +33,18 @@ impl Signals {
         self.arrived.load(Ordering::Relaxed) != 0
     }
 
-    /// Gives a recorded signal its default effect: the program ends.
-    pub(super) fn release(self) {
+    /// As if a signal without a default effect had arrived.
+    #[cfg(test)]
+    pub(super) fn arrive(&self) {
+        self.arrived.store(usize::MAX, Ordering::Relaxed);
+    }
+}
+
+/// Gives a recorded signal its default effect: the program ends.
+impl Drop for Signals {
+    fn drop(&mut self) {
         let number = self.arrived.load(Ordering::Relaxed);
-        for id in self.ids {
+        for &id in &self.ids {
             signal_hook::low_level::unregister(id);
         }
         if let Ok(signal @ 1..) = i32::try_from(number) {

@@ -81,14 +81,13 @@ impl Drop for Swaps<'_> {
 }
 
 /// Reports a directory with the name of an output: an exchange would succeed.
-pub(super) fn check_targets(dir: &OwnedFd, outputs: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
-    for (name, _) in outputs {
-        let stat = rustix::fs::statat(dir, *name, AtFlags::SYMLINK_NOFOLLOW);
-        if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
-            return Err(failed(&temporary_name(name.as_bytes(), 0), name, Errno::ISDIR));
+pub(super) fn check_target(dir: &OwnedFd, name: &str) -> Result<(), Diagnostic> {
+    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+            Err(failed(&temporary_name(name.as_bytes(), 0), name, Errno::ISDIR))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn failed(from: &[u8], to: &str, error: Errno) -> Diagnostic {

@@ -110,6 +110,13 @@ impl<'a> Temporaries<'a> {
         Ok(())
     }
 
+    /// Brings the files into the order of these names.
+    pub(super) fn sort(&mut self, order: &[&str]) {
+        let place = |name: &str| order.iter().position(|other| *other == name);
+        self.files.sort_by_key(|file| place(&file.name));
+        self.unchanged.sort_by_key(|(name, _)| place(name));
+    }
+
     pub(super) fn files(&self) -> impl DoubleEndedIterator<Item = &Temporary<'a>> {
         self.files.iter()
     }

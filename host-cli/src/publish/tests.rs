@@ -1,14 +1,16 @@
 //! Publishing against failures at every step.
 
+use super::swap::Swaps;
+use super::temporary::Temporaries;
 use super::*;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::Command;
 
 const OLD: &[(&str, &[u8])] = &[("modules.dep", b"old dep"), ("modules.alias", b"old alias")];
 const NEW: &[(&str, &[u8])] =
     &[("modules.dep", b"new dep\n"), ("modules.alias", b""), ("modules.devname", b"new devname")];
+
+const NAMES: [&str; 3] = ["modules.dep", "modules.alias", "modules.devname"];
 
 fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
@@ -102,7 +104,7 @@ fn failed_exchanges_are_undone() {
     }
     // Removes the last temporary file, so that its exchange fails after two that succeed.
     let last = temporaries.files().last().unwrap().file.temporary();
-    fs::remove_file(dir.join(std::ffi::OsStr::from_bytes(last))).unwrap();
+    fs::remove_file(dir.join(OsStr::from_bytes(last))).unwrap();
     let mut swaps = Swaps::new(&publisher.dir);
     let results: Vec<_> = temporaries.files().map(|file| swaps.put(file)).collect();
     assert_eq!(fs::read(dir.join("modules.dep")).unwrap(), b"new dep\n");
@@ -136,7 +138,7 @@ fn watch(dir: &Path, outputs: &[(&str, &[u8])]) -> Vec<String> {
     let watcher = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
     inotify::add_watch(&watcher, dir, inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB).unwrap();
     publish(dir, outputs).unwrap();
-    let mut buffer = [core::mem::MaybeUninit::uninit(); 16 << 10];
+    let mut buffer = [mem::MaybeUninit::uninit(); 16 << 10];
     let mut reader = inotify::Reader::new(&watcher, &mut buffer);
     let mut seen = Vec::new();
     while let Ok(event) = reader.next() {
@@ -193,12 +195,42 @@ fn interrupted_runs_leave_the_directory_unchanged() {
     let dir = root.path();
     publish(dir, OLD).unwrap();
     for stop_at in 0..=NEW.len() {
-        let count = core::cell::Cell::new(0);
         let publisher = create(dir).unwrap();
-        let error = publisher.publish_unless(NEW, || count.replace(count.get() + 1) == stop_at);
+        let mut publication = publisher.begin();
+        let (before, after) = NEW.split_at(stop_at);
+        before.iter().for_each(|(name, bytes)| publication.add(name, bytes));
+        publication.signals.arrive();
+        after.iter().for_each(|(name, bytes)| publication.add(name, bytes));
+        let error = publication.finish(&NAMES);
         assert!(matches!(error, Err(Diagnostic::Interrupted { .. })));
         assert_eq!(content(dir), expected(OLD));
     }
+}
+
+#[test]
+fn files_come_in_any_order() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    publish(dir, OLD).unwrap();
+    let publisher = create(dir).unwrap();
+    let mut publication = publisher.begin();
+    NEW.iter().rev().for_each(|(name, bytes)| publication.add(name, bytes));
+    assert_eq!(content(dir).iter().filter(|(name, _)| !name.starts_with('.')).count(), OLD.len());
+    publication.finish(&NAMES).unwrap();
+    assert_eq!(content(dir), expected(NEW));
+}
+
+#[test]
+fn failures_leave_no_new_directories() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("a/b");
+    let publisher = create(&dir).unwrap();
+    let mut publication = publisher.begin();
+    publication.add("modules.dep", b"new");
+    publication.add("", b"a directory");
+    publication.finish(&["modules.dep"]).unwrap_err();
+    drop(publisher);
+    assert_eq!(content(root.path()), []);
 }
 
 #[test]
@@ -293,7 +325,7 @@ fn in_child(test: &str, dir: &Path, line: &str) -> String {
 }
 
 /// The directory, in the child process.
-fn child_dir() -> Option<std::path::PathBuf> {
+fn child_dir() -> Option<PathBuf> {
     std::env::var_os("DEPMOD_TEST_DIR").map(Into::into)
 }
 
@@ -357,11 +389,17 @@ fn signals_are_delayed_until_the_directory_is_consistent() {
     const SIGNALS: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
     if let Some(dir) = child_dir() {
         let number: i32 = std::env::var("DEPMOD_TEST_SIGNAL").unwrap().parse().unwrap();
-        let signals = Signals::hold();
+        let publisher = create(&dir).unwrap();
+        let mut publication = publisher.begin();
+        publication.add("modules.dep", b"new");
         kill_process(getpid(), Signal::from_named_raw(number).unwrap()).unwrap();
-        let result = create(&dir).unwrap().publish_unless(NEW, || signals.arrived());
-        println!("held: {}", result.unwrap_err());
-        signals.release();
+        // Another thread may receive it.
+        while !publication.signals.arrived() {
+            std::thread::yield_now();
+        }
+        publication.add("modules.alias", b"new");
+        println!("held: {}", publication.result.as_ref().unwrap_err());
+        drop(publication);
         println!("survived");
         return;
     }
