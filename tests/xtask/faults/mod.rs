@@ -74,16 +74,17 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         for scenario in SCENARIOS {
             println!("{}", scenario.name);
         }
-        println!("full disk\npower cut");
+        println!("full disk");
+        power::names().for_each(|name| println!("{name}"));
         return Ok(());
     }
     let sample = if args.iter().any(|arg| arg == "--sample") { SAMPLE } else { 1 };
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
     let chosen = |name: &str| names.is_empty() || names.contains(&name);
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !["full disk", "power cut"].contains(name) && SCENARIOS.iter().all(|s| s.name != **name))
-    {
+    let mut known: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.name.to_owned()).collect();
+    known.push("full disk".to_owned());
+    known.extend(power::names());
+    if let Some(unknown) = names.iter().find(|name| known.iter().all(|known| known != *name)) {
         bail!("no scenario `{unknown}`; `cargo xtask faults --list` names them");
     }
     apt::install(&["strace"])?;
@@ -110,8 +111,8 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         }
     }
     // Virtual machines take minutes; a sample of the faults does without.
-    if chosen("power cut") && sample == 1 {
-        power::cut(|name, ours, tally| {
+    if sample == 1 {
+        power::cut(chosen, |name, ours, tally| {
             print(name, "power", tally);
             if ours && tally.damaged > 0 {
                 bad.push("power cut");

@@ -26,13 +26,23 @@ use super::scenario::{CLASSIC, KMOD, Scenario};
 use super::world::World;
 use super::write_log::{self, Entry};
 
-/// A file system: its name in `mount`, the program that makes it, the size of its disk in MiB.
-type FileSystem = (&'static str, &'static [&'static str], u64);
+/// A file system.
+struct FileSystem {
+    /// The name in `mount`.
+    name: &'static str,
+    /// The program that makes it.
+    mkfs: &'static [&'static str],
+    /// The program that repairs it after a power cut, where the kernel does not.
+    fsck: Option<&'static [&'static str]>,
+    /// The size of its disk in MiB.
+    size: u64,
+}
 
 const FILE_SYSTEMS: &[FileSystem] = &[
-    ("ext4", &["mkfs.ext4", "-q", "-F"], 64),
-    ("xfs", &["mkfs.xfs", "-q", "-f"], 320),
-    ("vfat", &["mkfs.vfat", "-F", "32"], 64),
+    FileSystem { name: "ext4", mkfs: &["mkfs.ext4", "-q", "-F"], fsck: None, size: 64 },
+    FileSystem { name: "xfs", mkfs: &["mkfs.xfs", "-q", "-f"], fsck: None, size: 320 },
+    // Without a journal: what every boot runs on it gives it a state that can be written to.
+    FileSystem { name: "vfat", mkfs: &["mkfs.vfat", "-F", "32"], fsck: Some(&["fsck.vfat", "-a"]), size: 64 },
 ];
 
 /// The kernel of both machines.
@@ -82,22 +92,33 @@ for disk in $DISKS; do
     before=$(state $at)
     /bin/depmod verify --quick -C /dev/null -b /disk $VERSION >/dev/null 2>&1; verify=$?
     /bin/depmod -A --no-cache -C /dev/null -b /disk $VERSION >/out 2>&1; again=$?
+    [ $again = 0 ] || cat /out
     say image $disk $before $verify $again $(state $at) $(ls -a $at | grep -c depmod-new)
     busybox umount /disk
 done
 "#;
 
-/// Cuts the power of runs of both programs, on each file system; `each` gets the name of each table row, whether
-/// it is ours, and its results.
+/// The names of the scenarios, one for each file system.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    FILE_SYSTEMS.iter().map(name)
+}
+
+fn name(file_system: &FileSystem) -> String {
+    format!("power cut, {}", file_system.name)
+}
+
+/// Cuts the power of runs of both programs, on the file systems of the chosen scenarios; `each` gets the name of
+/// each table row, whether it is ours, and its results.
 ///
 /// # Errors
 /// When a virtual machine fails, or an image cannot be mounted.
-pub(super) fn cut(mut each: impl FnMut(&str, bool, &Tally)) -> Result<()> {
-    apt::install(&["cpio", "dosfstools", "e2fsprogs", "ovmf", "qemu-system-x86", "xfsprogs"])?;
-    let kernel = debian::kernel(KERNEL)?;
-    for (number, file_system) in FILE_SYSTEMS.iter().enumerate() {
+pub(super) fn cut(chosen: impl Fn(&str) -> bool, mut each: impl FnMut(&str, bool, &Tally)) -> Result<()> {
+    let packages = ["cpio", "dosfstools", "e2fsprogs", "ovmf", "qemu-system-x86", "xfsprogs"];
+    for (number, file_system) in FILE_SYSTEMS.iter().enumerate().filter(|(_, fs)| chosen(&name(fs))) {
+        apt::install(&packages)?;
+        let kernel = debian::kernel(KERNEL)?;
         for scenario in [CLASSIC, KMOD] {
-            let name = format!("power, {}{}", file_system.0, if scenario.ours { "" } else { ", kmod" });
+            let name = format!("power, {}{}", file_system.name, if scenario.ours { "" } else { ", kmod" });
             let mut random = Random::new(number as u64);
             let bench = Bench::new(&kernel, file_system, scenario)?;
             let tally = bench.cut(&mut random).with_context(|| name.clone())?;
@@ -140,17 +161,12 @@ impl<'k> Bench<'k> {
 
     fn cut(&self, random: &mut Random) -> Result<Tally> {
         let base = self.dir.path().join("base");
-        File::create(&base)?.set_len(self.file_system.2 << 20)?;
-        let (program, args) = self.file_system.1.split_first().context("no program")?;
-        let mut mkfs = Command::new(program);
-        // It is in a directory that not every user has in the search path.
-        mkfs.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
-        command::output(mkfs.args(args).arg(&base))?;
+        File::create(&base)?.set_len(self.file_system.size << 20)?;
+        command::output(disk_program(self.file_system.mkfs)?.arg(&base))?;
         let mut writes = self.record(&base)?;
-        let begin = writes.iter().position(|entry| entry.data.starts_with(BEGIN.as_bytes()));
-        let begin = begin.context("the log does not show the begin of the run")?;
-        let flush = writes.iter().skip(begin).position(|entry| entry.flushes).context("no flush")?;
-        let during = writes.split_off(begin + flush + 1);
+        // What `sync` has written before the run is on the disk, even if the file system flushes nothing: vfat.
+        let begin = writes.iter().rposition(|entry| entry.data.starts_with(BEGIN.as_bytes()));
+        let during = writes.split_off(begin.context("the log does not show the begin of the run")? + 1);
         ensure!(during.len() > 10, "the run wrote {} times", during.len());
         writes.iter().try_for_each(|entry| apply(&base, entry))?;
         let images: Vec<Vec<&Entry>> = (0..IMAGES)
@@ -194,6 +210,10 @@ impl<'k> Bench<'k> {
             let image = self.dir.path().join(format!("image{number}"));
             copy(base, &image)?;
             writes.iter().try_for_each(|entry| apply(&image, entry))?;
+            if let Some(fsck) = self.file_system.fsck {
+                // The status tells what it found; what it could not repair, the run shows.
+                let _ = disk_program(fsck)?.arg(&image).output()?;
+            }
             machine = machine.with(&format!(
                 "-drive if=none,id=d{number},format=raw,cache=unsafe,file={} -device virtio-blk-pci,drive=d{number}",
                 image.display()
@@ -233,7 +253,7 @@ impl<'k> Bench<'k> {
         machine.timeout = Duration::from_secs(900);
         let version = self.world.version();
         let settings =
-            format!("FS={}\nVERSION={version}\nMODULES=lib/modules/{version}\n", self.file_system.0);
+            format!("FS={}\nVERSION={version}\nMODULES=lib/modules/{version}\n", self.file_system.name);
         let mut initrd = existing_initrd_with("amd64", Layout::Split, &(settings + script), |root| {
             fs::copy(product::release()?, root.join("bin/depmod"))?;
             symlink("../bin/kmod", root.join("sbin/depmod"))?;
@@ -256,6 +276,15 @@ fn choice<'e>(during: &'e [Entry], random: &mut Random) -> Vec<&'e Entry> {
     let mut chosen: Vec<&Entry> = during.iter().take(flushed).collect();
     chosen.extend(during.iter().take(next).skip(flushed).filter(|_| random.below(2) == 0));
     chosen
+}
+
+/// A program with arguments, from a directory that not every user has in the search path.
+fn disk_program(words: &[&str]) -> Result<Command> {
+    let (program, args) = words.split_first().context("no program")?;
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
+    command.args(args);
+    Ok(command)
 }
 
 fn apply(image: &Path, entry: &Entry) -> Result<()> {
