@@ -1,9 +1,10 @@
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::outcome::OUTPUTS;
-use depmod_tests::system::{Program, System, VERSION};
+use depmod_tests::system::{Place, Program, System, VERSION};
 use depmod_tests::{apt, product};
 
 /// Modules that need each other.
@@ -21,10 +22,11 @@ fn indexed(system: System) -> System {
 }
 
 /// A shell line in which `"$@"` is our command on a system.
-fn sh(line: &'static str, options: &'static [&'static str]) -> impl Fn(&Path) -> Command {
+fn sh(line: &str, options: &'static [&'static str]) -> impl Fn(&Path) -> Command {
+    let line = line.to_owned();
     move |root| {
         let mut command = Command::new("sh");
-        command.args(["-c", line, "sh"]).arg(product::binary()).args(options).arg("-b").arg(root);
+        command.args(["-c", &line, "sh"]).arg(product::binary()).args(options).arg("-b").arg(root);
         command.arg("-C").arg(root.join("depmod.d")).arg(VERSION).env("LC_ALL", "C");
         command.env_remove("RUST_BACKTRACE");
         command
@@ -101,4 +103,100 @@ fn file_systems_that_cannot_sync_set_modes_or_set_times_are_used() {
     let run = indexed(system()).run_command(sh(line, &[]));
     assert_eq!(run.status.code(), Some(1), "an error of the disk is one: {}", run.stderr());
     run.expect_untouched();
+}
+
+/// Whether a failed run said why in one line.
+fn said_once(stderr: &str) -> bool {
+    stderr.lines().count() == 1 && stderr.ends_with('\n')
+}
+
+#[test]
+fn too_few_descriptors_are_one_failure_and_change_nothing() {
+    let expected = system().run(Program::Oracle, &[]);
+    let old = indexed(system());
+    let mut failed = 0;
+    for descriptors in 3..10 {
+        let run = old.run_command(sh(&format!("ulimit -n {descriptors}; exec \"$@\""), &["--jobs=1"]));
+        match run.status.code() {
+            Some(0) => OUTPUTS.iter().for_each(|name| assert_eq!(run.output(name), expected.output(name))),
+            code => {
+                // 127: the dynamic linker has too few for the libraries.
+                assert!([Some(1), Some(127)].contains(&code), "{descriptors}: {code:?}");
+                assert!(said_once(&run.stderr()), "{descriptors}: {}", run.stderr());
+                run.expect_untouched();
+                failed += usize::from(code == Some(1));
+            }
+        }
+    }
+    assert!(failed > 0, "no number is too small for a run and enough for a start");
+}
+
+#[test]
+fn pack_with_too_few_descriptors_keeps_the_old_archive() {
+    let place = Place::new();
+    let root = place.root();
+    system().lay_out(&root);
+    let archive = root.join("modules.cpio");
+    let pack = |descriptors: u32| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\""), "sh"]).arg(product::binary());
+        command.args(["pack", "-C", "/dev/null", "-k", VERSION, "-b"]).arg(&root).arg("-o").arg(&archive);
+        command.env("LC_ALL", "C").env_remove("RUST_BACKTRACE").output().unwrap()
+    };
+    assert!(pack(100).status.success());
+    let new = fs::read(&archive).unwrap();
+    let mut failed = 0;
+    for descriptors in 3..12 {
+        fs::write(&archive, "old").unwrap();
+        let output = pack(descriptors);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let expected = match output.status.code() {
+            Some(0) => &new[..],
+            code => {
+                assert!([Some(1), Some(127)].contains(&code), "{descriptors}: {code:?}");
+                assert!(said_once(&stderr), "{descriptors}: {stderr}");
+                failed += usize::from(code == Some(1));
+                b"old"
+            }
+        };
+        assert!(fs::read(&archive).unwrap() == expected, "{descriptors}: {stderr}");
+        let left = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("depmod-new")), "{descriptors}");
+    }
+    assert!(failed > 0, "no number is too small for a run and enough for a start");
+}
+
+#[test]
+fn where_nothing_changes_times_need_not_be_set() {
+    apt::install(&["strace"]).unwrap();
+    let line = "\"$@\" && exec strace -fo /dev/null -e inject=utimensat:error=EPERM \"$@\"";
+    let run = system().run_command(sh(line, &["--no-cache"]));
+    run.expect(0, "");
+}
+
+#[test]
+fn errors_of_the_disk_while_something_is_read_are_one_failure() {
+    apt::install(&["strace"]).unwrap();
+    let reading = "read,pread64,readv,preadv,getdents64";
+    for (name, calls) in [
+        ("kernel/d1/m1.ko", reading),
+        ("kernel/d3", reading),
+        ("modules.order", reading),
+        ("modules.builtin", reading),
+        ("modules.builtin.modinfo", reading),
+        ("kernel/d1/m1.ko", "openat"),
+    ] {
+        // Words 2 and 3 of the command: `-b` and the root.
+        let path = format!("\"$3/lib/modules/{VERSION}/{name}\"");
+        let line = format!("exec strace -fo /dev/null -P {path} -e inject={calls}:error=EIO \"$@\"");
+        let run = indexed(system().order(&[])).run_command(sh(&line, &[]));
+        assert_eq!(run.status.code(), Some(1), "{name}: {}", run.stderr());
+        assert!(said_once(&run.stderr()), "{name}: {}", run.stderr());
+        assert!(
+            run.stderr().contains(name) && run.stderr().contains("Input/output error"),
+            "{}",
+            run.stderr()
+        );
+        run.expect_untouched();
+    }
 }
