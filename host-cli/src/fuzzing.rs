@@ -20,9 +20,19 @@ pub fn cache(data: &[u8]) {
     crate::cache::fuzz(data);
 }
 
+/// Publishing in a directory whose file system fails.
+pub fn publishing(data: &[u8]) {
+    crate::publish::fuzzing::publishing(data);
+}
+
 /// Every target.
-pub const TARGETS: &[Target] =
-    &[("codecs", codecs), ("cache", cache), ("command_line", command_line), ("threads", threads)];
+pub const TARGETS: &[Target] = &[
+    ("codecs", codecs),
+    ("cache", cache),
+    ("command_line", command_line),
+    ("threads", threads),
+    ("publishing", publishing),
+];
 
 /// Limits low enough that reaching them is cheap.
 fn limits() -> Limits {

@@ -2,7 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for target in ["codecs", "cache", "command_line", "threads"] {
+    for target in ["codecs", "cache", "command_line", "threads", "publishing"] {
         // Whole and static, so that its `malloc` is the program's.
         let archive = "-Wl,--whole-archive,-l:libasan.a,--no-whole-archive";
         for arg in [archive, "-Wl,--export-dynamic", "-lstdc++", "-lm", "-lpthread", "-ldl", "-lrt", "-lgcc_s", "-lc"] {

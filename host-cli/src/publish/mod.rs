@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock the directory                      another run waits here, for a minute at most
-//! write every changed file under a temporary name, as soon as it is built
+//! write every changed file under a temporary name
 //! check sizes, sync                       on failure: remove the temporary files; nothing is replaced
 //! exchange new and old files              on failure: exchange back
 //! touch every unchanged file              all files then have one time: the begin of the run
@@ -15,6 +15,9 @@
 //! `flock` on the directory itself, so no lock file stays in a module directory. Any reader of the directory
 //! can hold the lock indefinitely, so waiting is bounded.
 
+mod calls;
+#[cfg(all(any(test, fuzzing), feature = "answers", feature = "native-codecs"))]
+pub(crate) mod fuzzing;
 #[cfg(feature = "answers")]
 mod holder;
 mod new_file;

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use super::calls;
 use crate::source::entries;
 
 /// Number of names to try.
@@ -47,14 +48,14 @@ impl<'d> NewFile<'d> {
     /// Creates a file with this temporary name.
     pub(crate) fn create_as(dir: &'d OwnedFd, temporary: Vec<u8>, mode: Mode) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(dir, temporary.as_slice(), flags, mode)?;
+        let fd = calls::openat(dir, temporary.as_slice(), flags, mode)?;
         Ok(Self { dir, temporary, file: Some(File::from(fd)) })
     }
 
     /// Writes all bytes, without syncing.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(Errno::BADF.into()) };
-        file.write_all(bytes)?;
+        calls::write_all(file, bytes)?;
         // Some file systems write fewer bytes than they report.
         let size = file.metadata()?.len();
         if size == bytes.len() as u64 { Ok(()) } else { Err(Errno::IO.into()) }
@@ -82,21 +83,21 @@ impl<'d> NewFile<'d> {
 
     /// Renames the file to its own name, in place of an existing file.
     pub(crate) fn rename(self, name: &[u8]) -> Result<(), Errno> {
-        rustix::fs::renameat(self.dir, self.temporary.as_slice(), self.dir, name)
+        calls::renameat(self.dir, self.temporary.as_slice(), self.dir, name)
     }
 }
 
 impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         // Fails after a rename.
-        let _ = rustix::fs::unlinkat(self.dir, self.temporary.as_slice(), AtFlags::empty());
+        let _ = calls::unlinkat(self.dir, self.temporary.as_slice(), AtFlags::empty());
     }
 }
 
 /// Syncs a file or directory, unless its file system cannot do that: some of networks and of user space, and
 /// for directories most that are not of Unix.
 pub(super) fn sync(file: impl AsFd) -> Result<(), Errno> {
-    match rustix::fs::fsync(file) {
+    match calls::fsync(file) {
         Err(
             Errno::INVAL
             | Errno::NOSYS
@@ -138,13 +139,13 @@ fn remove_stale(dir: &OwnedFd, name: &[u8]) {
         let process = number.parse::<i64>().ok()? & ((1 << PROCESS_BITS) - 1);
         let process = Pid::from_raw(i32::try_from(process).ok()?)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(dir, temporary, flags, Mode::empty()).ok()?;
+        let file = calls::openat(dir, temporary, flags, Mode::empty()).ok()?;
         let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         (locked != Err(Errno::WOULDBLOCK) && test_kill_process(process) == Err(Errno::SRCH)).then_some(())
     };
     for entry in entries(dir) {
         if stale(&entry.name).is_some() {
-            let _ = rustix::fs::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
+            let _ = calls::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
         }
     }
 }

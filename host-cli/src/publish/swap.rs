@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::source::io_error;
 
+use super::calls;
 use super::new_file::temporary_name;
 use super::temporary::Temporary;
 
@@ -40,17 +41,17 @@ impl<'a> Swaps<'a> {
     pub(super) fn put(&mut self, file: &'a Temporary<'a>) -> Result<(), Diagnostic> {
         let (from, to) = (file.file.temporary(), file.name.as_str());
         let dir = self.dir;
-        let exchanged = match rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::EXCHANGE) {
+        let exchanged = match calls::renameat_with(dir, from, dir, to, RenameFlags::EXCHANGE) {
             Ok(()) => {
                 self.done.push(Undo::SwapBack(file));
                 Ok(())
             }
-            Err(Errno::NOENT) => rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)
+            Err(Errno::NOENT) => calls::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)
                 .map(|()| self.done.push(Undo::Remove(file))),
             error => error,
         };
         let replaced = match exchanged {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rustix::fs::renameat(dir, from, dir, to),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => calls::renameat(dir, from, dir, to),
             result => result,
         };
         replaced.map_err(|error| failed(from, to, error))
@@ -70,11 +71,9 @@ impl Drop for Swaps<'_> {
             let _ = match undo {
                 Undo::SwapBack(Temporary { name, file }) => {
                     let temporary = file.temporary();
-                    rustix::fs::renameat_with(dir, temporary, dir, name.as_str(), RenameFlags::EXCHANGE)
+                    calls::renameat_with(dir, temporary, dir, name.as_str(), RenameFlags::EXCHANGE)
                 }
-                Undo::Remove(Temporary { name, .. }) => {
-                    rustix::fs::unlinkat(dir, name.as_str(), AtFlags::empty())
-                }
+                Undo::Remove(Temporary { name, .. }) => calls::unlinkat(dir, name.as_str(), AtFlags::empty()),
             };
         }
     }
@@ -82,7 +81,7 @@ impl Drop for Swaps<'_> {
 
 /// Reports a directory with the name of an output: an exchange would succeed.
 pub(super) fn check_target(dir: &OwnedFd, name: &str) -> Result<(), Diagnostic> {
-    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+    match calls::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
             Err(failed(&temporary_name(name.as_bytes(), 0), name, Errno::ISDIR))
         }

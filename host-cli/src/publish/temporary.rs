@@ -7,6 +7,7 @@ use depmod_core::{Diagnostic, EntryKind, IoError};
 use rustix::fs::{AtFlags, Mode, Timespec};
 use rustix::io::Errno;
 
+use super::calls;
 use super::new_file::{self, NewFile, PRIVATE, is_temporary};
 use super::unchanged::{open_if_unchanged, times, touch};
 use crate::source::{entries, from_io, io_error};
@@ -57,8 +58,8 @@ impl<'a> Temporaries<'a> {
         if let Some(file) = file.file() {
             // Readable by all users, regardless of the umask. Some file systems cannot set modes or times: there,
             // kmod's files have the same mode, and the next `-A` is a full run.
-            let _ = rustix::fs::fchmod(file, mode);
-            let _ = rustix::fs::futimens(file, &times(self.time));
+            let _ = calls::fchmod(file, mode);
+            let _ = calls::futimens(file, &times(self.time));
         }
         self.files.push(Temporary { name: name.to_owned(), file });
         Ok(())
@@ -81,8 +82,7 @@ impl<'a> Temporaries<'a> {
             let handles: Vec<_> = new
                 .chain(old)
                 .map(|(name, file)| {
-                    let thread =
-                        std::thread::Builder::new().spawn_scoped(scope, move || new_file::sync(file));
+                    let thread = calls::spawn(scope, move || new_file::sync(file));
                     (name, file, thread)
                 })
                 .collect();
@@ -130,7 +130,7 @@ fn truncated(name: &str, cause: &IoError) -> Diagnostic {
 pub(super) fn remove_stale(dir: &OwnedFd) {
     for entry in entries(dir) {
         if is_temporary(&entry.name) && entry.kind == EntryKind::File {
-            let _ = rustix::fs::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
+            let _ = calls::unlinkat(dir, entry.name.as_slice(), AtFlags::empty());
         }
     }
 }

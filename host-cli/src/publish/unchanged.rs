@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
+use super::calls;
 use crate::digest::Digest;
 
 /// The file of this name, if it has these bytes and the properties of a new file.
@@ -18,7 +19,7 @@ pub(super) fn open_if_unchanged(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Opti
     let mut file = open_as_new(dir, name, bytes.len() as u64)?;
     let now = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
     let settable = Timestamps { last_access: now(UTIME_NOW), last_modification: now(UTIME_OMIT) };
-    if !matches!(rustix::fs::futimens(&file, &settable), Ok(()) | Err(Errno::ROFS)) {
+    if !matches!(calls::futimens(&file, &settable), Ok(()) | Err(Errno::ROFS)) {
         return None;
     }
     let mut chunk = [0; 32 << 10];
@@ -48,7 +49,7 @@ fn digest_of(dir: &OwnedFd, name: &str, size: u64) -> Option<Digest> {
 /// The file of this name, if it has the properties of a new file of this size; its bytes are not compared.
 fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+    let file = calls::openat(dir, name, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
     let as_new = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
         && Mode::from_raw_mode(stat.st_mode) == Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH
@@ -60,7 +61,7 @@ fn open_as_new(dir: &OwnedFd, name: &str, size: u64) -> Option<File> {
 
 /// Gives a file this time; does nothing on a read-only file system.
 pub(super) fn touch(dir: &OwnedFd, name: &[u8], time: Timespec) -> Result<(), Errno> {
-    match rustix::fs::utimensat(dir, name, &times(time), AtFlags::SYMLINK_NOFOLLOW) {
+    match calls::utimensat(dir, name, &times(time), AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::ROFS) => Ok(()),
         result => result,
     }

@@ -50,7 +50,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Targets of the command's package (`host-cli/src/fuzzing.rs`). Its own tests replay their crashers.
-pub const HOST_TARGETS: &[&str] = &["codecs", "cache", "command_line", "threads"];
+pub const HOST_TARGETS: &[&str] = &["codecs", "cache", "command_line", "threads", "publishing"];
 
 /// The names of all targets.
 pub fn target_names() -> impl Iterator<Item = &'static str> {

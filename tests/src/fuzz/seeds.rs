@@ -76,6 +76,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         .map(|line| line.as_bytes().to_vec())
         .to_vec(),
         "threads" => vec![module_directory()],
+        // The first call that fails, from none on.
+        "publishing" => (0..60).step_by(4).map(|call| [vec![0; call], vec![0x80]].concat()).collect(),
         unknown => panic!("no fuzz target {unknown}"),
     }
 }
