@@ -20,6 +20,7 @@ mod calls;
 pub(crate) mod fuzzing;
 #[cfg(feature = "answers")]
 mod holder;
+mod made;
 mod new_file;
 mod publication;
 mod signals;
@@ -30,14 +31,13 @@ mod tests;
 mod unchanged;
 
 use core::cell::Cell;
-use core::mem;
 use core::time::Duration;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use bstr::BString;
@@ -47,6 +47,7 @@ use rustix::io::Errno;
 
 use crate::digest::Digest;
 use crate::source::{from_io, io_error};
+use made::MadeDirectories;
 #[cfg(feature = "cli")]
 pub(crate) use new_file::is_temporary;
 pub(crate) use new_file::{NewFile, PRIVATE};
@@ -131,9 +132,7 @@ impl Publisher {
             return Ok(publisher);
         }
         let directory = Path::new(OsStr::from_bytes(path));
-        let exists = |path: &&Path| path.as_os_str().is_empty() || fs::symlink_metadata(path).is_ok();
-        let made = directory.ancestors().take_while(|path| !exists(path)).map(PathBuf::from);
-        let made = MadeDirectories(made.collect());
+        let made = MadeDirectories::before(directory);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
@@ -161,7 +160,7 @@ impl Publisher {
     /// Like [`Self::publish`], for files that do not exist at the same time: each is written when it is added.
     #[must_use]
     pub fn begin(&self) -> Publication<'_> {
-        Publication::new(self)
+        Publication::new(&self.dir, &self.path, self.begin, self.locked, self.made.take())
     }
 
     /// Whether the directory already holds exactly these files, each as [`Self::publish`] would leave it. If
@@ -176,25 +175,6 @@ impl Publisher {
             temporary::remove_stale(&self.dir);
         }
         outputs.iter().rev().all(|(name, _)| touch(&self.dir, name.as_bytes(), self.begin).is_ok())
-    }
-}
-
-/// Directories that exist for new files alone, the deepest first; drop removes them.
-#[derive(Debug, Default)]
-struct MadeDirectories(Vec<PathBuf>);
-
-impl MadeDirectories {
-    fn keep(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for MadeDirectories {
-    fn drop(&mut self) {
-        for directory in mem::take(&mut self.0) {
-            // What another program put there stays.
-            let _ = fs::remove_dir(directory);
-        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! New files of an output directory, from the first one until all are in place.
 
 use core::mem;
+use std::os::fd::OwnedFd;
 
 use depmod_core::Diagnostic;
+use rustix::fs::Timespec;
 
+use super::made::MadeDirectories;
+use super::new_file;
 use super::signals::Signals;
 use super::swap::{Swaps, check_target};
 use super::temporary::{self, Temporaries};
-use super::{MadeDirectories, Publisher, new_file};
 use crate::source::io_error;
 
 /// New files of an output directory. [`Self::finish`] puts them in place together; drop removes them.
 ///
 /// Fatal signals are delayed meanwhile, and end the program after it.
 pub struct Publication<'p> {
-    publisher: &'p Publisher,
+    dir: &'p OwnedFd,
+    path: &'p [u8],
     // Drop removes the files, then their directories.
     temporaries: Temporaries<'p>,
     made: MadeDirectories,
@@ -25,14 +29,21 @@ pub struct Publication<'p> {
 }
 
 impl<'p> Publication<'p> {
-    pub(super) fn new(publisher: &'p Publisher) -> Self {
+    /// Files of this directory, with this time.
+    pub(super) fn new(
+        dir: &'p OwnedFd,
+        path: &'p [u8],
+        time: Timespec,
+        locked: bool,
+        made: MadeDirectories,
+    ) -> Self {
         let signals = Signals::hold();
-        if publisher.locked {
+        if locked {
             // Without the lock, they could belong to another run.
-            temporary::remove_stale(&publisher.dir);
+            temporary::remove_stale(dir);
         }
-        let temporaries = Temporaries::new(&publisher.dir, &publisher.path, publisher.begin);
-        Self { publisher, temporaries, made: publisher.made.take(), result: Ok(()), signals }
+        let temporaries = Temporaries::new(dir, path, time);
+        Self { dir, path, temporaries, made, result: Ok(()), signals }
     }
 
     /// Writes a file under a temporary name; an identical old file stays. [`Self::finish`] reports failures.
@@ -44,7 +55,7 @@ impl<'p> Publication<'p> {
 
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
         self.check_interrupted()?;
-        check_target(&self.publisher.dir, name)?;
+        check_target(self.dir, name)?;
         self.temporaries.write(name, bytes)
     }
 
@@ -58,7 +69,7 @@ impl<'p> Publication<'p> {
         self.temporaries.sync()?;
         self.check_interrupted()?;
         self.temporaries.sort(order);
-        let Publisher { dir, path, .. } = self.publisher;
+        let Self { dir, path, .. } = self;
         let mut swaps = Swaps::new(dir);
         for temporary in self.temporaries.files().rev() {
             swaps.put(temporary)?;
@@ -68,11 +79,11 @@ impl<'p> Publication<'p> {
         self.made.keep();
         drop(self.temporaries);
         new_file::sync(dir)
-            .map_err(|error| Diagnostic::SyncDirectory { path: path.clone(), cause: io_error(error) })
+            .map_err(|error| Diagnostic::SyncDirectory { path: path.into(), cause: io_error(error) })
     }
 
     fn check_interrupted(&self) -> Result<(), Diagnostic> {
-        let interrupted = || Diagnostic::Interrupted { path: self.publisher.path.clone() };
+        let interrupted = || Diagnostic::Interrupted { path: self.path.into() };
         if self.signals.arrived() { Err(interrupted()) } else { Ok(()) }
     }
 }

@@ -138,7 +138,7 @@ fn watch(dir: &Path, outputs: &[(&str, &[u8])]) -> Vec<String> {
     let watcher = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
     inotify::add_watch(&watcher, dir, inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB).unwrap();
     publish(dir, outputs).unwrap();
-    let mut buffer = [mem::MaybeUninit::uninit(); 16 << 10];
+    let mut buffer = [core::mem::MaybeUninit::uninit(); 16 << 10];
     let mut reader = inotify::Reader::new(&watcher, &mut buffer);
     let mut seen = Vec::new();
     while let Ok(event) = reader.next() {
@@ -325,7 +325,7 @@ fn in_child(test: &str, dir: &Path, line: &str) -> String {
 }
 
 /// The directory, in the child process.
-fn child_dir() -> Option<PathBuf> {
+fn child_dir() -> Option<std::path::PathBuf> {
     std::env::var_os("DEPMOD_TEST_DIR").map(Into::into)
 }
 
