@@ -132,3 +132,21 @@ fn a_verbose_run_ends_with_a_summary_for_people() {
         assert!(!String::from_utf8_lossy(&piped.stdout).contains("2 modules"));
     }
 }
+
+#[test]
+fn findings_end_with_what_to_do_for_people() {
+    let place = Place::new();
+    let root = place.root();
+    System::new().complete().module("kernel/a.ko", Elf::new()).lay_out(&root);
+    let base = root.to_str().unwrap();
+    let words = ["verify", "-b", base, "-C", "/dev/null", VERSION];
+    let shown = terminal::depmod(&words);
+    assert_eq!(shown.status, Some(3), "{}", shown.text);
+    let hint = "depmod verify --fix, with the same options, makes all index files anew";
+    assert_eq!(shown.text.lines().last(), Some(hint), "{}", shown.text);
+    let piped = product::depmod().args(words).output().unwrap();
+    assert!(!String::from_utf8_lossy(&piped.stdout).contains("--fix"));
+    let fixed = terminal::depmod(&[&words[..], &["--fix"]].concat());
+    assert_eq!(fixed.status, Some(0), "{}", fixed.text);
+    assert_eq!(terminal::depmod(&words).status, Some(0));
+}

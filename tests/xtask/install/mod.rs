@@ -116,7 +116,11 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         options.put(&made.path().join("completions").join(script), below, 0o644)?;
     }
     if options.efi {
-        options.put_as(&efi::build(std::env::consts::ARCH)?, Path::new("lib/depmod/depmod.efi"), 0o644)?;
+        options.put_as(
+            &efi::build(std::env::consts::ARCH)?,
+            Path::new("lib/depmod-efi/depmod.efi"),
+            0o644,
+        )?;
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(crate) fn module_directory() -> Result<()> {
     let destdir = tempfile::tempdir()?;
     install(destdir.path(), &["--prefix", "/usr", "--moduledir", "/usr/lib/modules", "--efi"])?;
     let prefix = destdir.path().join("usr");
-    ensure!(prefix.join("lib/depmod/depmod.efi").is_file(), "no firmware program");
+    ensure!(prefix.join("lib/depmod-efi/depmod.efi").is_file(), "no firmware program");
     let program = prefix.join("sbin/depmod");
     let version = command::text(Command::new(&program).arg("-V"))?;
     ensure!(version.ends_with("\nmodule directory: /usr/lib/modules"), "{version}");

@@ -40,6 +40,14 @@ impl Out {
         self.bytes(b"\n");
     }
 
+    /// Appends an empty line and a hint, for people: on a terminal.
+    pub(crate) fn hint(&mut self, text: &str) {
+        if self.is_terminal {
+            self.line("");
+            self.line(text);
+        }
+    }
+
     /// Appends lines of names, as they are for programs.
     pub(crate) fn exact(&mut self, lines: &[u8]) {
         self.bytes(&lines_for(&io::stdout(), lines));

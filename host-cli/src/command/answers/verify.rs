@@ -305,6 +305,8 @@ impl Answer<'_> {
         if self.fixed {
             out.line("");
             out.line(style.good("all index files were made anew"));
+        } else if !self.verified.findings.is_empty() {
+            out.hint("depmod verify --fix, with the same options, makes all index files anew");
         }
     }
 
