@@ -86,7 +86,7 @@ const TASKS: &[Task] = &[
         "[NAME…]    compare kmod and depmod in a Debian system's hooks (--list names them)",
         hooks::main,
     ),
-    ("package", "deb [NAME…] make packages for distributions", package::main),
+    ("package", "deb|tarball [ARG…] make packages for distributions", package::main),
     (
         "rooms",
         "[FOLDER]    the imports between the rooms of the core, or in a folder, as a dot file",

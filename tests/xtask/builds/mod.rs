@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use depmod_tests::{command, workspace};
 
 /// Copies the files of the workspace that git knows or would add, without its history.
-fn copy_workspace(to: &Path) -> Result<()> {
+pub(crate) fn copy_workspace(to: &Path) -> Result<()> {
     let mut list = Command::new("git");
     list.current_dir(workspace()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let list = command::output(&mut list)?;

@@ -54,7 +54,8 @@ fn diverts(base: &Base) -> Result<()> {
     root.put(&deb::build("depmod")?, "/root/depmod.deb")?;
     // Twice, because installing over itself is an upgrade.
     for _ in 0..2 {
-        root.run("dpkg --install /root/depmod.deb && dpkg --verify")?;
+        root.run("dpkg --install /root/depmod.deb")?;
+        verify(&root, "depmod kmod")?;
     }
     root.run("rm /root/depmod.deb")?;
     ensure!(root.run("depmod --version")?.contains("independent implementation"), "depmod is not ours");
@@ -63,12 +64,11 @@ fn diverts(base: &Base) -> Result<()> {
         "mkdir -p /lib/modules/6.1/kernel && touch /lib/modules/6.1/modules.{order,builtin} && depmod 6.1",
     )?;
     ensure!(root.path().join("usr/lib/modules/6.1/modules.dep.bin").exists(), "no index");
-    // kmod itself may be upgraded meanwhile: dpkg puts its file beside ours.
-    root.run("dpkg --verify kmod")?;
     root.run("rm -r /lib/modules/6.1 && rmdir --ignore-fail-on-non-empty /lib/modules")?;
     root.run("dpkg --remove depmod")?;
     ensure!(root.run("depmod --version")?.starts_with("kmod "), "removal does not restore kmod's");
-    root.run("dpkg --purge depmod && dpkg --verify")?;
+    root.run("dpkg --purge depmod")?;
+    verify(&root, "kmod")?;
     let left: Vec<String> = paths(&root)?.into_iter().filter(|path| !before.contains(path)).collect();
     ensure!(left.is_empty(), "purging leaves {}", left.join(" "));
     Ok(())
@@ -78,12 +78,20 @@ fn diverts(base: &Base) -> Result<()> {
 fn static_command(base: &Base) -> Result<()> {
     let root = base.root()?;
     root.put(&deb::build("depmod-static")?, "/root/depmod.deb")?;
-    root.run("dpkg --install /root/depmod.deb && dpkg --verify")?;
+    root.run("dpkg --install /root/depmod.deb")?;
+    verify(&root, "depmod-static")?;
     ensure!(root.run("depmod --version")?.starts_with("kmod "), "kmod's depmod is gone");
     root.run("mkdir -p /empty/lib/modules/6.1 && cp /usr/sbin/depmod.static /empty && chroot /empty /depmod.static 6.1")?;
     let index = root.path().join("empty/lib/modules/6.1/modules.dep.bin");
     ensure!(index.exists(), "no index from the static command");
     root.run("dpkg --purge depmod-static")?;
+    Ok(())
+}
+
+/// dpkg says what differs from the packages, but its exit status does not.
+fn verify(root: &CleanRoot, packages: &str) -> Result<()> {
+    let told = root.run(&format!("dpkg --verify {packages}"))?;
+    ensure!(told.is_empty(), "files differ from the packages':\n{told}");
     Ok(())
 }
 

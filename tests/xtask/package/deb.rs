@@ -40,6 +40,10 @@ pub(crate) fn build(name: &str) -> Result<PathBuf> {
     let root = tree.path();
     fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
     let mut libc = None;
+    if package.install {
+        install(root)?;
+        libc = newest_glibc(&fs::read(root.join("usr/sbin/depmod"))?);
+    }
     for (source, path) in &package.files {
         let from = match source.strip_prefix('@') {
             Some(program) => program::build(program)?,
@@ -60,6 +64,14 @@ pub(crate) fn build(name: &str) -> Result<PathBuf> {
     deb.args(["--root-owner-group", "-Zxz", "--build"]).arg(root).arg(&to);
     command::output(deb.env("SOURCE_DATE_EPOCH", changed()?))?;
     Ok(to)
+}
+
+/// What `cargo xtask install` puts in place, with Debian's differences.
+fn install(root: &Path) -> Result<()> {
+    let destdir = root.to_str().context("a path in UTF-8")?;
+    crate::install::main(&["--destdir", destdir, "--prefix", "/usr"].map(str::to_owned))?;
+    fs::rename(root.join("usr/share/zsh/site-functions"), root.join("usr/share/zsh/vendor-completions"))?;
+    command::run(Command::new("gzip").args(["-9n", "--recursive"]).arg(root.join("usr/share/man")))
 }
 
 fn put(root: &Path, path: &str, content: &[u8], executable: bool) -> Result<()> {
@@ -167,7 +179,10 @@ fn homepage() -> Result<String> {
 }
 
 /// The time of the newest commit, in seconds: all times in a package are this one.
-fn changed() -> Result<String> {
+///
+/// # Errors
+/// When git does not know it.
+pub(super) fn changed() -> Result<String> {
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(epoch);
     }

@@ -27,7 +27,11 @@ pub(super) struct Package {
     pub(super) depends: Vec<String>,
     /// The beginning of the names of its maintainer scripts in `debian/`.
     pub(super) scripts: Option<String>,
-    /// Source and path of each file.
+    /// Whether it holds what `cargo xtask install` puts in place.
+    #[serde(default)]
+    pub(super) install: bool,
+    /// Source and path of each other file.
+    #[serde(default)]
     pub(super) files: Vec<(String, String)>,
 }
 

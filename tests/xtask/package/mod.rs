@@ -5,10 +5,11 @@ pub(crate) mod deb;
 mod description;
 mod program;
 mod recipes;
+pub(crate) mod tarball;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask package deb [NAME…]";
+const USAGE: &str = "usage: cargo xtask package deb [NAME…] | tarball [--arch ARCH]";
 
 /// Makes the packages in `args` and prints their paths.
 ///
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask package deb [NAME…]";
 pub(crate) fn main(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((kind, names)) if kind == "deb" => deb::main(names),
+        Some((kind, options)) if kind == "tarball" => tarball::main(options),
         _ => bail!("{USAGE}"),
     }
 }
