@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use depmod_tests::{command, workspace};
 
 /// Copies the files of the workspace that git knows or would add, without its history.
@@ -19,17 +19,17 @@ pub(crate) fn copy_workspace(to: &Path) -> Result<()> {
     let mut list = Command::new("git");
     list.current_dir(workspace()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let list = command::output(&mut list)?;
+    fs::create_dir_all(to)?;
+    let mut copy = Command::new("cp");
+    copy.current_dir(workspace()).args(["--archive", "--parents", "--target-directory"]).arg(to);
     for name in list.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
         let name = core::str::from_utf8(name)?;
-        let (from, to) = (workspace().join(name), to.join(name));
-        // Deleted, but not yet for git.
-        if !from.exists() {
-            continue;
+        // Deleted files are known to git until they are committed.
+        if workspace().join(name).symlink_metadata().is_ok() {
+            copy.arg(name);
         }
-        fs::create_dir_all(to.parent().context("a file has a directory")?)?;
-        fs::copy(&from, &to).with_context(|| name.to_owned())?;
     }
-    Ok(())
+    command::run(&mut copy)
 }
 
 /// Copies what cargo has fetched into another directory for it; builds there need no network.

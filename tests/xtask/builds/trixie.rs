@@ -38,7 +38,7 @@ pub(crate) fn main() -> Result<String> {
         command
     };
     run(&mut inside(
-        "apt-get -qq install --yes --no-install-recommends -t trixie-backports cargo >/dev/null",
+        "apt-get -qq update; apt-get -qq install --yes --no-install-recommends -t trixie-backports cargo >/dev/null",
     ))?;
     copy_workspace(&root.join("depmod"))?;
     copy_registry(&root.join("root/.cargo"))?;
