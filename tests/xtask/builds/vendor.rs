@@ -26,7 +26,7 @@ const EMPTY: &str = "// Not needed on Linux.\n";
 
 /// Directories and files that no build on Linux reads, by crate (`*` for all) and path.
 const UNUSED: &[(&str, &[&str])] = &[
-    ("*", &["tests", "benches", "examples", "ci", "fuzz", "fuzzing", ".github", "bench_data", "target"]),
+    ("*", &["tests", "benches", "ci", "fuzz", "fuzzing", ".github", "bench_data", "target"]),
     (
         "liblzma-sys",
         &["xz/po", "xz/po4a", "xz/tests", "xz/doc", "xz/doxygen", "xz/windows", "xz/dos", "xz/m4"],
