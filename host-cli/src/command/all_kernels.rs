@@ -15,8 +15,9 @@ use depmod_core::{Diagnostic, Limits, Reporter, Severity};
 use super::args::Args;
 use super::classic::run_one;
 use super::confine;
+use super::paths::is_version;
 use super::report::Report;
-use super::settings::{Environment, Settings, Target, is_version};
+use super::settings::{Environment, Settings, Target};
 use super::status::{DONE, FAILED};
 use crate::source::Directories;
 

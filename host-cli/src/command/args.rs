@@ -28,7 +28,7 @@ use super::commands;
 #[cfg(feature = "answers")]
 use super::format::Format;
 use super::getopt::{explain_ambiguous, invalid_argument, with_abbreviations, with_doubled_equals};
-use super::settings::MODULE_DIRECTORY;
+use super::paths::MODULE_DIRECTORY;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

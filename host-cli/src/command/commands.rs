@@ -4,9 +4,8 @@
 
 use depmod_core::parts::name::{file_name, is_module_file};
 
-use super::hints;
 use super::nearest::nearest;
-use super::settings::{before_slashes, is_version};
+use super::paths::{before_slashes, is_version, quoted};
 
 /// Each command with its description, in the order of the help.
 const COMMANDS: &[(&str, &str)] = &[
@@ -70,14 +69,14 @@ fn path_of_version(path: &[u8]) -> Option<String> {
     if above.is_empty() || !is_version(version) {
         return None;
     }
-    let version = hints::quoted(version);
+    let version = quoted(version);
     let words: Vec<u8> = match above.strip_suffix(b"lib/modules") {
         Some(b"/") => version,
         Some(b"") => [b"-b . ", &*version].concat(),
         Some(base) if base.ends_with(b"/") => {
-            [b"-b ", &*hints::quoted(before_slashes(base)), b" ", &*version].concat()
+            [b"-b ", &*quoted(before_slashes(base)), b" ", &*version].concat()
         }
-        _ => [b"-m ", &*hints::quoted(above), b" ", &*version].concat(),
+        _ => [b"-m ", &*quoted(above), b" ", &*version].concat(),
     };
     Some(format!("VERSION is a name, not a path: depmod {}", String::from_utf8_lossy(&words)))
 }

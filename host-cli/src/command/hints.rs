@@ -15,7 +15,8 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::args::Args;
-use super::settings::{Settings, Target, before_slashes};
+use super::paths::{before_slashes, quoted};
+use super::settings::{Settings, Target};
 
 /// Limit of versions in one line.
 const NAMED: usize = 8;
@@ -73,16 +74,6 @@ fn refused(directory: &[u8], why: Errno) -> Option<Vec<u8>> {
 pub(super) fn is_placeholder(map: &[u8]) -> bool {
     let lines = map.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     lines.take(2).count() == 1 && !map.windows(10).any(|window| window == b"__ksymtab_")
-}
-
-/// Quotes an argument for a shell.
-pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%".contains(byte);
-    if !word.is_empty() && word.iter().all(plain) {
-        return word.to_vec();
-    }
-    let inner = word.split(|&byte| byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
-    [b"'".as_slice(), &inner, b"'"].concat()
 }
 
 /// The options that selected the directory, as typed.

@@ -22,6 +22,7 @@ mod hints;
 mod index;
 mod nearest;
 mod pack;
+mod paths;
 mod progress;
 mod report;
 mod settings;
@@ -37,5 +38,5 @@ pub use exit::main;
 #[cfg(all(any(test, fuzzing), feature = "answers"))]
 pub(crate) use fuzz::fuzz;
 #[doc(hidden)]
-pub use settings::MODULE_DIRECTORY;
+pub use paths::MODULE_DIRECTORY;
 pub use status::{DONE, FAILED};

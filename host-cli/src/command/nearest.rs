@@ -66,7 +66,7 @@ pub(super) fn did_you_mean(names: &[impl std::fmt::Display]) -> String {
 /// What to type in place of a word that names no module: names, or the option for a version.
 #[cfg(feature = "answers")]
 pub(super) fn instead(word: &[u8], names: &[impl std::fmt::Display]) -> String {
-    if names.is_empty() && super::settings::is_version(word) {
+    if names.is_empty() && super::paths::is_version(word) {
         return "; a kernel version follows -k".into();
     }
     did_you_mean(names)

@@ -15,23 +15,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use depmod_core::parts::list::{SYSTEM_DIRECTORIES, config::Config};
-use depmod_core::parts::name::{PATH_MAX, is_space};
+use depmod_core::parts::name::PATH_MAX;
 use depmod_core::{Diagnostic, IoError, KernelSymbols, Options, Selection, Unresolved};
 
 use super::args::{Args, Color, Place};
 #[cfg(feature = "answers")]
 use super::checks::Strict;
+use super::paths::{MODULE_DIRECTORY, after_slashes, is_version};
 use crate::cache;
-
-/// The module directory without `-m`: a setting of the build, since some distributions have `/usr/lib/modules`.
-pub const MODULE_DIRECTORY: &str = match option_env!("DEPMOD_MODULE_DIRECTORY") {
-    Some(directory) => directory,
-    None => "/lib/modules",
-};
-const _: () = assert!(
-    MODULE_DIRECTORY.len() > 1 && MODULE_DIRECTORY.as_bytes()[0] == b'/',
-    "DEPMOD_MODULE_DIRECTORY is an absolute path"
-);
 
 /// The environment of a run.
 #[derive(Clone, Debug)]
@@ -369,30 +360,6 @@ fn module_directory(place: &Place) -> &[u8] {
 fn directory(base: &[u8], module_directory: &[u8], version: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     let path = [base, module_directory, version].join(&b'/');
     if path.len() < PATH_MAX { Ok(path) } else { Err(Diagnostic::PathTooLong { path: path.into() }) }
-}
-
-/// A path without slashes at its end.
-pub(super) fn before_slashes(path: &[u8]) -> &[u8] {
-    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last.saturating_add(1));
-    path.get(..end).unwrap_or_default()
-}
-
-fn after_slashes(path: &[u8]) -> &[u8] {
-    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
-    path.get(start..).unwrap_or_default()
-}
-
-/// Whether C's `sscanf(word, "%u.%u")` finds both numbers ([`reference::cli`](depmod_core::reference::cli)
-/// §3): each may follow blanks and a sign, and any text may follow.
-pub(super) fn is_version(word: &[u8]) -> bool {
-    fn number(text: &[u8]) -> Option<&[u8]> {
-        let start = text.iter().position(|byte| !is_space(byte))?;
-        let text = text.get(start..)?;
-        let text = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-        let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-        text.get(end..).filter(|_| end > 0)
-    }
-    number(word).and_then(|rest| rest.strip_prefix(b".")).and_then(number).is_some()
 }
 
 #[cfg(test)]

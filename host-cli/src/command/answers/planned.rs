@@ -27,8 +27,9 @@ use super::requests;
 use crate::codecs::HostDecoder;
 use crate::command::args::{Color, Place};
 use crate::command::nearest::instead;
+use crate::command::paths::before_slashes;
 use crate::command::report::{Report, say};
-use crate::command::settings::{Target, before_slashes};
+use crate::command::settings::Target;
 use crate::source::DiskSource;
 use crate::threads::build_beside;
 
