@@ -189,6 +189,44 @@ pub fn kernel_package(meta: &str) -> Result<Package> {
     Ok(Package { version: name.trim_start_matches("linux-image-").to_owned(), name, file: dir.join(file) })
 }
 
+/// The packages of a kernel whose modules, image and scripts are packages of their own, of any suite for PCs, with what
+/// links to it.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub fn kernel_with_parts(suite: &str, meta: &str) -> Result<Parts> {
+    let dir = cached(&format!("debs-{suite}-{meta}"), |dir| {
+        let archive = Archive::open(suite, "amd64")?;
+        let of_linux = |name: &String| name.starts_with("linux-image-");
+        let image =
+            archive.depends(meta)?.into_iter().find(of_linux).context("the meta package names no kernel")?;
+        let mut names = archive.depends(&image)?;
+        names.retain(|name| name.starts_with("linux-") && name.contains("cloud"));
+        names.extend(["linux-base".to_owned(), image]);
+        archive.download(&names, dir)
+    })
+    .with_context(|| format!("the packages of {meta} could not be fetched"))?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&dir)? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    let version = files.iter().find_map(|file| {
+        let name = file.file_name()?.to_str()?.strip_prefix("linux-image-")?;
+        Some(name.split('_').next()?.to_owned())
+    });
+    Ok(Parts { version: version.context("no package of a kernel")?, files })
+}
+
+/// A kernel as several packages.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The kernel's version.
+    pub version: String,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
 /// A kernel as a package.
 #[derive(Clone, Debug)]
 pub struct Package {

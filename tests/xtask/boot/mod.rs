@@ -5,7 +5,7 @@ mod devices;
 mod failures;
 mod figures;
 mod hardware;
-mod page;
+pub(crate) mod page;
 pub(crate) mod plan;
 mod shell;
 mod stage;

@@ -107,7 +107,7 @@ fn shell(commands: &str) -> Command {
 }
 
 /// The shell commands of a page after the comment `<!-- run: MARK -->`.
-fn commands<'p>(page: &'p str, mark: &str) -> Option<&'p str> {
+pub(crate) fn commands<'p>(page: &'p str, mark: &str) -> Option<&'p str> {
     let (_, rest) = page.split_once(&format!("<!-- run: {mark} -->\n```sh\n"))?;
     Some(rest.split_once("```")?.0)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod deb;
+pub(crate) mod debian_boot;
 mod description;
 mod program;
 mod recipes;

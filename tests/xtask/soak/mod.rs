@@ -90,6 +90,11 @@ const CHECKS: &[Check] = &[
         "packages for Debian install, work and leave nothing in clean roots",
         crate::package::check::all,
     ),
+    (
+        "debian-boot",
+        "Debian boots through depmod.efi after its package's hooks, and without it after purge",
+        crate::package::debian_boot::check,
+    ),
     ("tarball", "static archives are equal from two directories", crate::package::tarball::same_bytes),
     ("hooks", "a Debian system's hooks do with our depmod what they do with kmod's", crate::hooks::soak),
     ("shapes", "kmod is neither faster nor smaller on module directories of unusual shapes", || {
