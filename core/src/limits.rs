@@ -45,6 +45,10 @@ pub struct Limits {
     pub boot_entry_size: u64,
     /// One kernel image or existing initrd.
     pub boot_file_size: u64,
+    /// One table of ACPI, or a device tree.
+    pub firmware_table_size: usize,
+    /// Tables of ACPI.
+    pub firmware_tables: usize,
     /// Directory levels below the module directory.
     pub depth: usize,
     /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel
@@ -79,6 +83,8 @@ impl Limits {
         archive_members: 1 << 18,
         boot_entry_size: 64 << 10,
         boot_file_size: 1 << 30,
+        firmware_table_size: 16 << 20,
+        firmware_tables: 512,
         depth: 512,
         directories: 1 << 18,
         candidates: 8,
@@ -155,6 +161,18 @@ impl Limits {
         Self { boot_file_size, ..self }
     }
 
+    /// Sets [`Self::firmware_table_size`].
+    #[must_use]
+    pub const fn firmware_table_size(self, firmware_table_size: usize) -> Self {
+        Self { firmware_table_size, ..self }
+    }
+
+    /// Sets [`Self::firmware_tables`].
+    #[must_use]
+    pub const fn firmware_tables(self, firmware_tables: usize) -> Self {
+        Self { firmware_tables, ..self }
+    }
+
     /// Sets [`Self::depth`].
     #[must_use]
     pub const fn depth(self, depth: usize) -> Self {
@@ -205,7 +223,7 @@ impl Limits {
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]
-    pub(crate) fn each(&self) -> [u64; 19] {
+    pub(crate) fn each(&self) -> [u64; 21] {
         let &Self {
             module_size,
             unpieced_module_size,
@@ -218,6 +236,8 @@ impl Limits {
             archive_members,
             boot_entry_size,
             boot_file_size,
+            firmware_table_size,
+            firmware_tables,
             depth,
             directories,
             candidates,
@@ -239,6 +259,8 @@ impl Limits {
             archive_members as u64,
             boot_entry_size,
             boot_file_size,
+            firmware_table_size as u64,
+            firmware_tables as u64,
             depth as u64,
             directories as u64,
             candidates as u64,

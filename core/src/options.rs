@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn every_limit_changes_the_key() {
-        let fields: [fn(&mut Limits); 18] = [
+        let fields: [fn(&mut Limits); 20] = [
             |limits| limits.module_size = 1,
             |limits| limits.unpieced_module_size = 1,
             |limits| limits.buffered_size = 1,
@@ -280,6 +280,8 @@ mod tests {
             |limits| limits.archive_members = 1,
             |limits| limits.boot_entry_size = 1,
             |limits| limits.boot_file_size = 1,
+            |limits| limits.firmware_table_size = 1,
+            |limits| limits.firmware_tables = 1,
             |limits| limits.depth = 1,
             |limits| limits.directories = 1,
             |limits| limits.candidates = 1,

@@ -63,8 +63,65 @@ pub enum HardwareUse {
     /// `auto`: modules for detected hardware are preloaded.
     #[default]
     Auto,
+    /// A list such as `pci acpi`: the same for devices of these buses alone, so that the initrd does not depend on what
+    /// is plugged into the others.
+    Only(Buses),
     /// `off`: only requests of the entry.
     Off,
+}
+
+/// A bus, or another place, where firmware finds devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// PCI functions.
+    Pci,
+    /// USB interfaces.
+    Usb,
+    /// Devices that ACPI names.
+    Acpi,
+    /// Nodes of a device tree.
+    DeviceTree,
+    /// The processor's features.
+    Cpu,
+}
+
+/// A set of buses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buses(u8);
+
+impl Bus {
+    /// All, with the names in `x-depmod-hardware`: those that modaliases begin with.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("pci", Self::Pci),
+        ("usb", Self::Usb),
+        ("acpi", Self::Acpi),
+        ("of", Self::DeviceTree),
+        ("cpu", Self::Cpu),
+    ];
+}
+
+impl Buses {
+    /// The buses of a list of names; `None` if it is empty, or a name is unknown.
+    fn parse(names: &str) -> Option<Self> {
+        let mut buses = Self::default();
+        for name in names.split_whitespace() {
+            let (_, bus) = Bus::ALL.into_iter().find(|(known, _)| *known == name)?;
+            buses.0 |= 1 << bus as u8;
+        }
+        (buses != Self::default()).then_some(buses)
+    }
+}
+
+impl HardwareUse {
+    /// Whether devices of a bus count.
+    #[must_use]
+    pub fn includes(self, bus: Bus) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Only(Buses(buses)) => buses >> bus as u8 & 1 == 1,
+            Self::Off => false,
+        }
+    }
 }
 
 /// Values of `x-depmod-on-error`.
@@ -243,7 +300,11 @@ impl BootEntry {
             ("x-depmod-hardware", "off") => return self.hardware = HardwareUse::Off,
             ("x-depmod-on-error", "boot") => return self.on_error = OnError::Boot,
             ("x-depmod-on-error", "stop") => return self.on_error = OnError::Stop,
-            ("version" | "x-depmod-modules" | "x-depmod-hardware" | "x-depmod-on-error", _) => {
+            ("x-depmod-hardware", _) => match Buses::parse(value) {
+                Some(buses) => return self.hardware = HardwareUse::Only(buses),
+                None => Fault::Value(key.into(), value.into()),
+            },
+            ("version" | "x-depmod-modules" | "x-depmod-on-error", _) => {
                 Fault::Value(key.into(), value.into())
             }
             _ if key.starts_with(OUR_KEYS) => Fault::Key(key.into()),
@@ -306,6 +367,19 @@ mod tests {
         );
         assert_eq!((entry.hardware, entry.version), (HardwareUse::Auto, None));
         assert_eq!(entry.ignored, [(7, "foo".into())]);
+    }
+
+    #[test]
+    fn a_list_of_buses_selects_hardware() {
+        let hardware = |value: &str| {
+            let entry = parse(alloc::format!("linux /k\nx-depmod-hardware {value}\n").as_bytes()).unwrap();
+            (Bus::ALL.map(|(_, bus)| entry.hardware.includes(bus)), entry.problems.len())
+        };
+        assert_eq!(hardware("auto"), ([true; 5], 0));
+        assert_eq!(hardware("off"), ([false; 5], 0));
+        assert_eq!(hardware("pci  acpi"), ([true, false, true, false, false], 0));
+        assert_eq!(hardware("of cpu usb"), ([false, true, false, true, true], 0));
+        assert_eq!(hardware("pci isa"), ([true; 5], 1));
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod indexed_facts;
 #[cfg(feature = "alloc")]
 pub mod initrd;
 #[cfg(feature = "alloc")]
+mod kernel_image;
+#[cfg(feature = "alloc")]
 mod locate;
 #[cfg(feature = "alloc")]
 mod pack;
@@ -33,8 +35,9 @@ mod pack;
 pub use self::{
     archive::{Archive, ArchiveError},
     directory::{ModuleDirectory, Provenance, open_archive},
-    entry::{BootEntry, EntryError, Fault, HardwareUse, OnError, Problem},
+    entry::{BootEntry, Bus, Buses, EntryError, Fault, HardwareUse, OnError, Problem},
     error::DirectoryError,
+    kernel_image::{KernelImageError, kernel_image, refuses_initrd},
     locate::{Location, locate},
     pack::{PackError, collect},
 };

@@ -12,6 +12,10 @@
 //! creates a child device, `virtio:d00000002v00001AF4`, whose driver is virtio_blk. Firmware sees only the
 //! PCI function, so [`children`] predicts its child devices.
 //!
+//! Other sources of devices are the code of ACPI's tables ([`acpi_ids`]), a device tree ([`DeviceTree`]), USB
+//! descriptors and the processor itself ([`CpuFeatures`]). Buses whose devices firmware cannot list, such as VMBus
+//! and virtio-mmio, are expected to have each kind of device that boots, reads keys or reaches the network.
+//!
 //! This room needs no allocator.
 //!
 //! ```
@@ -27,10 +31,18 @@
 //! ```
 
 mod above;
+mod acpi;
+mod acpi_tables;
+mod cpu;
+mod device_tree;
 mod pci;
 mod usb;
 
-pub use above::{Child, Children, children, usb_children};
+pub use above::{Child, Children, acpi_children, children, tree_children, usb_children};
+pub use acpi::{AcpiId, acpi_ids, acpi_modalias};
+pub use acpi_tables::{PhysicalMemory, acpi_code};
+pub use cpu::{CpuFeatures, X86Word};
+pub use device_tree::{DeviceTree, HEADER_LEN as TREE_HEADER_LEN, TreeDevice};
 pub use pci::{CONFIG_LEN, PciFunction};
 pub use usb::UsbInterface;
 

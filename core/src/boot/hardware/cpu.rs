@@ -1,0 +1,149 @@
+//! The processor's features, for the modules with faster ciphers and checksums.
+//!
+//! Linux gives the processor one modalias, with the number of each feature (`drivers/base/cpu.c`):
+//!
+//! ```text
+//! cpu:type:x86,ven0000fam0006mod008E:feature:,0000,0001,…,0099,…
+//! ```
+//!
+//! aesni_intel's alias is `cpu:type:x86,ven*fam*mod*:feature:*0099*`: bit 25 of word 4 is number 4 × 32 + 25 = 0x99. The
+//! words are registers of the instruction CPUID, in an order of Linux's own (`arch/x86/include/asm/cpufeature.h`). On
+//! AArch64 the numbers are bits of `AT_HWCAP` (`arch/arm64/include/uapi/asm/hwcap.h`).
+
+use core::fmt;
+
+/// Words of Linux's list of features that are registers of CPUID; Linux's others are its own findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum X86Word {
+    /// Leaf 1, EDX.
+    Basic = 0,
+    /// Leaf 0x80000001, EDX.
+    Extended = 1,
+    /// Leaf 1, ECX.
+    BasicMore = 4,
+    /// Leaf 0x80000001, ECX.
+    ExtendedMore = 6,
+    /// Leaf 7, EBX.
+    Leaf7 = 9,
+    /// Leaf 7, ECX.
+    Leaf7More = 16,
+    /// Leaf 7, EDX.
+    Leaf7Last = 18,
+}
+
+/// The modalias of a processor; `Display` writes it.
+///
+/// ```
+/// use depmod_core::parts::boot::hardware::{CpuFeatures, X86Word};
+/// let cpu = CpuFeatures::X86 {
+///     vendor: *b"GenuineIntel",
+///     signature: 0x806ec,
+///     words: &[(X86Word::BasicMore, 1 << 25)],
+/// };
+/// assert_eq!(cpu.to_string(), "cpu:type:x86,ven0000fam0006mod008E:feature:,0099");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum CpuFeatures<'w> {
+    /// x86, 32 or 64 bits.
+    X86 {
+        /// EBX, EDX and ECX of leaf 0.
+        vendor: [u8; 12],
+        /// EAX of leaf 1: family, model, stepping.
+        signature: u32,
+        /// In ascending order of the words.
+        words: &'w [(X86Word, u32)],
+    },
+    /// AArch64.
+    Arm64 {
+        /// `ID_AA64ISAR0_EL1`.
+        instructions: u64,
+    },
+}
+
+/// Numbers of Linux's `X86_VENDOR_…`.
+const VENDORS: [(&[u8; 12], u16); 7] = [
+    (b"GenuineIntel", 0),
+    (b"CyrixInstead", 1),
+    (b"AuthenticAMD", 2),
+    (b"CentaurHauls", 5),
+    (b"HygonGenuine", 9),
+    (b"  Shanghai  ", 10),
+    (b"GenuineTMx86", 7),
+];
+const OTHER_VENDOR: u16 = 0xff;
+
+/// Fields of `ID_AA64ISAR0_EL1` (Arm Architecture Reference Manual D19.2.61): their lowest bit, their least value, and
+/// the number of the feature.
+const ARM64: [(u32, u64, u16); 11] = [
+    (4, 1, 3),   // AES
+    (4, 2, 4),   // PMULL
+    (8, 1, 5),   // SHA1
+    (12, 1, 6),  // SHA2
+    (16, 1, 7),  // CRC32
+    (20, 2, 8),  // ATOMICS
+    (32, 1, 17), // SHA3
+    (36, 1, 18), // SM3
+    (40, 1, 19), // SM4
+    (44, 1, 20), // ASIMDDP
+    (12, 2, 21), // SHA512
+];
+
+impl fmt::Display for CpuFeatures<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::X86 { vendor, signature, words } => {
+                let known = VENDORS.iter().find(|(name, _)| *name == vendor);
+                let vendor = known.map_or(OTHER_VENDOR, |(_, number)| *number);
+                let (family, model) = family_and_model(*signature);
+                write!(f, "cpu:type:x86,ven{vendor:04X}fam{family:04X}mod{model:04X}:feature:")?;
+                for (word, bits) in *words {
+                    let first = (*word as u16).saturating_mul(32);
+                    for bit in (0..32_u16).filter(|bit| bits >> bit & 1 == 1) {
+                        write!(f, ",{:04X}", first.saturating_add(bit))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Arm64 { instructions } => {
+                f.write_str("cpu:type:arm64:feature:")?;
+                for (shift, least, number) in ARM64 {
+                    if instructions >> shift & 0xf >= least {
+                        write!(f, ",{number:04X}")?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Family and model with their extensions (Intel SDM vol. 2A, CPUID).
+fn family_and_model(signature: u32) -> (u32, u32) {
+    let field = |shift: u32, mask: u32| signature >> shift & mask;
+    let (family, model) = (field(8, 0xf), field(4, 0xf));
+    let full_family = if family == 0xf { family.saturating_add(field(20, 0xff)) } else { family };
+    let full_model = if full_family >= 6 { field(16, 0xf) << 4 | model } else { model };
+    (full_family, full_model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn features_have_linux_numbers() {
+        let words = [(X86Word::Basic, 1), (X86Word::Leaf7, 1 << 29), (X86Word::Leaf7More, 1 << 9)];
+        let cpu = CpuFeatures::X86 { vendor: *b"AuthenticAMD", signature: 0x00a2_0f12, words: &words };
+        assert_eq!(cpu.to_string(), "cpu:type:x86,ven0002fam0019mod0021:feature:,0000,013D,0209");
+        let unknown = CpuFeatures::X86 { vendor: *b"KVMKVMKVM\0\0\0", signature: 0, words: &[] };
+        assert_eq!(unknown.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:");
+    }
+
+    #[test]
+    fn features_of_arm64() {
+        let cortex_a57 = CpuFeatures::Arm64 { instructions: 0x1_1120 };
+        assert_eq!(cortex_a57.to_string(), "cpu:type:arm64:feature:,0003,0004,0005,0006,0007");
+    }
+}
