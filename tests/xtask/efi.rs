@@ -3,9 +3,6 @@
 use anyhow::{Context, Result, bail, ensure};
 use depmod_tests::efi;
 
-/// The limit of the program's size on a system partition, in bytes.
-const SIZE_MAX: u64 = 500 << 10;
-
 /// Builds the program for `--arch ARCH` (default x86_64); prints its path as the last line.
 ///
 /// # Errors
@@ -19,7 +16,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     let program = efi::build(arch)?;
     let size = program.metadata().context("the built program is missing")?.len();
     println!("{size} bytes");
-    ensure!(size <= SIZE_MAX, "the program is larger than {SIZE_MAX} bytes");
+    ensure!(size <= efi::MAX_SIZE, "the program is larger than {} bytes", efi::MAX_SIZE);
     println!("{}", program.display());
     Ok(())
 }

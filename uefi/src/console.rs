@@ -6,6 +6,8 @@ use depmod_core::{Diagnostic, Reporter, Severity};
 use uefi::CStr16;
 use uefi::proto::console::text::Output;
 
+use crate::progress;
+
 /// Writes diagnostics with the prefixes of the Linux command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Console {
@@ -52,6 +54,10 @@ impl Reporter for Console {
 
 /// Writes text whose lines end in `\n`. Errors of the console are ignored.
 pub fn print(text: fmt::Arguments<'_>) {
+    progress::apart(|| print_now(text));
+}
+
+fn print_now(text: fmt::Arguments<'_>) {
     uefi::system::with_stdout(|output| {
         let write = |piece: &[u16]| write_to(output, piece);
         let mut pieces = Pieces { room: [0; PIECE], used: 0, write };

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use depmod_core::parts::boot::initrd::{ExistingError, InitrdError};
-use depmod_core::parts::boot::{ArchiveError, DirectoryError, EntryError, Problem};
+use depmod_core::parts::boot::{ArchiveError, DirectoryError, EntryError, KernelImageError, Problem};
 use depmod_core::parts::decompress::DecodeError;
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::{IoError, IoErrorKind, Stopped};
@@ -44,6 +44,15 @@ pub enum Error {
         first: Problem,
         /// The number of the others.
         more: usize,
+    },
+    /// A kernel's file is none.
+    Kernel(KernelImageError),
+    /// An existing initrd exceeds [`Limits::boot_file_size`](depmod_core::Limits::boot_file_size).
+    LargeInitrd {
+        /// Its path.
+        path: String,
+        /// Its bytes.
+        size: u64,
     },
     /// The entry asks for modules and names no module directory.
     NoModules,
@@ -103,6 +112,8 @@ impl fmt::Display for Error {
             Self::Archive { path, .. } => write!(f, "bad archive {path}"),
             Self::Decode { path, .. } => write!(f, "cannot decompress {path}"),
             Self::ExistingInitrd { path, .. } => write!(f, "cannot look into {path}"),
+            Self::Kernel(error) => error.fmt(f),
+            Self::LargeInitrd { path, size } => write!(f, "{path} has {size} bytes, too many to look into"),
             Self::Directory(error) => error.fmt(f),
             Self::ModuleInitrd(error) => error.fmt(f),
             Self::Stopped(stopped) => stopped.fmt(f),
@@ -130,10 +141,17 @@ impl core::error::Error for Error {
             Self::Archive { cause, .. } => Some(cause),
             Self::Decode { cause, .. } => Some(cause),
             Self::ExistingInitrd { cause, .. } => Some(cause),
+            Self::Kernel(error) => error.source(),
             Self::Directory(error) => error.source(),
             Self::ModuleInitrd(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<KernelImageError> for Error {
+    fn from(error: KernelImageError) -> Self {
+        Self::Kernel(error)
     }
 }
 

@@ -16,11 +16,15 @@ impl<'i> NamedInitrds<'i> {
     /// Decompresses each initrd.
     ///
     /// # Errors
-    /// An initrd is broken, or in an unsupported format.
+    /// An initrd is broken, too large, or in an unsupported format.
     pub fn read(paths: &'i [String], initrds: &'i [Vec<u8>], limits: &Limits) -> Result<Self> {
         let mut decoder = PureDecoder::default();
         let mut unpacked = Vec::new();
         for (path, initrd) in paths.iter().zip(initrds) {
+            let size = initrd.len() as u64;
+            if size > limits.boot_file_size {
+                return Err(Error::LargeInitrd { path: path.clone(), size });
+            }
             let initrd = UnpackedInitrd::read(initrd, &mut decoder, limits).map_err(failed(path))?;
             unpacked.push((&**path, initrd));
         }

@@ -13,6 +13,7 @@ use uefi::{Handle, boot};
 
 use crate::initrd;
 use crate::memory::{self, Scope};
+use crate::{progress, watchdog};
 
 /// Image handle of the loaded kernel, or null.
 static KERNEL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
@@ -54,6 +55,7 @@ pub fn is_armed() -> bool {
 /// # Safety
 /// The caller uses no allocated memory afterwards, and ends with [`boot::exit`].
 pub unsafe fn recover() {
+    progress::stop();
     let start = is_armed();
     let kernel = KERNEL.swap(ptr::null_mut(), Ordering::SeqCst);
     // SAFETY: the handle comes from `arm`, and its image is loaded while it is registered.
@@ -67,6 +69,7 @@ pub unsafe fn recover() {
         // A kernel that has returned is unloaded already: the error is ignored.
         let _ = boot::unload_image(kernel);
     }
+    watchdog::on();
     // Memory that the firmware still refers to must stay.
     let scope = if initrd::withdraw() { Scope::All } else { Scope::NotKept };
     // SAFETY: nothing refers to it any more.

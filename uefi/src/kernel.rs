@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+use depmod_core::Limits;
+use depmod_core::parts::boot::{kernel_image, refuses_initrd};
+use depmod_core::parts::decompress::PureDecoder;
 use uefi::Handle;
 use uefi::boot::{self, LoadImageSource};
 use uefi::proto::loaded_image::LoadedImage;
@@ -15,23 +18,25 @@ pub struct Kernel {
     image: Handle,
     /// UTF-16 with a NUL. The image refers to it.
     _options: Vec<u16>,
+    refuses_initrd: bool,
 }
 
 impl Kernel {
-    /// Loads an image. With Secure Boot the firmware verifies it.
+    /// Loads an image, also from gzip. With Secure Boot the firmware verifies it.
     ///
     /// # Errors
-    /// The firmware refuses the image, or the options contain a NUL.
-    pub fn load(bytes: &[u8], options: &str) -> Result<Self> {
+    /// The file is no kernel with an EFI stub, the firmware refuses it, or the options contain a NUL.
+    pub fn load(file: &[u8], options: &str) -> Result<Self> {
+        let bytes = kernel_image(file, &mut PureDecoder::default(), &Limits::DEFAULT)?;
         if options.as_bytes().contains(&0) {
             return Err(Error::Text(options.into()));
         }
         // UTF-16, because the kernel's stub decodes surrogates; `CString16` is UCS-2.
         let text: Vec<u16> = options.encode_utf16().chain([0]).collect();
         memory::keep(text.as_ptr());
-        let source = LoadImageSource::FromBuffer { buffer: bytes, file_path: None };
+        let source = LoadImageSource::FromBuffer { buffer: &bytes, file_path: None };
         let image = boot::load_image(boot::image_handle(), source).doing("load the kernel")?;
-        let kernel = Self { image, _options: text };
+        let kernel = Self { image, _options: text, refuses_initrd: refuses_initrd(&bytes) };
         let mut loaded =
             boot::open_protocol_exclusive::<LoadedImage>(image).doing("give the kernel its options")?;
         let size = u32::try_from(size_of_val(&*kernel._options)).map_err(|_| Error::Text(options.into()))?;
@@ -45,6 +50,12 @@ impl Kernel {
     #[must_use]
     pub fn image(&self) -> Handle {
         self.image
+    }
+
+    /// Whether it brings an initrd and takes no other.
+    #[must_use]
+    pub fn refuses_initrd(&self) -> bool {
+        self.refuses_initrd
     }
 
     /// Starts the kernel. Returns only if the kernel gives up before it takes over the machine.

@@ -1,11 +1,11 @@
 //! Firmware side of depmod as a library, for `depmod.efi` and other boot loaders.
 //!
-//! * [`pci`] and [`usb`] enumerate the hardware, for modaliases;
+//! * [`pci`], [`usb`], [`tables`] and [`cpu`] enumerate the hardware, for modaliases; [`hardware`] makes requests of it;
 //! * [`volume`] reads files through the firmware, [`modules`] module directories on volumes and in archives;
 //! * [`existing`] unpacks existing initrds, [`initrd`] hands initrds to a Linux kernel, [`kernel`] loads and
 //!   starts it;
 //! * [`stage`] combines these to boot an entry; after a panic [`fallback`] starts the kernel, and [`memory`]
-//!   frees the program's memory;
+//!   frees the program's memory; [`progress`] and [`watchdog`] are for slow machines;
 //! * [`tool`] writes index files, for the UEFI shell.
 //!
 //! A boot loader that only hands over an initrd:
@@ -68,20 +68,25 @@ extern crate std;
 
 pub mod clock;
 pub mod console;
+pub mod cpu;
 mod error;
 pub mod existing;
 pub mod fallback;
+pub mod hardware;
 pub mod initrd;
 pub mod kernel;
 pub mod memory;
 pub mod modules;
 pub mod options;
 pub mod pci;
+pub mod progress;
 pub mod shell;
 pub mod stage;
+pub mod tables;
 pub mod tcg;
 pub mod tool;
 pub mod usb;
 pub mod volume;
+pub mod watchdog;
 
 pub use error::{Error, Result};

@@ -42,6 +42,13 @@ pub fn functions() -> Result<Vec<(PciAddress, PciFunction)>> {
     Ok(functions)
 }
 
+/// Handles of the functions with this class and subclass.
+pub(crate) fn handles_of_class(class: [u8; 2]) -> Vec<Handle> {
+    let mut handles = boot::find_handles::<PciIo>().unwrap_or_default();
+    handles.retain(|&handle| read(handle).is_some_and(|(_, function)| function.class.starts_with(&class)));
+    handles
+}
+
 fn read(handle: Handle) -> Option<(PciAddress, PciFunction)> {
     let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
     // SAFETY: the protocol is used only in this function, and there is one thread. Exclusive access would

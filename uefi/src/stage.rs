@@ -11,12 +11,12 @@
 
 use alloc::{borrow::ToOwned, format, string::String, string::ToString, vec::Vec};
 
-use depmod_core::parts::boot::hardware::{children, usb_children};
 use depmod_core::parts::boot::initrd::{InitrdBuilder, ModuleInitrd, Wanted};
 use depmod_core::parts::boot::{BootEntry, HardwareUse, OnError, Provenance, locate};
 use depmod_core::parts::decompress::PureDecoder;
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::{Limits, Request, Source};
+use uefi::Status;
 use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
 
@@ -29,7 +29,7 @@ use crate::kernel::Kernel;
 use crate::modules::ModuleStore;
 use crate::options::{DEFAULT_ENTRY, Defect, is_entry_name};
 use crate::volume::{Volume, from_firmware};
-use crate::{fallback, pci, shell, tcg, usb};
+use crate::{fallback, hardware, progress, shell, tcg, watchdog};
 
 /// Origin of the requests in the boot entry.
 const ENTRY: &str = "x-depmod-preload";
@@ -48,25 +48,32 @@ pub struct Stage {
 impl Stage {
     /// Boots. Returns only on failure; then all memory is freed and nothing is published.
     pub fn run(&self) -> Error {
-        match self.boot() {
+        watchdog::off();
+        let error = match self.boot() {
             Ok(never) => match never {},
             Err(error) => error,
-        }
+        };
+        watchdog::on();
+        error
     }
 
     fn boot(&self) -> Result<core::convert::Infallible> {
         let clock = Clock::start();
+        let working = progress::start();
         let limits = Limits::DEFAULT;
         let (volume, path) = self.entry_file()?;
         let bytes = volume
             // One byte more shows whether the file is too long.
             .read_head(path.as_bytes(), limits.boot_entry_size.saturating_add(1))
             .map_err(|cause| Error::File { path: path.clone(), cause })?;
-        let entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
+        let mut entry = BootEntry::parse(&bytes, &limits).map_err(|cause| Error::Entry { path, cause })?;
         let stop = entry.on_error == OnError::Stop;
         self.report_ignored(&entry);
 
-        let kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
+        let mut kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
+        if kernel.refuses_initrd() {
+            self.leave_initrds_out(&mut entry);
+        }
         let armed = fallback::arm(kernel.image(), !stop);
         let existing = self.existing_initrds(&entry, &volume)?;
         let complete = existing.len() == entry.initrds.len();
@@ -90,10 +97,33 @@ impl Stage {
             let time = clock.milliseconds().map_or("unknown".to_owned(), |time| format!("{time} ms"));
             self.console.info(format_args!("time: {time} from start to kernel, initrds {size} bytes"));
         }
-        let error = kernel.start();
+        drop(working);
+        let mut error = kernel.start();
         drop(armed);
+        if is_refusal_of_second_initrd(&error) && initrd.is_some() {
+            self.console
+                .warning(format_args!("{} refuses our initrd; starting it without ours", entry.linux));
+            drop(initrd.take());
+            // Before the next image is loaded, which may get the handle of this one.
+            drop(kernel);
+            kernel = Kernel::load(&volume.read_file(&entry.linux)?, &entry.options)?;
+            error = kernel.start();
+        }
         drop(initrd);
         Err(error)
+    }
+
+    /// Makes an entry one without initrds, with a line.
+    fn leave_initrds_out(&self, entry: &mut BootEntry) {
+        if !entry.initrds.is_empty() || entry.modules.is_some() {
+            self.console.warning(format_args!(
+                "{} brings an initrd and takes no other; starting it without ours",
+                entry.linux
+            ));
+        }
+        entry.initrds.clear();
+        entry.preload.clear();
+        (entry.modules, entry.hardware) = (None, HardwareUse::Off);
     }
 
     fn entry_file(&self) -> Result<(Volume, String)> {
@@ -122,6 +152,11 @@ impl Stage {
         for warning in &entry.warnings {
             self.console.warning(format_args!("boot entry {warning}; ignored"));
         }
+        for (line, key) in entry.ignored.iter().filter(|(_, key)| key.starts_with("devicetree")) {
+            self.console.warning(format_args!(
+                "boot entry line {line}: {key} is not installed; firmware's own stays"
+            ));
+        }
         if !entry.ignored.is_empty() {
             let keys: Vec<_> =
                 entry.ignored.iter().map(|(line, key)| format!("{key} (line {line})")).collect();
@@ -134,7 +169,8 @@ impl Stage {
     fn existing_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<Vec<Vec<u8>>> {
         let mut existing = Vec::new();
         for path in &entry.initrds {
-            match volume.read_file(path) {
+            // Limits are for what is looked into: the kernel gets the whole file.
+            match volume.read_whole(path) {
                 Ok(bytes) => existing.push(bytes),
                 Err(error) if entry.on_error == OnError::Stop => return Err(error),
                 Err(error) => self.without_preload(&error),
@@ -169,9 +205,7 @@ impl Stage {
             return Err(Error::Problem { first: first.clone(), more: more.len() });
         }
         let mut wanted = Wanted::default().blacklist(entry.blacklist());
-        if entry.hardware == HardwareUse::Auto {
-            wanted.requests = self.hardware()?;
-        }
+        wanted.requests = hardware::requests(entry.hardware, limits, self.console)?;
         wanted.requests.extend(entry.preload.iter().map(|word| Request::new(word.as_str(), ENTRY)));
         self.provoke();
         let Some(path) = &entry.modules else {
@@ -231,33 +265,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Requests for this machine's hardware, and for the devices expected above it.
-    fn hardware(&self) -> Result<Vec<Request>> {
-        let mut requests = Vec::new();
-        let mut add = |modalias: &str, origin: String| {
-            if requests.iter().all(|other: &Request| other.query != modalias.as_bytes()) {
-                requests.push(Request::new(modalias, origin));
-            }
-        };
-        for (address, function) in pci::functions()? {
-            let modalias = function.modalias();
-            self.console.info(format_args!("pci {address} {modalias}"));
-            add(&modalias, format!("PCI {address}"));
-            for child in &children(&function) {
-                add(&child.modalias, format!("PCI {address}: {}", child.why));
-            }
-        }
-        for interface in usb::interfaces() {
-            let modalias = interface.modalias();
-            self.console.info(format_args!("usb {modalias}"));
-            add(&modalias, "USB".to_owned());
-            for child in &usb_children(&interface) {
-                add(&child.modalias, format!("USB: {}", child.why));
-            }
-        }
-        Ok(requests)
-    }
-
     #[allow(clippy::panic, reason = "provoked by tests of the recovery")]
     fn provoke(&self) {
         match self.defect {
@@ -276,6 +283,11 @@ impl Stage {
             }
         }
     }
+}
+
+/// Whether a kernel failed as a unified kernel image does that wants to publish an initrd of its own.
+fn is_refusal_of_second_initrd(error: &Error) -> bool {
+    matches!(error, Error::Firmware { status: Status::ALREADY_STARTED, .. })
 }
 
 /// Text for the TPM's log. Apart from it the archive depends only on the modules' bytes.

@@ -7,6 +7,11 @@ use uefi::Handle;
 use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams};
 use uefi::proto::usb::io::UsbIo;
 
+use crate::pci;
+
+/// Class and subclass of PCI functions.
+const USB_HOST: [u8; 2] = [0x0c, 0x03];
+
 /// All USB interfaces that the firmware lists, sorted. Firmware in fast boot mode does not enumerate the bus and
 /// lists none; that is no error.
 #[must_use]
@@ -20,6 +25,14 @@ pub fn interfaces() -> Vec<UsbInterface> {
         }
     }
     interfaces
+}
+
+/// Connects drivers to all USB host controllers: in fast boot mode, firmware leaves them alone, and lists nothing.
+pub fn connect() {
+    for handle in pci::handles_of_class(USB_HOST) {
+        // A controller that has its drivers stays as it is.
+        let _ = boot::connect_controller(handle, &[], None, true);
+    }
 }
 
 fn read(handle: Handle) -> Option<UsbInterface> {

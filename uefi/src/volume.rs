@@ -16,6 +16,7 @@ use uefi::proto::media::fs::SimpleFileSystem;
 use uefi::{CStr16, CString16, Status};
 
 use crate::error::{Doing, Error, Result};
+use crate::progress;
 
 /// Bytes for the file information with the longest name of an index file.
 const INFO_ROOM: usize = 512;
@@ -147,6 +148,14 @@ impl Volume {
             .map_err(|cause| Error::File { path: path.into(), cause })
     }
 
+    /// Reads a file of any size: it is passed on, not looked into.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not fit into memory.
+    pub fn read_whole(&self, path: &str) -> Result<Vec<u8>> {
+        self.read(path.as_bytes(), u64::MAX).map_err(|cause| Error::File { path: path.into(), cause })
+    }
+
     /// Reads the first `most` bytes of a file, or all of a shorter one.
     ///
     /// # Errors
@@ -202,6 +211,9 @@ impl Source for Volume {
     }
 }
 
+/// Bytes of one call to the firmware, which shows no progress meanwhile.
+const PIECE: usize = 1 << 20;
+
 /// An open file of a [`Volume`].
 #[derive(Debug)]
 pub struct VolumeFile {
@@ -220,9 +232,18 @@ impl ReadAt for VolumeFile {
             return Err(IoError::other("Read beyond the end"));
         }
         self.file.set_position(offset).map_err(|error| io_error(&error))?;
-        let got = self.file.read(into).map_err(|error| io_error(&error))?;
-        // It had this size when it was opened.
-        if got == into.len() { Ok(()) } else { Err(IoError::fault("Unexpected end of file")) }
+        let (mut read, size) = (0, into.len());
+        for piece in into.chunks_mut(PIECE) {
+            progress::reading(read, size);
+            let got = self.file.read(piece).map_err(|error| io_error(&error))?;
+            // It had this size when it was opened.
+            if got != piece.len() {
+                return Err(IoError::fault("Unexpected end of file"));
+            }
+            read = read.saturating_add(got);
+        }
+        progress::reading(read, size);
+        Ok(())
     }
 }
 
