@@ -155,10 +155,22 @@ pub fn userland(architecture: &str) -> Result<PathBuf> {
 /// # Errors
 /// When it cannot be fetched.
 pub fn systemd_boot() -> Result<PathBuf> {
+    systemd_efi("systemd-bootx64.efi")
+}
+
+/// The stub of unified kernel images, of Debian 13 for PCs.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub fn systemd_stub() -> Result<PathBuf> {
+    systemd_efi("linuxx64.efi.stub")
+}
+
+fn systemd_efi(name: &str) -> Result<PathBuf> {
     let root =
         cached("systemd-boot", |dir| Archive::open("trixie", "amd64")?.unpack(&["systemd-boot-efi"], dir))
             .context("systemd-boot could not be fetched")?;
-    Ok(root.join("usr/lib/systemd/boot/efi/systemd-bootx64.efi"))
+    Ok(root.join("usr/lib/systemd/boot/efi").join(name))
 }
 
 /// The boot loader rEFInd of Debian 13 for PCs. It is not installed, because its package writes to the

@@ -59,6 +59,8 @@ struct Volume {
     files: Files,
     /// Free bytes.
     room: usize,
+    /// Bytes that it gives a second.
+    speed: Option<u32>,
 }
 
 /// Results of a finished run.
@@ -130,7 +132,7 @@ impl Machine {
         Ok(Self {
             target,
             settings,
-            volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 }],
+            volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0, speed: None }],
             options: Vec::new(),
             direct: None,
             tpm: false,
@@ -148,6 +150,15 @@ impl Machine {
     /// The path of the program that firmware starts from a removable medium.
     pub fn boot_path(&self) -> String {
         format!("EFI/BOOT/{}", self.target.boot_name)
+    }
+
+    /// Gives the machine these properties, such as `acpi=off`.
+    pub fn machine_properties(mut self, properties: &str) -> Self {
+        if let Some(machine) = self.settings.machine.get_mut(1) {
+            machine.push(',');
+            machine.push_str(properties);
+        }
+        self
     }
 
     /// Switches Secure Boot on.
@@ -202,6 +213,12 @@ impl Machine {
         self
     }
 
+    /// Makes the newest volume give so many bytes a second.
+    pub fn slow(mut self, speed: u32) -> Self {
+        self.newest().speed = Some(speed);
+        self
+    }
+
     /// The device of the newest volume in QEMU's notation, with properties: `virtio-blk-pci,addr=9`.
     pub fn on(mut self, device: &str) -> Self {
         self.newest().device = device.into();
@@ -210,7 +227,7 @@ impl Machine {
 
     /// Adds an empty volume.
     pub fn volume(mut self) -> Self {
-        self.volumes.push(Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0 });
+        self.volumes.push(Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0, speed: None });
         self
     }
 
@@ -260,8 +277,10 @@ impl Machine {
             // A boot index would change the boot order in given variables.
             let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
             fs::write(&path, fat::image(&volume.files, volume.room)?)?;
+            let speed =
+                volume.speed.map(|speed| format!("throttling.bps-total={speed},")).unwrap_or_default();
             qemu.arg("-drive")
-                .arg(join(&format!("if=none,id=volume{number},format=raw,file="), &path))
+                .arg(join(&format!("if=none,id=volume{number},format=raw,{speed}file="), &path))
                 .arg("-device")
                 .arg(format!("{},drive=volume{number}{order}", volume.device));
         }

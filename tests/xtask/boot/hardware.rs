@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 use depmod_tests::debian;
 use depmod_tests::existing_initrd::{END, Layout, MARK, existing_initrd};
-use depmod_tests::qemu::{HANDED_OVER, Machine};
+use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
 use depmod_tests::subset::Subset;
 
 use super::program;
@@ -20,7 +20,9 @@ const DEVICES: &str = "-device pcie-root-port,id=rp1,chassis=1 -device pcie-pci-
     -device sdhci-pci";
 
 /// USB devices need a driver; firmware does not have the root hubs, which Linux creates.
-const SCRIPT: &str = "for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n\
+const SCRIPT: &str = "for d in /sys/bus/acpi/devices/*/modalias; do say acpi $(cat $d); done\n\
+    say cpu $(cat /sys/devices/system/cpu/modalias)\n\
+    for d in /sys/bus/pci/devices/*; do say pci ${d##*/} $(cat $d/modalias); done\n\
     usb() { grep -v usb:v1D6B /sys/bus/usb/devices/*:*/modalias; }\n\
     while read name; do modprobe $name; done </etc/modules-load.d/depmod.conf\n\
     for i in 1 2 3 4 5 6 7 8 9 10; do [ $(usb | grep -c usb:) -ge 2 ] && break; sleep 1; done\n\
@@ -36,7 +38,33 @@ pub(super) fn modaliases_aarch64() -> Result<()> {
     modaliases("aarch64", "trixie-arm64")
 }
 
-/// Compares the program's `-v` output with `/sys/bus/{pci,usb}/devices/*/modalias`.
+/// Devices that ACPI does not name: Linux invents them.
+const INVENTED: &str = "LNX";
+
+/// Each ID of a device that Linux sees is an ID that the program found; the program may find more.
+fn acpi_ids(outcome: &Outcome) -> Result<()> {
+    let ours: BTreeSet<&str> =
+        outcome.after("depmod: acpi acpi:").map(|id| id.trim_end_matches(':')).collect();
+    let linux = outcome.after("TEST: acpi acpi:").flat_map(|ids| ids.split(':'));
+    let linux: BTreeSet<&str> = linux.filter(|id| !id.is_empty() && !id.starts_with(INVENTED)).collect();
+    println!("acpi: {} in Linux, {} here", linux.len(), ours.len());
+    let missing: Vec<_> = linux.difference(&ours).collect();
+    ensure!(missing.is_empty(), "Linux has {missing:?}, the program only {ours:?}");
+    ensure!(linux.len() >= 3, "Linux has only {linux:?}");
+    Ok(())
+}
+
+/// The features for ciphers are those that Linux sees.
+fn cpu_features(outcome: &Outcome, wanted: &[&str]) -> Result<()> {
+    for who in ["depmod: cpu ", "TEST: cpu "] {
+        let modalias = outcome.after(who).next().unwrap_or_default();
+        let missing: Vec<_> = wanted.iter().filter(|number| !modalias.contains(**number)).collect();
+        ensure!(missing.is_empty(), "{who}{modalias} lacks {missing:?}");
+    }
+    Ok(())
+}
+
+/// Compares the program's `-v` output with `/sys/bus/{pci,usb,acpi,cpu}/devices/*/modalias`.
 fn modaliases(arch: &str, label: &str) -> Result<()> {
     let kernel = debian::kernel(label)?;
     let machine = Machine::new(arch)?;
@@ -70,5 +98,7 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
         );
         ensure!(linux.len() >= at_least, "{bus}: only {linux:?}: devices are missing");
     }
-    Ok(())
+    acpi_ids(&outcome)?;
+    // AES and the carry-less product.
+    cpu_features(&outcome, if arch == "aarch64" { &[",0003", ",0004"] } else { &[",0099", ",0081"] })
 }

@@ -5,6 +5,7 @@ mod devices;
 mod failures;
 mod figures;
 mod hardware;
+mod moods;
 pub(crate) mod page;
 pub(crate) mod plan;
 mod shell;
@@ -44,6 +45,22 @@ const CASES: &[Case] = &[
     ("devices-6.1", "NVMe, AHCI, e1000e, USB, SD and virtio need the preload; Linux 6.1", devices::full_6_1),
     ("devices-6.12", "as devices-6.1, with Linux 6.12", devices::full_6_12),
     ("devices-arm", "virtio disks need the preload on AArch64, Linux 6.12", devices::aarch64),
+    (
+        "mmio-arm",
+        "a disk over virtio-mmio, named by ACPI or a device tree, needs the preload",
+        moods::without_pci,
+    ),
+    ("slow", "on a slow volume the console shows progress, and the machine boots", moods::slow_volume),
+    (
+        "kernel-forms",
+        "kernels in gzip boot on AArch64, other files are called no kernel",
+        moods::kernel_forms,
+    ),
+    (
+        "unified",
+        "a unified kernel image with an initrd boots without ours, with a line",
+        moods::unified_kernel,
+    ),
     ("failures", "after each failure, the machine boots and prints the reason", failures::each_failure_boots),
     ("failures-initrd", "the kernel starts without any initrd", failures::no_initrd),
     (
