@@ -9,8 +9,13 @@ mod files;
 mod seeds;
 
 use depmod_core::parts::answer::ModprobeConfig;
+use depmod_core::parts::boot::hardware::{
+    DeviceTree, PhysicalMemory, acpi_children, acpi_code, acpi_ids, acpi_modalias, tree_children,
+};
 use depmod_core::parts::boot::initrd::{ExistingInitrds, UnpackedInitrd};
-use depmod_core::parts::boot::{Archive, BootEntry, hardware};
+use depmod_core::parts::boot::{
+    Archive, BootEntry, hardware, kernel_image as boot_kernel_image, refuses_initrd,
+};
 use depmod_core::parts::decompress::{Compression, Decoder, PureDecoder};
 use depmod_core::parts::index::{IndexBuilder, Layout, fnmatch};
 use depmod_core::parts::list::config::Config;
@@ -40,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     ("config", config_file),
     ("names", names),
     ("hardware", hardware_config),
+    ("firmware_tables", firmware_tables),
     ("cpio", cpio),
     ("existing_initrd", existing_initrd),
     ("boot_entry", boot_entry),
@@ -211,6 +217,37 @@ pub fn hardware_config(data: &[u8]) {
     if let Some(function) = hardware::PciFunction::parse(data) {
         let _ = function.modalias();
         let _ = hardware::children(&function);
+    }
+}
+
+/// What firmware says of devices: ACPI's tables in a memory that begins at address 0, their code, a device tree, and a
+/// kernel's file.
+pub fn firmware_tables(data: &[u8]) {
+    struct Memory<'d>(&'d [u8]);
+
+    impl PhysicalMemory for Memory<'_> {
+        fn bytes(&self, address: u64, length: usize) -> Option<&[u8]> {
+            let start = usize::try_from(address).ok()?;
+            self.0.get(start..start.checked_add(length)?)
+        }
+    }
+
+    let limits = limits();
+    let mut codes = 0;
+    acpi_code(&Memory(data), 0, &limits, &mut |code| {
+        codes += 1;
+        assert!(code.len() <= data.len());
+    });
+    assert!(codes <= 1 + limits.firmware_tables);
+    for id in acpi_ids(data) {
+        assert!(acpi_modalias(&id).ends_with(':') && acpi_children(&id).len() <= 12);
+    }
+    assert!(DeviceTree::size(data).is_some() || DeviceTree::new(data).next().is_none());
+    for device in DeviceTree::new(data) {
+        assert!(device.modalias().to_string().starts_with("of:N") && tree_children(&device).len() <= 12);
+    }
+    if let Ok(image) = boot_kernel_image(data, &mut PureDecoder::default(), &limits) {
+        let _ = refuses_initrd(&image);
     }
 }
 

@@ -42,6 +42,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         ],
         "names" => vec![b"kernel/drivers/snd-hda.ko.xz".to_vec(), b"a-b[c-d]-e*".to_vec(), b"x]".to_vec()],
         "hardware" => vec![pci()],
+        "firmware_tables" => firmware_tables(),
         "cpio" => vec![archive()],
         "existing_initrd" => existing_initrds(),
         "boot_entry" => vec![
@@ -217,4 +218,25 @@ fn indexes() -> Vec<u8> {
         files.push((output.file_name(), content.to_vec()));
     }
     join_files(&files)
+}
+
+/// The root of ACPI's tables with a table of code, a device tree with one node, and an empty program.
+fn firmware_tables() -> Vec<Vec<u8>> {
+    let table = |signature: &[u8], content: &[u8]| {
+        let length = (36 + content.len() as u32).to_le_bytes();
+        [signature, &length, &[0; 28], content].concat()
+    };
+    let root = [&b"RSD PTR \0\0\0\0\0\0\0\0"[..], &20_u32.to_le_bytes()].concat();
+    let tables = table(b"RSDT", &60_u32.to_le_bytes());
+    let code = table(b"SSDT", b"\x08_HID\x0c\x41\xd0\x0a\x08\x08_CID\x12\x0b\x02\x0dLNRO0005\0");
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+    let node =
+        [words(&[1]), b"mmc@1\0\0\0".to_vec(), words(&[3, 4, 0]), b"a,b\0".to_vec(), words(&[2, 9])].concat();
+    let strings = 40 + node.len() as u32;
+    let head = words(&[0xd00d_feed, strings + 11, 40, strings, 40, 17, 16, 0, 11, node.len() as u32]);
+    let mut program = vec![0; 0x44];
+    program[..2].copy_from_slice(b"MZ");
+    program[0x3c] = 0x40;
+    program[0x40..].copy_from_slice(b"PE\0\0");
+    vec![[root, tables, code].concat(), [head, node, b"compatible\0".to_vec()].concat(), program]
 }
