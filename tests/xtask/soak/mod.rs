@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: checks that take too long for every run of the tests. Whole kernels, all of their modules, all
 //! labels; with figures.
 
+mod layers;
 mod load;
 mod lookup;
 mod plan;
@@ -49,6 +50,11 @@ const CHECKS: &[Check] = &[
         "load",
         "eight programs at once, beside replaced modules and readers: no error, and kmod's files",
         || load::beside_each_other(&Indexed::new("bookworm-cloud-amd64")?),
+    ),
+    (
+        "layers",
+        "systemd-sysext merges two extensions with modules, and modprobe finds those of both",
+        layers::extensions,
     ),
     ("lookup", "answers from operands, lines and NULs, as text and JSON, are modprobe's", || {
         lookup::as_modprobe(&Indexed::new(LARGE)?, 40_000)
