@@ -43,7 +43,12 @@ pub fn requests(hardware: HardwareUse, limits: &Limits, console: Console) -> Res
     if hardware.includes(Bus::DeviceTree) {
         tables::each_tree_device(limits, &mut |device| {
             let modalias = device.modalias().to_string();
-            requests.find("of", &modalias, format!("device tree {}", device.name), &tree_children(device));
+            requests.find(
+                "of",
+                &modalias,
+                format!("device tree {}", device.name.escape_ascii()),
+                &tree_children(device),
+            );
         });
     }
     let mut modalias = String::new();

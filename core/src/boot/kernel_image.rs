@@ -80,7 +80,7 @@ fn pe_header(image: &[u8]) -> Option<&[u8]> {
 /// where another program provides one.
 #[must_use]
 pub fn refuses_initrd(image: &[u8]) -> bool {
-    section(image, b".initrd").is_some() && !stub_version(image).is_some_and(|version| version >= COMBINING)
+    section(image, b".initrd").is_some() && stub_version(image).is_none_or(|version| version < COMBINING)
 }
 
 /// The first version of systemd-stub that adds its initrds to those that are there.

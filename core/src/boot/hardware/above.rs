@@ -2,8 +2,6 @@
 
 use core::fmt::Write;
 
-use bstr::{BStr, ByteSlice};
-
 use super::{AcpiId, Modalias, PciFunction, TreeDevice, UsbInterface};
 
 /// A child device, which appears after the driver of its parent is loaded.
@@ -169,10 +167,10 @@ pub fn acpi_children(id: &AcpiId) -> Children {
 #[must_use]
 pub fn tree_children(device: &TreeDevice<'_>) -> Children {
     let mut out = Children::new();
-    if device.compatible().any(|name| name == BStr::new("virtio,mmio")) {
+    if device.compatible().any(|name| name == b"virtio,mmio") {
         extend(&mut out, VIRTIO_ANY);
     }
-    let known = BY_NODE_NAME.iter().find(|(name, _)| device.name.as_bytes() == name.as_bytes());
+    let known = BY_NODE_NAME.iter().find(|(name, _)| device.name == name.as_bytes());
     known.iter().for_each(|(_, uppers)| extend(&mut out, uppers));
     out
 }

@@ -15,9 +15,8 @@
 //! of:NmmcT(null)Cbrcm,bcm2711-emmc2
 //! ```
 
-use core::fmt;
+use core::fmt::{self, Write};
 
-use bstr::{BStr, ByteSlice};
 use scroll::{BE, Pread};
 
 const MAGIC: u32 = 0xd00d_feed;
@@ -66,9 +65,9 @@ struct Node<'t> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeDevice<'t> {
     /// Its name without address.
-    pub name: &'t BStr,
+    pub name: &'t [u8],
     /// `device_type`.
-    pub device_type: Option<&'t BStr>,
+    pub device_type: Option<&'t [u8]>,
     /// `compatible`: names, each with a NUL at its end.
     compatible: &'t [u8],
 }
@@ -132,8 +131,8 @@ impl<'t> DeviceTree<'t> {
         let node = self.node.take()?;
         let is_on = self.off.is_none() && !node.compatible.is_empty();
         is_on.then_some(TreeDevice {
-            name: node.name.as_bstr(),
-            device_type: node.device_type.map(ByteSlice::as_bstr),
+            name: node.name,
+            device_type: node.device_type,
             compatible: node.compatible,
         })
     }
@@ -182,8 +181,8 @@ impl<'t> Iterator for DeviceTree<'t> {
 
 impl<'t> TreeDevice<'t> {
     /// The names of what the device is compatible with, the most exact first.
-    pub fn compatible(&self) -> impl Iterator<Item = &'t BStr> {
-        self.compatible.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(ByteSlice::as_bstr)
+    pub fn compatible(&self) -> impl Iterator<Item = &'t [u8]> {
+        self.compatible.split(|&byte| byte == 0).filter(|name| !name.is_empty())
     }
 
     /// The modalias as in Linux's `/sys/bus/platform/devices/*/modalias`.
@@ -198,13 +197,28 @@ impl fmt::Display for OfModalias<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(device) = self;
         // The kernel's text for a missing type.
-        let missing = BStr::new("(null)");
-        write!(f, "of:N{}T{}", device.name, device.device_type.unwrap_or(missing))?;
+        let kind = device.device_type.unwrap_or(b"(null)");
+        write!(f, "of:N{}T{}", Text(device.name), Text(kind))?;
         for name in device.compatible() {
             f.write_str("C")?;
-            name.chars().try_for_each(|c| write!(f, "{}", if c == ' ' { '_' } else { c }))?;
+            // No blanks in a modalias.
+            name.split(|&byte| byte == b' ').enumerate().try_for_each(|(number, part)| {
+                write!(f, "{}{}", if number > 0 { "_" } else { "" }, Text(part))
+            })?;
         }
         Ok(())
+    }
+}
+
+/// Names are ASCII (Devicetree Specification 0.4 §2.2.1); other bytes become a question mark.
+struct Text<'t>(&'t [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| {
+            let is_shown = byte == b' ' || byte.is_ascii_graphic();
+            f.write_char(if is_shown { char::from(byte) } else { '?' })
+        })
     }
 }
 
@@ -232,7 +246,7 @@ mod tests {
         }
 
         fn property(mut self, name: &str, value: &[u8]) -> Self {
-            let offset = STRINGS.find(name).unwrap() as u32;
+            let offset = STRINGS.windows(name.len()).position(|at| at == name.as_bytes()).unwrap() as u32;
             for number in [PROPERTY, value.len() as u32, offset] {
                 self.0.extend(number.to_be_bytes());
             }
