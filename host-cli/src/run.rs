@@ -11,6 +11,7 @@ use depmod_core::parts::{answer::KeepGoing, parse::module::Detail};
 use depmod_core::parts::{
     list::{ModuleFile, ModuleList},
     run::{self, Built, Hooks, Indexed, Listed, Load, Next, Piece},
+    sort::sort_by,
 };
 use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
@@ -226,7 +227,7 @@ impl<'r> Run<'r> {
 
 /// The digests in the order of the files.
 fn in_order(mut digests: Vec<(Output, Digest)>) -> Vec<Digest> {
-    digests.sort_by_key(|(output, _)| *output);
+    sort_by(&mut digests, &|a, b| a.0.cmp(&b.0));
     digests.into_iter().map(|(_, digest)| digest).collect()
 }
 

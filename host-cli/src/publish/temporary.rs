@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+use depmod_core::parts::sort::sort_by;
 use depmod_core::{Diagnostic, EntryKind, IoError};
 use rustix::fs::{AtFlags, Mode, Timespec};
 use rustix::io::Errno;
@@ -113,8 +114,8 @@ impl<'a> Temporaries<'a> {
     /// Brings the files into the order of these names.
     pub(super) fn sort(&mut self, order: &[&str]) {
         let place = |name: &str| order.iter().position(|other| *other == name);
-        self.files.sort_by_key(|file| place(&file.name));
-        self.unchanged.sort_by_key(|(name, _)| place(name));
+        sort_by(&mut self.files, &|a, b| place(&a.name).cmp(&place(&b.name)));
+        sort_by(&mut self.unchanged, &|a, b| place(&a.0).cmp(&place(&b.0)));
     }
 
     pub(super) fn files(&self) -> impl DoubleEndedIterator<Item = &Temporary<'a>> {

@@ -172,7 +172,7 @@ pub(super) fn human(bytes: u64) -> String {
         return format!("{bytes} B");
     };
     // Rounded tenths. Formatting of floating point numbers would take ten kilobytes of the program.
-    let tenths = (u128::from(bytes) * 10 + (1 << (shift - 1))) >> shift;
+    let tenths = bytes.saturating_mul(10).saturating_add(1 << (shift - 1)) >> shift;
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
