@@ -265,7 +265,7 @@ pub(super) enum Stop {
 
 impl Stop {
     /// The exit status.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn status(&self) -> u8 {
         match self {
             Self::Clap(error) if !error.use_stderr() => 0,
