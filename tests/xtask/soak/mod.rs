@@ -4,6 +4,7 @@
 mod layers;
 mod load;
 mod lookup;
+mod miri;
 mod plan;
 mod strict;
 mod verify;
@@ -103,6 +104,7 @@ const CHECKS: &[Check] = &[
     ),
     ("tarball", "static archives are equal from two directories", crate::package::tarball::same_bytes),
     ("hooks", "a Debian system's hooks do with our depmod what they do with kmod's", crate::hooks::soak),
+    ("miri", "the core's unit tests have no undefined behaviour", miri::core),
     ("shapes", "kmod is neither faster nor smaller on module directories of unusual shapes", || {
         crate::shapes::main(&[]).map(|()| "no shape on which kmod is better".to_owned())
     }),
