@@ -1,12 +1,14 @@
 //! Messages on the firmware's console, one line each.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use depmod_core::{Diagnostic, Reporter, Severity};
 use uefi::CStr16;
 use uefi::proto::console::text::Output;
 
-use crate::progress;
+/// Set while a line is printed.
+static PRINTING: AtomicBool = AtomicBool::new(false);
 
 /// Writes diagnostics with the prefixes of the Linux command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +56,14 @@ impl Reporter for Console {
 
 /// Writes text whose lines end in `\n`. Errors of the console are ignored.
 pub fn print(text: fmt::Arguments<'_>) {
-    progress::apart(|| print_now(text));
+    let outer = PRINTING.swap(true, Ordering::SeqCst);
+    print_now(text);
+    PRINTING.store(outer, Ordering::SeqCst);
+}
+
+/// Whether a line is being printed, which a line of progress must not interrupt.
+pub(crate) fn is_printing() -> bool {
+    PRINTING.load(Ordering::SeqCst)
 }
 
 fn print_now(text: fmt::Arguments<'_>) {

@@ -4,7 +4,7 @@
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use uefi::Event;
@@ -16,8 +16,6 @@ const PERIOD: usize = 2;
 
 /// The event, for [`stop`]; there is at most one.
 static EVENT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// Set while another line is printed.
-static PRINTING: AtomicBool = AtomicBool::new(false);
 /// Elapsed periods.
 static PERIODS: AtomicUsize = AtomicUsize::new(0);
 /// Bytes of the file that is read, and how many of them are there; in KiB.
@@ -65,16 +63,9 @@ pub(crate) fn reading(read: usize, size: usize) {
     SIZE.store(size >> 10, Ordering::Relaxed);
 }
 
-/// No line of progress comes in between while `print` runs.
-pub(crate) fn apart(print: impl FnOnce()) {
-    let outer = PRINTING.swap(true, Ordering::SeqCst);
-    print();
-    PRINTING.store(outer, Ordering::SeqCst);
-}
-
 unsafe extern "efiapi" fn tick(_: Event, _: Option<NonNull<c_void>>) {
     let seconds = PERIODS.fetch_add(1, Ordering::Relaxed).saturating_add(1).saturating_mul(PERIOD);
-    if PRINTING.load(Ordering::SeqCst) {
+    if console::is_printing() {
         return;
     }
     let (read, size) = (READ.load(Ordering::Relaxed), SIZE.load(Ordering::Relaxed));
