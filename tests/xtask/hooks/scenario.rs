@@ -134,9 +134,9 @@ fn kernel_install() -> Result<Commands> {
     let image = format!("/boot/vmlinuz-{version}");
     Ok(vec![
         ("the files alone are unpacked", "dpkg-deb -x /root/kernel.deb /tmp/k && cp -a /tmp/k/. /".into()),
-        ("kernel-install add", format!("kernel-install --verbose add {version} {image}")),
+        ("kernel-install add", format!("kernel-install add {version} {image}")),
         ("kernel-install add, again", format!("kernel-install add {version} {image}")),
-        ("kernel-install remove", format!("kernel-install --verbose remove {version}")),
+        ("kernel-install remove", format!("kernel-install remove {version}")),
     ])
 }
 
