@@ -143,7 +143,8 @@ impl Package {
     fn add_data(&self, examples: &Path) -> Result<()> {
         for entry in fs::read_dir(examples)? {
             let path = entry?.path();
-            if path.is_dir() {
+            let is_tool = TOOLS.iter().any(|tool| path.file_name() == Some(OsStr::new(tool)));
+            if path.is_dir() && !is_tool {
                 run(Command::new("cp").arg("-rL").arg(path).arg(self.root().join("src/bin")))?;
             }
         }
