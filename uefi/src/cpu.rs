@@ -16,25 +16,20 @@ pub fn write_modalias(out: &mut impl Write) -> Option<()> {
     #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
     // SAFETY: every processor with UEFI has the instruction.
     let leaf = |leaf: u32| -> CpuidResult { unsafe { __cpuid_count(leaf, 0) } };
-    const EXTENDED: u32 = 0x8000_0000;
-    let (first, extended) = (leaf(0), leaf(EXTENDED).eax);
+    let first = leaf(0);
     // Beyond the highest leaf, processors answer with another one.
-    let or_none = |number: u32, highest: u32| {
-        if number <= highest { leaf(number) } else { CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 } }
+    let or_none = |number: u32| {
+        if number <= first.eax { leaf(number) } else { CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 } }
     };
-    let (one, seven) = (or_none(1, first.eax), or_none(7, first.eax));
-    let more = or_none(EXTENDED | 1, extended);
+    let (one, seven) = (or_none(1), or_none(7));
     let mut vendor = [0; 12];
     let name = [first.ebx, first.edx, first.ecx].into_iter().flat_map(u32::to_le_bytes);
     vendor.iter_mut().zip(name).for_each(|(to, from)| *to = from);
     let words = [
         (X86Word::Basic, one.edx),
-        (X86Word::Extended, more.edx),
         (X86Word::BasicMore, one.ecx),
-        (X86Word::ExtendedMore, more.ecx),
         (X86Word::Leaf7, seven.ebx),
         (X86Word::Leaf7More, seven.ecx),
-        (X86Word::Leaf7Last, seven.edx),
     ];
     write!(out, "{}", CpuFeatures::X86 { vendor, signature: one.eax, words: &words }).ok()
 }

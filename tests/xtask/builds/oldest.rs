@@ -31,7 +31,8 @@ pub(crate) fn main() -> Result<()> {
         |toolchain: &str| command::text(Command::new("rustc").args([&format!("+{toolchain}"), "--version"]));
     if rustc(&toolchain).is_err() {
         let words = ["toolchain", "install", &toolchain, "--profile", "minimal", "--no-self-update"];
-        run(Command::new("rustup").args(words)).with_context(|| format!("Rust {toolchain} is out of reach"))?;
+        run(Command::new("rustup").args(words))
+            .with_context(|| format!("Rust {toolchain} is out of reach"))?;
     }
     println!("{}", rustc(&toolchain)?);
     let mut check = Command::new("cargo");

@@ -3,7 +3,7 @@
 //! Linux gives the processor one modalias, with the number of each feature (`drivers/base/cpu.c`):
 //!
 //! ```text
-//! cpu:type:x86,ven0000fam0006mod008E:feature:,0000,0001,…,0099,…
+//! cpu:type:x86,ven0000fam0006mod008E:feature:,0019,001A,…,0099,…
 //! ```
 //!
 //! aesni_intel's alias is `cpu:type:x86,ven*fam*mod*:feature:*0099*`: bit 25 of word 4 is number 4 × 32 + 25 = 0x99. The
@@ -12,24 +12,36 @@
 
 use core::fmt;
 
-/// Words of Linux's list of features that are registers of CPUID; Linux's others are its own findings.
+/// Words of Linux's list of features, each a register of CPUID, with features that ciphers and checksums ask for.
+///
+/// Others lead to hypervisors and drivers for the processor's speed. No root disk needs these, and some refuse to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum X86Word {
     /// Leaf 1, EDX.
     Basic = 0,
-    /// Leaf 0x80000001, EDX.
-    Extended = 1,
     /// Leaf 1, ECX.
     BasicMore = 4,
-    /// Leaf 0x80000001, ECX.
-    ExtendedMore = 6,
     /// Leaf 7, EBX.
     Leaf7 = 9,
     /// Leaf 7, ECX.
     Leaf7More = 16,
-    /// Leaf 7, EDX.
-    Leaf7Last = 18,
+}
+
+impl X86Word {
+    /// The features of this word that count.
+    const fn wanted(self) -> u32 {
+        match self {
+            // SSE, SSE2
+            Self::Basic => 1 << 25 | 1 << 26,
+            // SSE3, PCLMULQDQ, SSSE3, FMA, SSE4.1, SSE4.2, MOVBE, AES, XSAVE, OSXSAVE, AVX
+            Self::BasicMore => 1 | 1 << 1 | 1 << 9 | 1 << 12 | 0b11 << 19 | 1 << 22 | 0b1111 << 25,
+            // BMI1, AVX2, BMI2, AVX512F, ADX, AVX512IFMA, SHA, AVX512BW, AVX512VL
+            Self::Leaf7 => 1 << 3 | 1 << 5 | 1 << 8 | 1 << 16 | 1 << 19 | 1 << 21 | 0b111 << 29,
+            // GFNI, VAES, VPCLMULQDQ
+            Self::Leaf7More => 0b111 << 8,
+        }
+    }
 }
 
 /// The modalias of a processor; `Display` writes it.
@@ -99,7 +111,7 @@ impl fmt::Display for CpuFeatures<'_> {
                 write!(f, "cpu:type:x86,ven{vendor:04X}fam{family:04X}mod{model:04X}:feature:")?;
                 for (word, bits) in *words {
                     let first = (*word as u16).saturating_mul(32);
-                    for bit in (0..32_u16).filter(|bit| bits >> bit & 1 == 1) {
+                    for bit in (0..32_u16).filter(|bit| (bits & word.wanted()) >> bit & 1 == 1) {
                         write!(f, ",{:04X}", first.saturating_add(bit))?;
                     }
                 }
@@ -134,9 +146,10 @@ mod tests {
 
     #[test]
     fn features_have_linux_numbers() {
-        let words = [(X86Word::Basic, 1), (X86Word::Leaf7, 1 << 29), (X86Word::Leaf7More, 1 << 9)];
+        // The floating-point unit asks for no cipher.
+        let words = [(X86Word::Basic, 1 << 26 | 1), (X86Word::Leaf7, 1 << 29), (X86Word::Leaf7More, 1 << 9)];
         let cpu = CpuFeatures::X86 { vendor: *b"AuthenticAMD", signature: 0x00a2_0f12, words: &words };
-        assert_eq!(cpu.to_string(), "cpu:type:x86,ven0002fam0019mod0021:feature:,0000,013D,0209");
+        assert_eq!(cpu.to_string(), "cpu:type:x86,ven0002fam0019mod0021:feature:,001A,013D,0209");
         let unknown = CpuFeatures::X86 { vendor: *b"KVMKVMKVM\0\0\0", signature: 0, words: &[] };
         assert_eq!(unknown.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:");
     }
