@@ -22,16 +22,13 @@ pub fn write_modalias(out: &mut impl Write) -> Option<()> {
         if number <= first.eax { leaf(number) } else { CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 } }
     };
     let (one, seven) = (or_none(1), or_none(7));
-    let mut vendor = [0; 12];
-    let name = [first.ebx, first.edx, first.ecx].into_iter().flat_map(u32::to_le_bytes);
-    vendor.iter_mut().zip(name).for_each(|(to, from)| *to = from);
     let words = [
         (X86Word::Basic, one.edx),
         (X86Word::BasicMore, one.ecx),
         (X86Word::Leaf7, seven.ebx),
         (X86Word::Leaf7More, seven.ecx),
     ];
-    write!(out, "{}", CpuFeatures::X86 { vendor, signature: one.eax, words: &words }).ok()
+    write!(out, "{}", CpuFeatures::X86 { words: &words }).ok()
 }
 
 /// As above.

@@ -48,21 +48,13 @@ impl X86Word {
 ///
 /// ```
 /// use depmod_core::parts::boot::hardware::{CpuFeatures, X86Word};
-/// let cpu = CpuFeatures::X86 {
-///     vendor: *b"GenuineIntel",
-///     signature: 0x806ec,
-///     words: &[(X86Word::BasicMore, 1 << 25)],
-/// };
-/// assert_eq!(cpu.to_string(), "cpu:type:x86,ven0000fam0006mod008E:feature:,0099");
+/// let cpu = CpuFeatures::X86 { words: &[(X86Word::BasicMore, 1 << 25)] };
+/// assert_eq!(cpu.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:,0099");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum CpuFeatures<'w> {
     /// x86, 32 or 64 bits.
     X86 {
-        /// EBX, EDX and ECX of leaf 0.
-        vendor: [u8; 12],
-        /// EAX of leaf 1: family, model, stepping.
-        signature: u32,
         /// In ascending order of the words.
         words: &'w [(X86Word, u32)],
     },
@@ -73,17 +65,8 @@ pub enum CpuFeatures<'w> {
     },
 }
 
-/// Numbers of Linux's `X86_VENDOR_…`.
-const VENDORS: [(&[u8; 12], u16); 7] = [
-    (b"GenuineIntel", 0),
-    (b"CyrixInstead", 1),
-    (b"AuthenticAMD", 2),
-    (b"CentaurHauls", 5),
-    (b"HygonGenuine", 9),
-    (b"  Shanghai  ", 10),
-    (b"GenuineTMx86", 7),
-];
-const OTHER_VENDOR: u16 = 0xff;
+/// Vendor, family and model stay unknown: they lead to drivers for speed and temperature alone.
+const X86: &str = "cpu:type:x86,ven00FFfam0000mod0000:feature:";
 
 /// Fields of `ID_AA64ISAR0_EL1` (Arm Architecture Reference Manual D19.2.61): their lowest bit, their least value, and
 /// the number of the feature.
@@ -104,11 +87,8 @@ const ARM64: [(u32, u64, u16); 11] = [
 impl fmt::Display for CpuFeatures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::X86 { vendor, signature, words } => {
-                let known = VENDORS.iter().find(|(name, _)| *name == vendor);
-                let vendor = known.map_or(OTHER_VENDOR, |(_, number)| *number);
-                let (family, model) = family_and_model(*signature);
-                write!(f, "cpu:type:x86,ven{vendor:04X}fam{family:04X}mod{model:04X}:feature:")?;
+            Self::X86 { words } => {
+                f.write_str(X86)?;
                 for (word, bits) in *words {
                     let first = (*word as u16).saturating_mul(32);
                     for bit in (0..32_u16).filter(|bit| (bits & word.wanted()) >> bit & 1 == 1) {
@@ -130,15 +110,6 @@ impl fmt::Display for CpuFeatures<'_> {
     }
 }
 
-/// Family and model with their extensions (Intel SDM vol. 2A, CPUID).
-fn family_and_model(signature: u32) -> (u32, u32) {
-    let field = |shift: u32, mask: u32| signature >> shift & mask;
-    let (family, model) = (field(8, 0xf), field(4, 0xf));
-    let full_family = if family == 0xf { family.saturating_add(field(20, 0xff)) } else { family };
-    let full_model = if full_family >= 6 { field(16, 0xf) << 4 | model } else { model };
-    (full_family, full_model)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,10 +119,10 @@ mod tests {
     fn features_have_linux_numbers() {
         // The floating-point unit asks for no cipher.
         let words = [(X86Word::Basic, 1 << 26 | 1), (X86Word::Leaf7, 1 << 29), (X86Word::Leaf7More, 1 << 9)];
-        let cpu = CpuFeatures::X86 { vendor: *b"AuthenticAMD", signature: 0x00a2_0f12, words: &words };
-        assert_eq!(cpu.to_string(), "cpu:type:x86,ven0002fam0019mod0021:feature:,001A,013D,0209");
-        let unknown = CpuFeatures::X86 { vendor: *b"KVMKVMKVM\0\0\0", signature: 0, words: &[] };
-        assert_eq!(unknown.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:");
+        let cpu = CpuFeatures::X86 { words: &words };
+        assert_eq!(cpu.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:,001A,013D,0209");
+        let none = CpuFeatures::X86 { words: &[] };
+        assert_eq!(none.to_string(), "cpu:type:x86,ven00FFfam0000mod0000:feature:");
     }
 
     #[test]
