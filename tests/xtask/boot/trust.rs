@@ -28,6 +28,8 @@ pub(super) fn trust() -> Result<()> {
     let modules = Subset::of(&kernel, &["virtio_blk", "virtio_scsi", "sd_mod"])?.index()?.archive()?;
     let stage =
         Stage::new("x86_64", &kernel, SCRIPT)?.modules(&modules).keys("x-depmod-preload virtio_scsi\n");
+    // ACPI's tables of the machine with Secure Boot have other devices.
+    let stage = stage.keys("x-depmod-hardware pci usb");
     let machine = Machine::new("x86_64")?;
     let secure = machine.settings().secure_boot.clone().context("no Secure Boot settings")?;
     let signed = sign(&program("x86_64")?, &secure)?;
