@@ -90,12 +90,13 @@ pub enum Bus {
 pub struct Buses(u8);
 
 impl Bus {
-    /// All, with the names in `x-depmod-hardware`: those that modaliases begin with.
+    /// All, with the names in `x-depmod-hardware`.
     pub const ALL: [(&'static str, Self); 5] = [
         ("pci", Self::Pci),
         ("usb", Self::Usb),
         ("acpi", Self::Acpi),
-        ("of", Self::DeviceTree),
+        // Not `of`, which is a misspelt `off`.
+        ("devicetree", Self::DeviceTree),
         ("cpu", Self::Cpu),
     ];
 }
@@ -378,8 +379,9 @@ mod tests {
         assert_eq!(hardware("auto"), ([true; 5], 0));
         assert_eq!(hardware("off"), ([false; 5], 0));
         assert_eq!(hardware("pci  acpi"), ([true, false, true, false, false], 0));
-        assert_eq!(hardware("of cpu usb"), ([false, true, false, true, true], 0));
+        assert_eq!(hardware("devicetree cpu usb"), ([false, true, false, true, true], 0));
         assert_eq!(hardware("pci isa"), ([true; 5], 1));
+        assert_eq!(hardware("of"), ([true; 5], 1));
     }
 
     #[test]
