@@ -102,7 +102,8 @@ impl Options {
     /// Sets [`Self::layers`]: the modules of all directories are indexed as those of one directory.
     ///
     /// Of two modules with the same name, the one in the upper layer is indexed. The lines of all order files count,
-    /// lower ones first. The lists of built-in modules are those of the lowest directory that has them.
+    /// lower ones first. The lists of built-in modules are those of the lowest directory that has them. Files of
+    /// [`Selection::Files`] have no layer.
     #[must_use]
     pub fn layers(self, layers: impl IntoIterator<Item = impl Into<BString>>) -> Self {
         Self { layers: layers.into_iter().map(Into::into).collect(), ..self }
@@ -182,7 +183,12 @@ impl Options {
     /// The path of a file of the module directory.
     #[must_use]
     pub fn path_of(&self, name: &str) -> BString {
-        [self.directory.as_slice(), b"/", name.as_bytes()].concat().into()
+        path_in(&self.directory, name)
+    }
+
+    /// The paths of a file in [`Self::directories`], each with its directory.
+    pub(crate) fn paths_of(&self, name: &str) -> impl Iterator<Item = (&BString, BString)> {
+        self.directories().map(move |directory| (directory, path_in(directory, name)))
     }
 
     /// Cache key: every option that can change a byte or a message of the result. Two runs with equal keys
@@ -240,6 +246,10 @@ impl Options {
         limits.each().into_iter().for_each(|limit| key.number(limit));
         key.0
     }
+}
+
+fn path_in(directory: &[u8], name: &str) -> BString {
+    [directory, b"/", name.as_bytes()].concat().into()
 }
 
 /// Numbers of eight bytes, and texts with a length prefix.

@@ -28,7 +28,6 @@ pub use piece::{Built, Piece};
 
 use alloc::vec::Vec;
 
-use bstr::BString;
 use listed::parse_kernel_symbols;
 
 use crate::{
@@ -224,8 +223,7 @@ fn list_with<S: Source>(
     };
     let mut side = |name: &str| {
         let mut missing = IoError::not_found();
-        for directory in options.directories() {
-            let path: BString = [directory.as_slice(), b"/", name.as_bytes()].concat().into();
+        for (_, path) in options.paths_of(name) {
             match source.read(&path, options.limits.text_size) {
                 Err(cause) if cause.is_fault() => {
                     return Err(reporter.stop(Diagnostic::ReadFault { path, cause }));

@@ -227,9 +227,8 @@ impl ModuleList {
     ) -> Result<Self, Stopped> {
         // Positions in the file of an upper layer follow those of the lower ones.
         let mut first = 0_usize;
-        for (layer, directory) in options.directories().enumerate() {
-            let name = Order::FILE_NAME;
-            let path: BString = [directory.as_slice(), b"/", name.as_bytes()].concat().into();
+        let name = Order::FILE_NAME;
+        for (layer, (directory, path)) in options.paths_of(name).enumerate() {
             match source.read(&path, options.limits.text_size) {
                 // `fopen` opens a directory, and reading it returns no line.
                 Err(error) if error.kind() == IoErrorKind::IsDirectory => {}
