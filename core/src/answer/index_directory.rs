@@ -13,8 +13,8 @@ use crate::{
     source::{IoError, IoErrorKind, Source},
 };
 
-/// The files for planning, in the order of reading.
-const PLANNED_WITH: [Output; 7] = [
+/// The files that lookups and load orders need, in the order of reading.
+pub const PLANNED_WITH: [Output; 7] = [
     Output::DepIndex,
     Output::AliasIndex,
     Output::SymbolsIndex,

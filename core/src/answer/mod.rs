@@ -65,7 +65,7 @@ pub use explain::{
 pub use firmware::{FirmwareDirectories, FirmwareFile};
 pub use fit::{Stale, ensure_fit};
 #[cfg(feature = "answers")]
-pub use index_directory::{IndexDirectory, IndexFault, IndexFileError};
+pub use index_directory::{IndexDirectory, IndexFault, IndexFileError, PLANNED_WITH};
 #[cfg(feature = "answers")]
 pub use keep_going::{KeepGoing, LeftOut, NeedOmission, Omission};
 #[cfg(feature = "answers")]

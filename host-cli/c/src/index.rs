@@ -2,7 +2,7 @@
 
 use depmod::Run;
 use depmod::source::DiskSource;
-use depmod_core::parts::answer::{IndexDirectory, StoredFiles, verify};
+use depmod_core::parts::answer::{IndexDirectory, PLANNED_WITH, StoredFiles, verify};
 use depmod_core::parts::diagnostic::Chain;
 use depmod_core::parts::list::config::Config;
 use depmod_core::{
@@ -16,24 +16,13 @@ pub struct Index {
     files: IndexFiles,
 }
 
-/// What a lookup and a plan read.
-const READ: [Output; 7] = [
-    Output::DepIndex,
-    Output::AliasIndex,
-    Output::SymbolsIndex,
-    Output::BuiltinIndex,
-    Output::BuiltinAliasIndex,
-    Output::Softdep,
-    Output::Weakdep,
-];
-
 impl Index {
     /// Reads and checks the files.
     pub(crate) fn open(directory: &[u8]) -> Result<Self, String> {
         let limits = Limits::DEFAULT;
         let stored = IndexDirectory::new(&DiskSource, directory, &limits);
         let mut files = Vec::new();
-        for output in READ {
+        for output in PLANNED_WITH {
             files.push((output, stored.file(output).map_err(|error| reason(&error))?.to_vec()));
         }
         Ok(Self { files: IndexFiles::new(files) })
