@@ -60,6 +60,20 @@ pub(super) struct Place {
     pub(super) config: Vec<OsString>,
 }
 
+/// `-k`, for commands whose operand `version` is a kernel version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub(super) struct SameVersion {
+    /// The version.
+    #[arg(
+        short = 'k',
+        long,
+        value_name = "VERSION",
+        conflicts_with = "version",
+        help = "The same as the operand"
+    )]
+    pub(super) kernel: Option<OsString>,
+}
+
 /// The command line as typed.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(

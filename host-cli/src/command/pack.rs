@@ -15,7 +15,7 @@ use depmod_core::parts::list::ModuleFile;
 use depmod_core::parts::run;
 use depmod_core::{Diagnostic, Options, Reporter, Severity, Stopped};
 
-use super::args::{Color, Place};
+use super::args::{Color, Place, SameVersion};
 use super::confine;
 use super::report::{Report, say};
 use super::settings::{Environment, Target};
@@ -48,14 +48,8 @@ Exit status: 0 done, 1 failed; then FILE is as it was."
 pub(super) struct PackArgs {
     #[arg(value_name = "VERSION", help = "Kernel version, before --plan [default: the running kernel's]")]
     version: Option<OsString>,
-    #[arg(
-        short = 'k',
-        long,
-        value_name = "VERSION",
-        conflicts_with = "version",
-        help = "The same as the operand"
-    )]
-    kernel: Option<OsString>,
+    #[command(flatten)]
+    same: SameVersion,
     #[command(flatten)]
     place: Place,
     #[arg(
@@ -76,7 +70,7 @@ pub(super) struct PackArgs {
 impl PackArgs {
     /// The version, in either form.
     fn kernel(&self) -> Option<&OsString> {
-        self.kernel.as_ref().or(self.version.as_ref())
+        self.same.kernel.as_ref().or(self.version.as_ref())
     }
 }
 

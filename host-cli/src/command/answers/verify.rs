@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 use super::style::{Style, some_names};
 use super::{Command, Failure, Format, Out, json, versions};
-use crate::command::args::{Color, Place};
+use crate::command::args::{Color, Place, SameVersion};
 use crate::command::confine;
 use crate::command::report::Report;
 use crate::command::settings::{Environment, Target};
@@ -49,14 +49,8 @@ Exit status: 0 no findings, or repaired with --fix; 3 findings; 1 the check fail
 pub(super) struct Verify {
     #[arg(value_name = "VERSION", help = "Kernel version [default: the running kernel's]")]
     version: Option<OsString>,
-    #[arg(
-        short = 'k',
-        long,
-        value_name = "VERSION",
-        conflicts_with = "version",
-        help = "The same as the operand"
-    )]
-    kernel: Option<OsString>,
+    #[command(flatten)]
+    same: SameVersion,
     #[command(flatten)]
     place: Place,
     #[arg(long, help = "Check only form, agreement and times, without reading modules")]
@@ -71,7 +65,7 @@ pub(super) struct Verify {
 
 impl Verify {
     fn target(&self) -> Result<Target, Diagnostic> {
-        let version = self.version.as_ref().or(self.kernel.as_ref());
+        let version = self.version.as_ref().or(self.same.kernel.as_ref());
         Target::new(self.place.clone(), None, version.cloned(), &Environment::current())
     }
 }
