@@ -76,9 +76,10 @@ impl<'t> DeviceTree<'t> {
     /// The devices of the tree in `bytes`; none if they are no device tree.
     #[must_use]
     pub fn new(bytes: &'t [u8]) -> Self {
-        let part = |field: usize| bytes.get(number(bytes, field)?..);
-        let is_tree = number(bytes, field::MAGIC).and_then(|magic| u32::try_from(magic).ok()) == Some(MAGIC);
-        let part = |field| part(field).filter(|_| is_tree).unwrap_or_default();
+        let is_tree = Self::size(bytes).is_some();
+        let part = |field| {
+            number(bytes, field).filter(|_| is_tree).and_then(|at| bytes.get(at..)).unwrap_or_default()
+        };
         Self {
             structure: part(field::STRUCTURE),
             strings: part(field::STRINGS),
