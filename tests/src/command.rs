@@ -5,6 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// This program, to run another part of it in a process of its own.
+///
+/// The link in `/proc` starts it even after a step built it again, when its path is gone or another program.
+#[must_use]
+pub fn this_program() -> Command {
+    Command::new("/proc/self/exe")
+}
+
 /// The command as one line for messages.
 pub fn line(command: &Command) -> String {
     let words = core::iter::once(command.get_program()).chain(command.get_args());

@@ -15,12 +15,13 @@ mod trust;
 
 use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail};
+use depmod_tests::command::this_program;
 use depmod_tests::{apt, efi};
 
 /// A case: its name, its property, its body.
@@ -198,7 +199,7 @@ const ONE_MACHINE: &str = "DEPMOD_BOOT_ONE_MACHINE";
 
 /// Runs one case in a process of its own, so that the output of two cases stays apart. Prints it at the end.
 fn in_a_process(name: &str) -> Result<bool> {
-    let mut case = Command::new(env::current_exe()?);
+    let mut case = this_program();
     case.args(["boot", name]).env(ONE_MACHINE, "1").stdin(Stdio::null()).stderr(Stdio::piped());
     let output = case.output().with_context(|| format!("cannot start the case {name}"))?;
     let text = [output.stdout, output.stderr].concat();

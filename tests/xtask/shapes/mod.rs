@@ -75,7 +75,7 @@ fn row(shape: &Shape, ours: &Path) -> Result<bool> {
     let scratch = tempfile::Builder::new().prefix("shape-").tempdir()?;
     let root = scratch.path().join("root");
     // In a process of its own: our own memory would show in the peak of each child.
-    let mut write = Command::new(std::env::current_exe()?);
+    let mut write = command::this_program();
     command::run(write.args(["shapes", "--write", shape.name]).arg(&root))?;
     let mut kmod = Oracle::get().tool("depmod");
     let mut ours = Command::new(ours);
