@@ -61,6 +61,8 @@ struct Volume {
     room: usize,
     /// Bytes that it gives a second.
     speed: Option<u32>,
+    /// A file in whose middle a sector cannot be read.
+    unreadable: Option<String>,
 }
 
 /// Results of a finished run.
@@ -132,7 +134,13 @@ impl Machine {
         Ok(Self {
             target,
             settings,
-            volumes: vec![Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0, speed: None }],
+            volumes: vec![Volume {
+                device: BOOT_DEVICE.into(),
+                files: Files::new(),
+                room: 0,
+                speed: None,
+                unreadable: None,
+            }],
             options: Vec::new(),
             direct: None,
             tpm: false,
@@ -219,6 +227,12 @@ impl Machine {
         self
     }
 
+    /// Lets reads of a sector in the middle of this file of the newest volume fail, as on a worn disk.
+    pub fn unreadable(mut self, path: &str) -> Self {
+        self.newest().unreadable = Some(path.into());
+        self
+    }
+
     /// The device of the newest volume in QEMU's notation, with properties: `virtio-blk-pci,addr=9`.
     pub fn on(mut self, device: &str) -> Self {
         self.newest().device = device.into();
@@ -227,7 +241,13 @@ impl Machine {
 
     /// Adds an empty volume.
     pub fn volume(mut self) -> Self {
-        self.volumes.push(Volume { device: BOOT_DEVICE.into(), files: Files::new(), room: 0, speed: None });
+        self.volumes.push(Volume {
+            device: BOOT_DEVICE.into(),
+            files: Files::new(),
+            room: 0,
+            speed: None,
+            unreadable: None,
+        });
         self
     }
 
@@ -276,11 +296,16 @@ impl Machine {
             let path = dir.join(format!("volume{number}.img"));
             // A boot index would change the boot order in given variables.
             let order = if self.variables.is_none() { format!(",bootindex={number}") } else { String::new() };
-            fs::write(&path, fat::image(&volume.files, volume.room)?)?;
+            let image = fat::image(&volume.files, volume.room)?;
+            fs::write(&path, &image)?;
             let speed =
                 volume.speed.map(|speed| format!("throttling.bps-total={speed},")).unwrap_or_default();
+            let file = match &volume.unreadable {
+                Some(name) => failing_sector(volume.sector_inside(name, &image)?),
+                None => "file=".to_owned(),
+            };
             qemu.arg("-drive")
-                .arg(join(&format!("if=none,id=volume{number},format=raw,{speed}file="), &path))
+                .arg(join(&format!("if=none,id=volume{number},format=raw,{speed}{file}"), &path))
                 .arg("-device")
                 .arg(format!("{},drive=volume{number}{order}", volume.device));
         }
@@ -338,6 +363,36 @@ impl Machine {
         };
         Ok((fate, Outcome { lines, times, files, variables, time }))
     }
+}
+
+impl Volume {
+    /// The number of the first sector after the middle of a file whose content is nowhere else.
+    fn sector_inside(&self, name: &str, image: &[u8]) -> Result<usize> {
+        let content = self.files.get(name).with_context(|| format!("no file {name}"))?;
+        let image = image.as_chunks::<SECTOR>().0;
+        let sectors = content.as_chunks::<SECTOR>().0;
+        sectors
+            .iter()
+            .skip(sectors.len() / 2)
+            .find_map(|sector| {
+                let mut places = image.iter().enumerate().filter(|(_, there)| *there == sector);
+                let (number, _) = places.next()?;
+                places.next().is_none().then_some(number)
+            })
+            .with_context(|| format!("no sector of {name} differs from all others"))
+    }
+}
+
+/// Bytes in a sector.
+const SECTOR: usize = 512;
+
+/// Properties of a drive that cannot read one sector; the path of its image follows.
+fn failing_sector(number: usize) -> String {
+    let error = "file.inject-error.0";
+    format!(
+        "file.driver=blkdebug,{error}.event=none,{error}.iotype=read,{error}.errno=5,{error}.sector={number},\
+         file.image.driver=file,file.image.filename="
+    )
 }
 
 /// The kind of end of a run.

@@ -149,6 +149,21 @@ pub(super) fn no_initrd() -> Result<()> {
 /// The last message of a kernel without an initrd and a `root=`.
 const NO_ROOT: &str = "Kernel panic - not syncing: VFS: Unable to mount root fs";
 
+/// A disk with a sector that cannot be read: in the archive, it costs the preload; in the kernel, the firmware
+/// uses its next boot option.
+pub(super) fn bad_sectors() -> Result<()> {
+    let files = Files::new()?;
+    let stage = files.stage()?.keys("x-depmod-modules /good.cpio");
+    let cases = [("good.cpio", WITHOUT), ("vmlinuz", STOPPED)];
+    two_at_a_time(&cases, |&(path, end)| {
+        let machine = stage.put_on(small()?)?.unreadable(path);
+        let outcome = stage.put_on(machine.volume())?.run(END)?;
+        files.expect_error(&outcome, path, &format!("cannot read /{path}: DEVICE_ERROR"), end)?;
+        let preload = outcome.has_line("TEST: preload");
+        outcome.ensure(preload == (end == STOPPED), &format!("modules were loaded: {preload}"))
+    })
+}
+
 /// Without a kernel or an entry, the firmware uses its next boot option.
 pub(super) fn next_option() -> Result<()> {
     let files = Files::new()?;

@@ -65,6 +65,11 @@ const CASES: &[Case] = &[
     ("failures", "after each failure, the machine boots and prints the reason", failures::each_failure_boots),
     ("failures-initrd", "the kernel starts without any initrd", failures::no_initrd),
     (
+        "failures-disk",
+        "after sectors of the archive or the kernel that cannot be read, the machine boots",
+        failures::bad_sectors,
+    ),
+    (
         "failures-next",
         "without a kernel or an entry, the firmware uses its next boot option",
         failures::next_option,
