@@ -61,7 +61,11 @@ const TASKS: &[Task] = &[
         "[CHECK…]     what takes longer than tests may: whole kernels, all modules (--list)",
         soak::main,
     ),
-    ("boot", "[CASE…]      test the firmware program in QEMU (--list names the cases)", boot::main),
+    (
+        "boot",
+        "[CASE…]      test the firmware program in QEMU (--list names the cases, --short leaves some)",
+        boot::main,
+    ),
     (
         "c-library",
         "[--destdir D] [--prefix P] build libdepmod and lay out library, header and pkg-config file",

@@ -135,6 +135,21 @@ const CASES: &[Case] = &[
     ),
 ];
 
+/// Leaves the long cases out.
+pub(crate) const SHORT: &str = "--short";
+
+/// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
+const LONG: [&str; 8] = [
+    "modaliases-arm",
+    "devices-6.1-cloud",
+    "devices-6.1",
+    "kernel-forms",
+    "page-stick",
+    "same-order",
+    "compressions",
+    "plan-order",
+];
+
 /// Runs only by name: it measures and checks nothing.
 const FIGURES: &str = "figures";
 
@@ -155,7 +170,7 @@ const PACKAGES: [&str; 13] = [
     "zstd",
 ];
 
-/// Runs the cases named in `args`, or all.
+/// Runs the cases named in `args`, or all; with `--short`, all but the long ones.
 ///
 /// # Errors
 /// When a case is unknown or fails.
@@ -171,12 +186,16 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
         apt::install(&PACKAGES)?;
         return figures::print();
     }
-    if let Some(unknown) = args.iter().find(|arg| CASES.iter().all(|(name, _, _)| name != arg)) {
+    let short = args == [SHORT];
+    if let Some(unknown) = args.iter().find(|arg| !short && CASES.iter().all(|(name, _, _)| name != arg)) {
         bail!("no case `{unknown}`; `cargo xtask boot --list` names them");
     }
     apt::install(&PACKAGES)?;
-    let chosen: Vec<&Case> =
-        CASES.iter().filter(|(name, _, _)| args.is_empty() || args.iter().any(|a| a == name)).collect();
+    let chosen = |name: &str| match short {
+        true => !LONG.contains(&name),
+        false => args.is_empty() || args.iter().any(|arg| arg == name),
+    };
+    let chosen: Vec<&Case> = CASES.iter().filter(|(name, _, _)| chosen(name)).collect();
     if let [(name, about, case)] = chosen[..] {
         println!("\n=== {name}: {about}");
         let start = Instant::now();

@@ -89,6 +89,12 @@ const CHECKS: &[Check] = &[
         builds::trixie::main,
     ),
     ("vendor", "the command builds from at most 40 MB of vendored sources", builds::vendor::main),
+    ("kernels", "our output equals kmod's on all real kernels, and kmod's programs read it", || {
+        crate::conformance::main(&[]).map(|()| "all kernels".to_owned())
+    }),
+    ("boot", "firmware starts real kernels with initrds from the program: all cases", || {
+        crate::boot::main(&[]).map(|()| "all cases".to_owned())
+    }),
     ("differential", "random module directories give kmod's files, messages and status", || {
         crate::differential::main(&[]).map(|()| "no other difference than documented ones".to_owned())
     }),
