@@ -49,6 +49,15 @@ pub struct Limits {
     pub firmware_table_size: usize,
     /// Tables of ACPI.
     pub firmware_tables: usize,
+    /// Disks and partitions that are looked at for the root file system.
+    pub block_devices: usize,
+    /// What is read of one superblock's variable part: the JSON of LUKS 2, the text of LVM, a partition table. LUKS 2 allows
+    /// 4 MiB.
+    pub superblock_size: usize,
+    /// Superblocks of all disks and of what can be looked into.
+    pub superblocks: usize,
+    /// Devices in each other: a disk, an array on it, a logical volume in that.
+    pub layers: usize,
     /// Directory levels below the module directory.
     pub depth: usize,
     /// Directories of one walk; a directory with several links counts once per link. Debian's largest kernel
@@ -85,6 +94,10 @@ impl Limits {
         boot_file_size: 1 << 30,
         firmware_table_size: 16 << 20,
         firmware_tables: 512,
+        block_devices: 512,
+        superblock_size: 4 << 20,
+        superblocks: 512,
+        layers: 8,
         depth: 512,
         directories: 1 << 18,
         candidates: 8,
@@ -173,6 +186,30 @@ impl Limits {
         Self { firmware_tables, ..self }
     }
 
+    /// Sets [`Self::block_devices`].
+    #[must_use]
+    pub const fn block_devices(self, block_devices: usize) -> Self {
+        Self { block_devices, ..self }
+    }
+
+    /// Sets [`Self::superblock_size`].
+    #[must_use]
+    pub const fn superblock_size(self, superblock_size: usize) -> Self {
+        Self { superblock_size, ..self }
+    }
+
+    /// Sets [`Self::superblocks`].
+    #[must_use]
+    pub const fn superblocks(self, superblocks: usize) -> Self {
+        Self { superblocks, ..self }
+    }
+
+    /// Sets [`Self::layers`].
+    #[must_use]
+    pub const fn layers(self, layers: usize) -> Self {
+        Self { layers, ..self }
+    }
+
     /// Sets [`Self::depth`].
     #[must_use]
     pub const fn depth(self, depth: usize) -> Self {
@@ -223,7 +260,7 @@ impl Limits {
 
     /// All limits, in order.
     #[cfg(feature = "alloc")]
-    pub(crate) fn each(&self) -> [u64; 21] {
+    pub(crate) fn each(&self) -> [u64; 25] {
         let &Self {
             module_size,
             unpieced_module_size,
@@ -238,6 +275,10 @@ impl Limits {
             boot_file_size,
             firmware_table_size,
             firmware_tables,
+            block_devices,
+            superblock_size,
+            superblocks,
+            layers,
             depth,
             directories,
             candidates,
@@ -261,6 +302,10 @@ impl Limits {
             boot_file_size,
             firmware_table_size as u64,
             firmware_tables as u64,
+            block_devices as u64,
+            superblock_size as u64,
+            superblocks as u64,
+            layers as u64,
             depth as u64,
             directories as u64,
             candidates as u64,

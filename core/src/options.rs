@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_limit_changes_the_key() {
-        let fields: [fn(&mut Limits); 20] = [
+        let fields: [fn(&mut Limits); 24] = [
             |limits| limits.module_size = 1,
             |limits| limits.unpieced_module_size = 1,
             |limits| limits.buffered_size = 1,
@@ -292,6 +292,10 @@ mod tests {
             |limits| limits.boot_file_size = 1,
             |limits| limits.firmware_table_size = 1,
             |limits| limits.firmware_tables = 1,
+            |limits| limits.block_devices = 1,
+            |limits| limits.superblock_size = 1,
+            |limits| limits.superblocks = 1,
+            |limits| limits.layers = 1,
             |limits| limits.depth = 1,
             |limits| limits.directories = 1,
             |limits| limits.candidates = 1,

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! boot entry ──► BootEntry ─╮
-//! hardware ──► modaliases ──┴► requests ──╮
+//! hardware ──► modaliases ──┼► requests ──╮
+//! disks ──► superblocks ────╯             │
 //! volume or archive ──► ModuleDirectory ──┼► load order ──► ModuleInitrd: one more initrd for the kernel
 //! existing initrds of the entry ──► ExistingInitrds ╯
 //! ```
@@ -30,6 +31,8 @@ mod kernel_image;
 mod locate;
 #[cfg(feature = "alloc")]
 mod pack;
+#[cfg(feature = "alloc")]
+pub mod root;
 
 #[cfg(feature = "alloc")]
 pub use self::{

@@ -13,6 +13,7 @@ use depmod_core::parts::boot::hardware::{
     DeviceTree, PhysicalMemory, acpi_children, acpi_code, acpi_ids, acpi_modalias, tree_children,
 };
 use depmod_core::parts::boot::initrd::{ExistingInitrds, UnpackedInitrd};
+use depmod_core::parts::boot::root::{BlockDevice, Partition, RootOptions, RootSearch};
 use depmod_core::parts::boot::{
     Archive, BootEntry, hardware, kernel_image as boot_kernel_image, refuses_initrd,
 };
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("names", names),
     ("hardware", hardware_config),
     ("firmware_tables", firmware_tables),
+    ("superblocks", superblocks),
     ("cpio", cpio),
     ("existing_initrd", existing_initrd),
     ("boot_entry", boot_entry),
@@ -248,6 +250,52 @@ pub fn firmware_tables(data: &[u8]) {
     }
     if let Ok(image) = boot_kernel_image(data, &mut PureDecoder::default(), &limits) {
         let _ = refuses_initrd(&image);
+    }
+}
+
+/// A disk and the kernel's options. See [`split_files`]: the file `options`, and parts of the disk, named by their
+/// offsets; the others are zeros.
+pub fn superblocks(data: &[u8]) {
+    struct Disk<'d>(Vec<(u64, &'d [u8])>);
+
+    impl BlockDevice for Disk<'_> {
+        fn size(&self) -> u64 {
+            self.0.iter().map(|(at, bytes)| at + bytes.len() as u64).max().unwrap_or(0)
+        }
+
+        fn block_size(&self) -> u32 {
+            512
+        }
+
+        fn read(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
+            assert!(offset + length as u64 <= self.size(), "read beyond the disk");
+            let mut bytes = vec![0; length];
+            for (at, part) in &self.0 {
+                let skip = usize::try_from(offset.saturating_sub(*at)).ok()?;
+                let to = usize::try_from(at.saturating_sub(offset)).ok()?;
+                let from = part.get(skip..).unwrap_or_default();
+                bytes.iter_mut().skip(to).zip(from).for_each(|(to, from)| *to = *from);
+            }
+            Some(bytes)
+        }
+    }
+
+    let (mut options, mut disk) = (RootOptions::default(), Disk(Vec::new()));
+    for (name, content) in split_files(data).into_iter().take(100) {
+        let name = String::from_utf8_lossy(name);
+        match name.parse::<u32>() {
+            Ok(at) => disk.0.push((at.into(), content)),
+            Err(_) => options = RootOptions::parse(&String::from_utf8_lossy(content)),
+        }
+    }
+    let limits = limits().superblocks(64).superblock_size(1 << 20).steps(10_000);
+    let mut search = RootSearch::new(&limits);
+    search.look_at(&disk, None);
+    search.look_at(&disk, Some(Partition::mbr(1, [0; 4])));
+    assert!(search.superblocks().count() <= limits.superblocks);
+    for request in search.requests(&options) {
+        // No glob, no path: names and aliases of modules.
+        assert!(!request.query.iter().any(|b| b"*?[/\n".contains(b)), "{request}");
     }
 }
 

@@ -43,6 +43,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "names" => vec![b"kernel/drivers/snd-hda.ko.xz".to_vec(), b"a-b[c-d]-e*".to_vec(), b"x]".to_vec()],
         "hardware" => vec![pci()],
         "firmware_tables" => firmware_tables(),
+        "superblocks" => superblocks(),
         "cpio" => vec![archive()],
         "existing_initrd" => existing_initrds(),
         "boot_entry" => vec![
@@ -239,4 +240,77 @@ fn firmware_tables() -> Vec<Vec<u8>> {
     program[0x3c] = 0x40;
     program[0x40..].copy_from_slice(b"PE\0\0");
     vec![[root, tables, code].concat(), [head, node, b"compatible\0".to_vec()].concat(), program]
+}
+
+/// Disks with a file system, a container, an array or a volume group each, the latter with a file system inside.
+fn superblocks() -> Vec<Vec<u8>> {
+    let disk = |options: &str, parts: &[(&str, Vec<u8>)]| {
+        let options = ("options", options.as_bytes().to_vec());
+        join_files(&[&[options], parts].concat())
+    };
+    let fields = |size: usize, fields: &[(usize, &[u8])]| {
+        let mut block = vec![0; size];
+        fields.iter().for_each(|(at, bytes)| block[*at..*at + bytes.len()].copy_from_slice(bytes));
+        block
+    };
+    let ext4 = fields(256, &[(0x38, b"\x53\xef"), (0x60, b"\x42"), (0x68, &[0xe4; 16]), (0x78, b"root")]);
+    let xfs = fields(512, &[(0, b"XFSB"), (32, &[0xf5; 16]), (101, &[5]), (108, b"root")]);
+    let btrfs = fields(4096, &[(0x20, &[0xb7; 16]), (0x40, b"_BHRfS_M"), (0x12b, b"root")]);
+    let f2fs = fields(3072, &[(0, &0xf2f5_2010_u32.to_le_bytes()), (0x6c, &[0xf2; 16]), (0x7c, b"r\0")]);
+    let luks1 = fields(
+        592,
+        &[(0, b"LUKS\xba\xbe\0\x01"), (8, b"aes"), (40, b"cbc-essiv:sha256"), (72, b"sha1"), (168, b"11-aa")],
+    );
+    let json = br#"{"keyslots":{"0":{"af":{"hash":"sha256"},"area":{"encryption":"aes-xts-plain64"}}},
+        "segments":{"0":{"encryption":"aes-gcm-random","integrity":{"type":"aead"}}}}"#;
+    let size = 4352_u64.to_be_bytes();
+    let luks2 =
+        fields(4352, &[(0, b"LUKS\xba\xbe\0\x02"), (8, &size), (24, b"disk"), (168, b"22-bb"), (4096, json)]);
+    let md = fields(
+        4096,
+        &[
+            (0, &0xa92b_4efc_u32.to_le_bytes()),
+            (4, &[1]),
+            (16, &[0xcc; 16]),
+            (72, &[5]),
+            (88, &[128]),
+            (128, &[16]),
+            (144, &[8]),
+        ],
+    );
+    let text = b"vg {\nextent_size = 8\nphysical_volumes {\npv0 {\nid = \"AbC-d\"\npe_start = 10\n}\n}\n\
+        logical_volumes {\nroot {\nsegment1 {\nstart_extent = 0\nextent_count = 4\ntype = \"striped\"\n\
+        stripe_count = 1\nstripes = [\n\"pv0\", 1\n]\n}\n}\nthin {\nsegment1 {\ntype = \"thin\"\n\
+        thin_pool = \"pool\"\n}\n}\npool {\nsegment1 {\ntype = \"thin-pool\"\npool = \"root\"\n}\n}\n}\n}\n";
+    let lvm = fields(
+        2560 + text.len(),
+        &[
+            (512, b"LABELONE"),
+            (532, &[32]),
+            (536, b"LVM2 001"),
+            (544, b"AbCd"),
+            (584, &[1]),
+            (616, &2048_u64.to_le_bytes()),
+            (2052, b"\x20LVM2\x20x[5A%r0N*>"),
+            (2080, &8192_u64.to_le_bytes()),
+            (2088, &512_u64.to_le_bytes()),
+            (2096, &(text.len() as u64).to_le_bytes()),
+            (2560, text),
+        ],
+    );
+    let gpt = [
+        fields(512, &[(0, b"EFI PART"), (72, &[2]), (80, &[4]), (84, &[128])]),
+        fields(512, &[(16, &[0xa7; 16]), (56, b"r\0o\0o\0t\0")]),
+    ];
+    let end = || ("16384", vec![0; 16]);
+    vec![
+        disk("root=UUID=e4e4 rootfstype=ext4", &[("1024", ext4.clone()), end()]),
+        disk("root=LABEL=root resume=/dev/vg/swap", &[("0", xfs.clone()), end()]),
+        disk("root=\"PARTLABEL=root\"", &[("65536", btrfs), ("512", gpt.concat())]),
+        disk("root=/dev/sda1", &[("1024", f2fs), end()]),
+        disk("cryptdevice=UUID=11-aa:x root=/dev/mapper/x", &[("0", luks1), end()]),
+        disk("rd.luks.name=22-bb=x root=/dev/mapper/vg-root", &[("0", luks2), end()]),
+        disk("rd.md.uuid=cc root=/dev/md0", &[("4096", md), ("8192", xfs), end()]),
+        disk("rd.lvm.lv=vg/thin root=/dev/vg/root ip=dhcp", &[("0", lvm), ("10240", ext4), end()]),
+    ]
 }
