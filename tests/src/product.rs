@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::Result;
 
+use crate::toolchain::hide_build_paths;
 use crate::{command, target_dir, workspace};
 
 /// The `depmod` of the tests: the file in `DEPMOD_BIN`, or else a new build.
@@ -46,6 +47,7 @@ pub fn release() -> Result<PathBuf> {
     if BUILT.get().is_none() {
         let mut build = Command::new("cargo");
         build.current_dir(workspace()).args(["build", "--quiet", "--release", "--package", "depmod"]);
+        hide_build_paths(&mut build);
         command::run(&mut build)?;
         let _ = BUILT.set(());
     }

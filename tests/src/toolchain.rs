@@ -163,13 +163,25 @@ impl CrossCargo {
 /// Flags of rustc that take this machine's directories out of a program: messages of panics have the paths of
 /// their sources. Two machines with one toolchain then build the same bytes.
 pub fn without_build_paths() -> String {
+    remapped_paths().join(" ")
+}
+
+/// Lets a build of cargo leave these paths out of programs, too, and keeps the flags of the environment.
+pub fn hide_build_paths(build: &mut Command) {
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let flags = flags.split_whitespace().map(str::to_owned).chain(remapped_paths());
+    // Paths can contain spaces.
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.collect::<Vec<_>>().join("\u{1f}"));
+}
+
+fn remapped_paths() -> Vec<String> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     let mut flags = vec![format!("--remap-path-prefix={}=depmod", workspace().display())];
     flags.extend(
         cargo_home.or(home).map(|directory| format!("--remap-path-prefix={}=cargo", directory.display())),
     );
-    flags.join(" ")
+    flags
 }
 
 /// Whether the toolchain in use has a compiled library for `target`. rustc prints a directory even for

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 use depmod_core::parts::name::is_module_file;
 use depmod_core::{Found, IndexFiles, Output};
-use depmod_tests::{command, debian, target_dir, workspace};
+use depmod_tests::{command, debian, product, target_dir};
 
 /// The kernel to fetch if the running kernel has no modules.
 const LABEL: &str = "bookworm-cloud-amd64";
@@ -28,20 +28,13 @@ const DEVICES: [(&str, &str); 3] = [
 /// # Errors
 /// When no kernel is available, or the run fails.
 pub(crate) fn main(_: &[String]) -> Result<()> {
-    command::run(Command::new("cargo").current_dir(workspace()).args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "depmod",
-    ]))?;
     let (root, version) = kernel()?;
     let out = target_dir().join("demo");
     fs::remove_dir_all(&out).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     })?;
-    let mut depmod = Command::new(target_dir().join("release/depmod"));
+    let mut depmod = Command::new(product::release()?);
     depmod.arg("-b").arg(&root).arg("-o").arg(&out).arg(&version);
     println!("$ {}", command::line(&depmod));
     let start = Instant::now();

@@ -16,6 +16,7 @@ use super::corpus;
 use super::measure::{Cost, measure};
 use crate::debian::Kernel;
 use crate::outcome::OUTPUTS;
+use crate::toolchain::hide_build_paths;
 use crate::{command, target_dir, workspace};
 
 /// The sections that the outputs depend on.
@@ -133,15 +134,11 @@ fn program() -> Result<&'static Path> {
     if let Some(program) = PROGRAM.get() {
         return Ok(program);
     }
-    command::run(Command::new("cargo").current_dir(workspace()).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "depmod",
-        "--example",
-        "limit",
-    ]))?;
+    let mut build = Command::new("cargo");
+    build.current_dir(workspace()).args(["build", "--quiet", "--release", "--package", "depmod"]);
+    // As the command, so that what both need is built once.
+    hide_build_paths(&mut build);
+    command::run(build.args(["--example", "limit"]))?;
     Ok(PROGRAM.get_or_init(|| target_dir().join("release/examples/limit")))
 }
 

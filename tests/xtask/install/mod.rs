@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use depmod_tests::toolchain::hide_build_paths;
 use depmod_tests::{command, efi, target_dir, workspace};
 
 pub(crate) use tests::{module_directory, test};
@@ -98,6 +99,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     build.args(["--package", "depmod", "--bin", "depmod"]);
     if !options.debug {
         build.arg("--release");
+        hide_build_paths(&mut build);
     }
     command::run(&mut build)?;
     options.put(&target_dir().join(profile).join("depmod"), "sbin", 0o755)?;

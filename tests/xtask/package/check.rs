@@ -6,9 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use depmod_tests::clean_root::{Base, CleanRoot};
-use depmod_tests::{apt, command};
+use depmod_tests::{apt, command, workspace};
 
 use super::{deb, recipes};
+use crate::builds::cargo_home;
 use crate::hooks::TRIXIE;
 
 const SID: Base = Base { name: "root-sid", suite: "sid", packages: &["kmod"] };
@@ -59,6 +60,7 @@ fn diverts(base: &Base) -> Result<()> {
     }
     root.run("rm /root/depmod.deb")?;
     ensure!(root.run("depmod --version")?.contains("independent implementation"), "depmod is not ours");
+    has_no_path_of_this_machine(&fs::read(root.path().join("usr/sbin/depmod"))?)?;
     root.run("test $(readlink /usr/sbin/depmod.kmod) = ../bin/kmod")?;
     root.run(
         "mkdir -p /lib/modules/6.1/kernel && touch /lib/modules/6.1/modules.{order,builtin} && depmod 6.1",
@@ -74,11 +76,22 @@ fn diverts(base: &Base) -> Result<()> {
     Ok(())
 }
 
+/// Nothing in a program tells where it was built.
+fn has_no_path_of_this_machine(program: &[u8]) -> Result<()> {
+    for directory in [workspace().join("host-cli"), workspace().join("core"), cargo_home().join("registry")] {
+        let path = directory.to_str().context("a path in UTF-8")?.as_bytes();
+        let found = program.windows(path.len()).any(|window| window == path);
+        ensure!(!found, "the program contains {}", directory.display());
+    }
+    Ok(())
+}
+
 /// The static command beside kmod's, and in a root without any other file.
 fn static_command(base: &Base) -> Result<()> {
     let root = base.root()?;
     root.put(&deb::build("depmod-static")?, "/root/depmod.deb")?;
     root.run("dpkg --install /root/depmod.deb")?;
+    has_no_path_of_this_machine(&fs::read(root.path().join("usr/sbin/depmod.static"))?)?;
     verify(&root, "depmod-static")?;
     ensure!(root.run("depmod --version")?.starts_with("kmod "), "kmod's depmod is gone");
     root.run("mkdir -p /empty/lib/modules/6.1 && cp /usr/sbin/depmod.static /empty && chroot /empty /depmod.static 6.1")?;
