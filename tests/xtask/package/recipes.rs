@@ -67,4 +67,15 @@ mod tests {
         }
         assert!(directory().join(format!("yocto/depmod-rs_{version}.bb")).exists());
     }
+
+    /// Where kmod looks for modules, which is not the same everywhere.
+    #[test]
+    fn recipes_have_the_distribution_s_module_directory() {
+        for recipe in ["arch/PKGBUILD", "rpm/depmod.spec"] {
+            let text = fs::read_to_string(directory().join(recipe)).unwrap();
+            let build = text.find("\ncargo build").or_else(|| text.find(" cargo build")).unwrap();
+            let directory = text.find("export DEPMOD_MODULE_DIRECTORY=/usr/lib/modules\n");
+            assert!(directory.is_some_and(|at| at < build), "{recipe}");
+        }
+    }
 }
