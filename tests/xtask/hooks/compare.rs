@@ -8,17 +8,20 @@ use std::process::Output;
 
 use anyhow::{Context, Result};
 
-/// Files below `watched` that only one system has, or whose kind, mode or content differ.
+use super::scenario::Scenario;
+
+/// Watched files that only one system has, or whose kind, mode or content differ, but for documented ones.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(super) fn differences(kmod: &Path, ours: &Path, watched: &[&str]) -> Result<Vec<String>> {
-    let (theirs, mine) = (entries(kmod, watched)?, entries(ours, watched)?);
+pub(super) fn differences(kmod: &Path, ours: &Path, scenario: &Scenario) -> Result<Vec<String>> {
+    let (theirs, mine) = (entries(kmod, scenario)?, entries(ours, scenario)?);
     let mut found = Vec::new();
     for (path, entry) in &theirs {
         match mine.get(path) {
             None => found.push(format!("{}: only with kmod", path.display())),
             Some(other) if entry != other => found.push(format!("{}: {entry} / {other}", path.display())),
+            Some(_) if is_documented(path, scenario) => {}
             Some(_) if !same_bytes(&kmod.join(path), &ours.join(path))? => {
                 found.push(format!("{}: other bytes", path.display()));
             }
@@ -30,10 +33,10 @@ pub(super) fn differences(kmod: &Path, ours: &Path, watched: &[&str]) -> Result<
     Ok(found)
 }
 
-/// Kind, mode and target of each entry.
-fn entries(root: &Path, watched: &[&str]) -> Result<BTreeMap<PathBuf, String>> {
+/// Kind, mode and target of each entry; of one with a documented difference, that it is there.
+fn entries(root: &Path, scenario: &Scenario) -> Result<BTreeMap<PathBuf, String>> {
     let mut entries = BTreeMap::new();
-    let mut pending: Vec<PathBuf> = watched.iter().map(PathBuf::from).collect();
+    let mut pending: Vec<PathBuf> = scenario.watched.iter().map(PathBuf::from).collect();
     while let Some(dir) = pending.pop() {
         let path = root.join(&dir);
         if !path.is_dir() {
@@ -45,7 +48,9 @@ fn entries(root: &Path, watched: &[&str]) -> Result<BTreeMap<PathBuf, String>> {
             let metadata = entry.metadata()?;
             let kind = metadata.file_type();
             let mode = metadata.permissions().mode();
-            let what = if kind.is_symlink() {
+            let what = if is_documented(&below, scenario) {
+                "documented".to_owned()
+            } else if kind.is_symlink() {
                 format!("link to {}", fs::read_link(entry.path())?.display())
             } else if kind.is_dir() {
                 pending.push(below.clone());
@@ -59,6 +64,10 @@ fn entries(root: &Path, watched: &[&str]) -> Result<BTreeMap<PathBuf, String>> {
         }
     }
     Ok(entries)
+}
+
+fn is_documented(path: &Path, scenario: &Scenario) -> bool {
+    scenario.documented.iter().any(|begin| path.to_string_lossy().starts_with(begin))
 }
 
 /// Whether two regular files are equal, but for the times in DKMS's logs.

@@ -79,7 +79,7 @@ fn run(scenario: &Scenario) -> Result<Vec<String>> {
         if !theirs.status.success() {
             new.push(format!("fails with kmod: {}", String::from_utf8_lossy(&theirs.stderr)));
         }
-        new.extend(differences(&kmod.path(), &ours.path(), scenario.watched)?);
+        new.extend(differences(&kmod.path(), &ours.path(), scenario)?);
         found.extend(new.into_iter().map(|line| format!("{what}: {line}")));
     }
     Ok(found)

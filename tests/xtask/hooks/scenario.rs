@@ -20,6 +20,8 @@ pub(super) struct Scenario {
     pub(super) commands: fn() -> Result<Commands>,
     /// Directories whose files are compared.
     pub(super) watched: &'static [&'static str],
+    /// What paths begin with whose difference `host-cli/COMPATIBILITY.md` names.
+    pub(super) documented: &'static [&'static str],
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -33,17 +35,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         commands: kernel_package,
         watched: &["usr/lib/modules", "boot", "var/lib/dkms"],
+        documented: &[],
     },
     Scenario {
         name: "dracut",
         about: "a kernel package with dracut, and dracut alone",
         base: Base { name: "root-dracut", suite: "trixie", packages: &["dracut", "kmod", "zstd"] },
         prepare: |root| {
-            root.write("/etc/dracut.conf.d/test.conf", b"reproducible=yes\nhostonly=no\n", "644")?;
+            // Compression would only take time.
+            let configuration = b"reproducible=yes\nhostonly=no\ncompress=cat\n";
+            root.write("/etc/dracut.conf.d/test.conf", configuration, "644")?;
             kernel(root)
         },
         commands: dracut,
-        watched: &["usr/lib/modules", "boot"],
+        watched: &["usr/lib/modules", "boot", "srv/initrd"],
+        // dracut puts `depmod` into initrds; what is in them is compared.
+        documented: &["boot/again.img", "boot/initrd.img-", "srv/initrd/usr/sbin/depmod"],
     },
     Scenario {
         name: "kernel-install",
@@ -57,27 +64,33 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         commands: kernel_install,
         watched: &["usr/lib/modules", "boot"],
+        documented: &[],
     },
     Scenario {
         name: "kbuild",
         about: "a module built by kbuild and by DKMS against Debian's headers, installed and removed",
-        base: Base {
-            name: "root-kbuild",
-            suite: "trixie",
-            packages: &[
-                "dkms",
-                "gcc",
-                "kmod",
-                "linux-headers-cloud-amd64",
-                "linux-image-cloud-amd64",
-                "make",
-            ],
-        },
+        base: KBUILD,
         prepare: module_source,
         commands: kbuild,
         watched: &["usr/lib/modules", "var/lib/dkms"],
+        documented: &[],
+    },
+    Scenario {
+        name: "weak-updates",
+        about: "what weak-modules of other distributions does: links to the modules of another kernel, by hand",
+        base: KBUILD,
+        prepare: module_source,
+        commands: weak_updates,
+        watched: &["usr/lib/modules"],
+        documented: &[],
     },
 ];
+
+const KBUILD: Base = Base {
+    name: "root-kbuild",
+    suite: "trixie",
+    packages: &["dkms", "gcc", "kmod", "linux-headers-cloud-amd64", "linux-image-cloud-amd64", "make"],
+};
 
 const KERNEL: &str = "linux-image-cloud-amd64";
 
@@ -121,9 +134,18 @@ fn kernel_package() -> Result<Commands> {
 
 fn dracut() -> Result<Commands> {
     let debian::Package { name, version, .. } = debian::kernel_package(KERNEL)?;
+    let unpack = |initrd: &str| {
+        let empty = "rm -rf /srv/initrd && mkdir /srv/initrd && cd /srv/initrd";
+        // What is compared is there.
+        format!(
+            "{empty} && lsinitrd --unpack {initrd} && test -e usr/sbin/depmod && test -e usr/lib/modules/*/modules.dep"
+        )
+    };
     Ok(vec![
         ("the kernel package is installed; the initrd follows", "dpkg --install /root/kernel.deb".into()),
+        ("what is in the initrd", unpack(&format!("/boot/initrd.img-{version}"))),
         ("dracut", format!("dracut --force /boot/again.img {version}")),
+        ("what is in its initrd", unpack("/boot/again.img")),
         ("dracut's regeneration for all kernels", "dracut --regenerate-all --force".into()),
         ("the kernel package is purged", format!("dpkg --purge {name}")),
     ])
@@ -167,5 +189,41 @@ fn kbuild() -> Result<Commands> {
         ("dkms add", format!("{unsigned}; dkms add small/1.0")),
         ("dkms autoinstall", format!("{find} dkms autoinstall -k $V")),
         ("dkms remove", format!("{find} dkms remove small/1.0 --all")),
+    ])
+}
+
+/// A module in `extra` of one kernel, and links to it below `weak-updates` of another one with the same interface.
+fn weak_updates() -> Result<Commands> {
+    // Debian's kbuild compresses what it installs.
+    let words = "cd /usr/lib/modules; OLD=$(ls -d [0-9]*-cloud-amd64); NEW=6.99.0-weak; \
+        FILE=$(ls -d $OLD/extra/small.ko* 2>/dev/null); LINK=$NEW/weak-updates/${FILE##*/};";
+    let shell = |commands: &str| format!("{words} {commands}");
+    Ok(vec![
+        (
+            "a module is built and installed for one kernel",
+            shell(
+                "cp -r /usr/src/small-1.0 /tmp/small && mkdir -p /etc/depmod.d \
+                   && echo 'search updates extra built-in weak-updates' >/etc/depmod.d/dist.conf \
+                   && make -C $OLD/build M=/tmp/small modules >/dev/null \
+                   && make -C $OLD/build M=/tmp/small INSTALL_MOD_DIR=extra modules_install",
+            ),
+        ),
+        ("another kernel", shell("mkdir $NEW && cp -a $OLD/kernel $OLD/modules.* $NEW/ && depmod $NEW")),
+        (
+            "the link is tried against the symbols of the other kernel",
+            shell(
+                "mkdir $NEW/weak-updates && ln -s ../../$FILE $LINK \
+                   && depmod -n -e -E $OLD/build/Module.symvers $NEW",
+            ),
+        ),
+        (
+            "and against symbols that are not enough",
+            shell(
+                "grep -v module_layout $OLD/build/Module.symvers >/tmp/symvers; depmod -a -e -E /tmp/symvers $NEW",
+            ),
+        ),
+        ("the link is indexed", shell("depmod -a $NEW && modprobe -S $NEW --show-depends small")),
+        ("the module that it leads to is removed", shell("rm $FILE && depmod $OLD && depmod $NEW")),
+        ("the link is removed", shell("rm -r $NEW/weak-updates && depmod $NEW")),
     ])
 }
