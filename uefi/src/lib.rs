@@ -1,6 +1,7 @@
 //! Firmware side of depmod as a library, for `depmod.efi` and other boot loaders.
 //!
 //! * [`pci`], [`usb`], [`tables`] and [`cpu`] enumerate the hardware, for modaliases; [`hardware`] makes requests of it;
+//! * [`disks`] reads superblocks, for requests on the way to the root file system;
 //! * [`volume`] reads files through the firmware, [`modules`] module directories on volumes and in archives;
 //! * [`existing`] unpacks existing initrds, [`initrd`] hands initrds to a Linux kernel, [`kernel`] loads and
 //!   starts it;
@@ -69,6 +70,7 @@ extern crate std;
 pub mod clock;
 pub mod console;
 pub mod cpu;
+pub mod disks;
 mod error;
 pub mod existing;
 pub mod fallback;

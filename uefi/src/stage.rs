@@ -1,7 +1,7 @@
 //! The stage before the kernel: from a boot entry to a running kernel.
 //!
 //! ```text
-//! entry ─► load kernel ─► publish existing initrds ─► hardware ─► load order ─► add initrd ─► start kernel
+//! entry ─► load kernel ─► publish existing initrds ─► hardware, root ─► load order ─► add initrd ─► start kernel
 //!                       ╰ from here on the machine boots: a failure skips to the last step
 //! ```
 //!
@@ -29,7 +29,7 @@ use crate::kernel::Kernel;
 use crate::modules::ModuleStore;
 use crate::options::{DEFAULT_ENTRY, Defect, is_entry_name};
 use crate::volume::{Volume, from_firmware};
-use crate::{fallback, hardware, progress, shell, tcg, watchdog};
+use crate::{disks, fallback, hardware, progress, shell, tcg, watchdog};
 
 /// Origin of the requests in the boot entry.
 const ENTRY: &str = "x-depmod-preload";
@@ -206,6 +206,9 @@ impl Stage {
         }
         let mut wanted = Wanted::default().blacklist(entry.blacklist());
         wanted.requests = hardware::requests(entry.hardware, limits, self.console)?;
+        if entry.modules.is_some() && entry.looks_for_root() {
+            wanted.requests.extend(disks::root_requests(&entry.options, limits, self.console));
+        }
         wanted.requests.extend(entry.preload.iter().map(|word| Request::new(word.as_str(), ENTRY)));
         self.provoke();
         let Some(path) = &entry.modules else {

@@ -9,6 +9,7 @@
 //! x-depmod-modules  /debian/modules.cpio.zst
 //! x-depmod-preload  ext4 dm-crypt usb:v*p*d*dc*dsc*dp*ic08*
 //! x-depmod-hardware auto
+//! x-depmod-root     auto
 //! x-depmod-on-error boot
 //! ```
 //!
@@ -47,6 +48,8 @@ pub struct BootEntry {
     pub preload: Vec<String>,
     /// `x-depmod-hardware`: whether to detect hardware.
     pub hardware: HardwareUse,
+    /// `x-depmod-root`: whether to look for the root file system.
+    pub root: Option<RootUse>,
     /// `x-depmod-on-error`: the reaction to a failure.
     pub on_error: OnError,
     /// Invalid lines with possible requests. The entry can boot without them.
@@ -67,6 +70,15 @@ pub enum HardwareUse {
     /// is plugged into the others.
     Only(Buses),
     /// `off`: only requests of the entry.
+    Off,
+}
+
+/// Values of `x-depmod-root`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootUse {
+    /// `auto`: modules for what the options name are preloaded: file systems, containers, volumes, arrays.
+    Auto,
+    /// `off`: only requests of the entry and for hardware.
     Off,
 }
 
@@ -235,6 +247,15 @@ impl BootEntry {
         if entry.linux.is_empty() { Err(EntryError::NoKernel) } else { Ok(entry) }
     }
 
+    /// Whether to look for the root file system: unless the entry says it, where hardware is detected.
+    #[must_use]
+    pub fn looks_for_root(&self) -> bool {
+        match self.root {
+            Some(root) => root == RootUse::Auto,
+            None => self.hardware != HardwareUse::Off,
+        }
+    }
+
     /// Normalised names of modules that the kernel's options exclude from loading by alias: the
     /// comma-separated values of `modprobe.blacklist=`, `module_blacklist=` and dracut's
     /// `rd.driver.blacklist=`.
@@ -299,13 +320,15 @@ impl BootEntry {
             }
             ("x-depmod-hardware", "auto") => return self.hardware = HardwareUse::Auto,
             ("x-depmod-hardware", "off") => return self.hardware = HardwareUse::Off,
+            ("x-depmod-root", "auto") => return self.root = Some(RootUse::Auto),
+            ("x-depmod-root", "off") => return self.root = Some(RootUse::Off),
             ("x-depmod-on-error", "boot") => return self.on_error = OnError::Boot,
             ("x-depmod-on-error", "stop") => return self.on_error = OnError::Stop,
             ("x-depmod-hardware", _) => match Buses::parse(value) {
                 Some(buses) => return self.hardware = HardwareUse::Only(buses),
                 None => Fault::Value(key.into(), value.into()),
             },
-            ("version" | "x-depmod-modules" | "x-depmod-on-error", _) => {
+            ("version" | "x-depmod-modules" | "x-depmod-root" | "x-depmod-on-error", _) => {
                 Fault::Value(key.into(), value.into())
             }
             _ if key.starts_with(OUR_KEYS) => Fault::Key(key.into()),
@@ -331,7 +354,7 @@ mod tests {
             b"\xef\xbb\xbf# comment\r\n\r\ntitle   Debian 12 \r\nversion 6.1.0-50\r\nsort-key debian\r\n\
               linux /a/vmlinuz\r\ninitrd /ucode.img\r\n\tinitrd\t/initrd.img\r\noptions root=/dev/vda1  ro\r\n\
               options quiet\r\nx-depmod-modules /m.cpio\r\nx-depmod-preload ext4  dm-mod\r\n\
-              x-depmod-preload pci:v*\r\nx-depmod-hardware off\r\nx-depmod-on-error stop",
+              x-depmod-preload pci:v*\r\nx-depmod-hardware off\r\nx-depmod-root auto\r\nx-depmod-on-error stop",
             &Limits::DEFAULT,
         );
         let strings = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -344,6 +367,7 @@ mod tests {
             modules: Some("/m.cpio".into()),
             preload: strings(&["ext4", "dm-mod", "pci:v*"]),
             hardware: HardwareUse::Off,
+            root: Some(RootUse::Auto),
             on_error: OnError::Stop,
             problems: vec![],
             warnings: vec![],
@@ -382,6 +406,20 @@ mod tests {
         assert_eq!(hardware("devicetree cpu usb"), ([false, true, false, true, true], 0));
         assert_eq!(hardware("pci isa"), ([true; 5], 1));
         assert_eq!(hardware("of"), ([true; 5], 1));
+    }
+
+    #[test]
+    fn the_root_is_looked_for_where_hardware_is() {
+        let looks = |keys: &str| {
+            let entry = parse(alloc::format!("linux /k\n{keys}\n").as_bytes()).unwrap();
+            (entry.looks_for_root(), entry.problems.len())
+        };
+        assert_eq!(looks(""), (true, 0));
+        assert_eq!(looks("x-depmod-hardware pci"), (true, 0));
+        assert_eq!(looks("x-depmod-hardware off"), (false, 0));
+        assert_eq!(looks("x-depmod-hardware off\nx-depmod-root auto"), (true, 0));
+        assert_eq!(looks("x-depmod-root off"), (false, 0));
+        assert_eq!(looks("x-depmod-root UUID=1"), (true, 1));
     }
 
     #[test]

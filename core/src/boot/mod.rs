@@ -38,7 +38,7 @@ pub mod root;
 pub use self::{
     archive::{Archive, ArchiveError},
     directory::{ModuleDirectory, Provenance, open_archive},
-    entry::{BootEntry, Bus, Buses, EntryError, Fault, HardwareUse, OnError, Problem},
+    entry::{BootEntry, Bus, Buses, EntryError, Fault, HardwareUse, OnError, Problem, RootUse},
     error::DirectoryError,
     kernel_image::{KernelImageError, kernel_image, refuses_initrd},
     locate::{Location, locate},
