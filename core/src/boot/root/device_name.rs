@@ -61,38 +61,53 @@ impl DeviceName {
 
     fn tagged(tag: &str, value: String) -> Self {
         match tag {
-            "UUID" | "by-uuid" => Self::Id(plain_id(&value)),
+            "UUID" | "by-uuid" => Self::Id(plain_id(value.as_bytes())),
             "LABEL" | "by-label" => Self::Label(value),
             // `PARTUUID=…/PARTNROFF=1` is a partition behind the named one.
-            "PARTUUID" | "by-partuuid" if !value.contains('/') => Self::PartitionId(plain_id(&value)),
+            "PARTUUID" | "by-partuuid" if !value.contains('/') => {
+                Self::PartitionId(plain_id(value.as_bytes()))
+            }
             "PARTLABEL" | "by-partlabel" => Self::PartitionName(value),
             _ => Self::Other,
         }
     }
 }
 
-/// The name of a logical volume in `/dev/mapper`.
-pub(super) fn mapped(volume: &str) -> String {
-    volume.replace('-', "--").replacen('/', "-", 1)
+/// The name of a logical volume, `GROUP/VOLUME`, in `/dev/mapper`.
+pub(super) fn mapped(volume: &[u8]) -> Vec<u8> {
+    let mut name = Vec::new();
+    for &byte in volume {
+        name.extend_from_slice(match byte {
+            b'-' => b"--",
+            b'/' => b"-",
+            _ => core::slice::from_ref(&byte),
+        });
+    }
+    name
 }
 
 /// udev writes bytes that are not plain as `\x20`.
 fn unescaped(text: &str) -> String {
-    let mut parts = text.split("\\x");
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.split_at_checked(2).map(|(digits, rest)| (u8::from_str_radix(digits, 16), rest)) {
-            Some((Ok(byte), rest)) => {
-                bytes.push(byte);
-                bytes.extend_from_slice(rest.as_bytes());
+    let mut rest = text.as_bytes();
+    let mut bytes = Vec::new();
+    loop {
+        rest = match rest {
+            [b'\\', b'x', high, low, after @ ..] if hex_byte(*high, *low).is_some() => {
+                bytes.extend(hex_byte(*high, *low));
+                after
             }
-            _ => {
-                bytes.extend_from_slice(b"\\x");
-                bytes.extend_from_slice(part.as_bytes());
+            [byte, after @ ..] => {
+                bytes.push(*byte);
+                after
             }
-        }
+            [] => return String::from_utf8_lossy(&bytes).to_string(),
+        };
     }
-    String::from_utf8_lossy(&bytes).to_string()
+}
+
+fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
 /// Disks whose names end in a number: a partition's follows behind a `p`.
@@ -136,6 +151,6 @@ mod tests {
         for (name, expected) in forms {
             assert_eq!(DeviceName::parse(name), expected, "{name}");
         }
-        assert_eq!(mapped("v-g/the-root"), "v--g-the--root");
+        assert_eq!(mapped(b"v-g/the-root"), b"v--g-the--root");
     }
 }

@@ -18,7 +18,6 @@
 //! No tree is built of it: keys with these names and a text as value are all that is looked for, wherever they are.
 //! What was encrypted cannot be read.
 
-use bstr::ByteSlice;
 use scroll::{BE, Pread};
 
 use super::cipher::{add_cipher, add_hash};
@@ -34,7 +33,7 @@ pub(super) fn parse(device: &dyn BlockDevice, head: &[u8], limits: &Limits) -> O
         return None;
     }
     let field = |at: usize, length: usize| Some(text(head.get(at..at.checked_add(length)?)?));
-    let id = plain_id(&field(168, 40)?.to_str_lossy());
+    let id = plain_id(field(168, 40)?);
     let container = |label| container(Superblock::new(Kind::Luks, id, label));
     match head.pread_with::<u16>(6, BE).ok()? {
         1 => {
@@ -89,7 +88,8 @@ struct Strings<'j>(&'j [u8]);
 
 impl<'j> Strings<'j> {
     fn next_string(&mut self) -> Option<(&'j [u8], bool)> {
-        let (_, mut rest) = self.0.split_once_str("\"")?;
+        let quote = self.0.iter().position(|&byte| byte == b'"')?;
+        let mut rest = self.0.get(quote.checked_add(1)?..)?;
         let start = rest;
         let mut length = 0_usize;
         loop {

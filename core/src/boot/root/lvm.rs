@@ -12,9 +12,9 @@
 //! which segments a logical volume consists. One that begins with a linear segment on this physical volume can be
 //! looked into.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use scroll::{LE, Pread};
 
 use super::device::{BlockDevice, read};
@@ -26,8 +26,9 @@ const SECTOR: usize = 512;
 const AREA_MAGIC: &[u8] = b"\x20LVM2\x20x[5A%r0N*>";
 /// Pairs in a header; there are four in practice.
 const MAX_AREAS: usize = 32;
-/// Physical volumes of a group, and logical ones that one is made of; more are not looked at.
+/// Volumes of a group, and those that a logical one is made of; more are not looked at.
 const MAX_PHYSICAL: usize = 256;
+const MAX_LOGICAL: usize = 4096;
 const MAX_PARTS: usize = 64;
 
 /// A physical volume, and the logical ones.
@@ -53,7 +54,7 @@ pub(super) fn parse(device: &dyn BlockDevice, head: &[u8], limits: &Limits) -> O
     let header = head.get(start..)?;
     let id = header.get(..32)?;
     let mut found = PhysicalVolume {
-        superblock: Superblock::new(Kind::PhysicalVolume, plain_id(&id.to_str_lossy()), "").needs("dm-mod"),
+        superblock: Superblock::new(Kind::PhysicalVolume, plain_id(id), "").needs("dm-mod"),
         logical: Vec::new(),
     };
     for area in metadata_areas(header) {
@@ -95,7 +96,8 @@ struct Group<'t> {
     extent_size: u64,
     /// Name, UUID and the sector of the first extent.
     physical: Vec<(&'t [u8], String, u64)>,
-    logical: BTreeMap<&'t [u8], Vec<Segment<'t>>>,
+    /// Sorted by name. A map would take the firmware program kilobytes.
+    logical: Vec<(&'t [u8], Vec<Segment<'t>>)>,
 }
 
 #[derive(Default)]
@@ -130,14 +132,22 @@ impl<'t> Group<'t> {
         }
         let Some((_, id, start)) = self.physical.last_mut() else { return };
         match (key, value) {
-            (b"id", Value::Text(text)) => *id = plain_id(&text.to_str_lossy()),
+            (b"id", Value::Text(text)) => *id = plain_id(text),
             (b"pe_start", Value::Number(sector)) => *start = sector,
             _ => {}
         }
     }
 
     fn set_segment(&mut self, volume: &'t [u8], name: &'t [u8], key: &[u8], value: Value<'t>) {
-        let segments = self.logical.entry(volume).or_default();
+        let at = match self.find(volume) {
+            Ok(at) => at,
+            Err(_) if self.logical.len() >= MAX_LOGICAL => return,
+            Err(at) => {
+                self.logical.insert(at, (volume, Vec::new()));
+                at
+            }
+        };
+        let Some((_, segments)) = self.logical.get_mut(at) else { return };
         if segments.last().is_none_or(|last| last.name != name) {
             segments.push(Segment { name, ..Segment::default() });
         }
@@ -151,6 +161,15 @@ impl<'t> Group<'t> {
             (_, Value::Text(text)) => segment.texts.push(text),
             _ => {}
         }
+    }
+
+    fn find(&self, volume: &[u8]) -> Result<usize, usize> {
+        self.logical.binary_search_by(|(name, _)| (*name).cmp(volume))
+    }
+
+    fn segments(&self, volume: &[u8]) -> Option<&[Segment<'t>]> {
+        let (_, segments) = self.logical.get(self.find(volume).ok()?)?;
+        Some(segments)
     }
 
     /// Adds the logical volumes that can be looked into here, or are not linear.
@@ -186,13 +205,13 @@ impl<'t> Group<'t> {
         let mut modules = Vec::new();
         let mut volumes = Vec::from([volume]);
         let mut next = 0;
-        while let Some(segments) = volumes.get(next).and_then(|volume| self.logical.get(volume)) {
+        while let Some(segments) = volumes.get(next).and_then(|volume| self.segments(volume)) {
             for segment in segments {
                 add_modules(segment.kind, &mut modules);
                 for part in &segment.texts {
                     let Some(rest) = steps.checked_sub(1) else { return modules };
                     *steps = rest;
-                    let is_new = self.logical.contains_key(part) && !volumes.contains(part);
+                    let is_new = self.find(part).is_ok() && !volumes.contains(part);
                     if is_new && volumes.len() < MAX_PARTS {
                         volumes.push(part);
                     }

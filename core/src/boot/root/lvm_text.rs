@@ -69,7 +69,10 @@ pub(super) fn values<'t>(text: &'t [u8], each: &mut Each<'_, 't>) {
 }
 
 fn number(word: &[u8]) -> Option<u64> {
-    core::str::from_utf8(word).ok()?.parse().ok()
+    word.iter().try_fold(0_u64, |number, &byte| {
+        let digit = char::from(byte).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 enum Token<'t> {

@@ -80,9 +80,10 @@ impl RootOptions {
             "ip" => self.network = !matches!(value, "off" | "none"),
             "rd.luks.uuid" | "luks.uuid" | "rd.luks.name" | "luks.name" => {
                 let id = value.split('=').next().unwrap_or_default();
-                self.containers.push(DeviceName::Id(plain_id(id.strip_prefix("luks-").unwrap_or(id))));
+                self.containers
+                    .push(DeviceName::Id(plain_id(id.strip_prefix("luks-").unwrap_or(id).as_bytes())));
             }
-            "rd.luks.partuuid" => self.containers.push(DeviceName::PartitionId(plain_id(value))),
+            "rd.luks.partuuid" => self.containers.push(DeviceName::PartitionId(plain_id(value.as_bytes()))),
             "cryptdevice" => {
                 self.containers.push(DeviceName::parse(value.split(':').next().unwrap_or_default()));
             }
@@ -92,7 +93,7 @@ impl RootOptions {
             }
             "rd.lvm.vg" => self.volumes.push(DeviceName::Group(value.into())),
             "rd.lvm.lv" => self.volumes.push(DeviceName::Volume(value.into())),
-            "rd.md.uuid" => self.arrays.push(DeviceName::Id(plain_id(value))),
+            "rd.md.uuid" => self.arrays.push(DeviceName::Id(plain_id(value.as_bytes()))),
             "md" => self.arrays.push(DeviceName::Array),
             _ => {}
         }

@@ -6,9 +6,7 @@
 //!   any. Then `rootfstype=` says what it is; without it, it may be any usual file system.
 //! * What options name and no disk has is expected to be of the usual kind.
 
-use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
-
-use bstr::ByteSlice;
+use alloc::{format, string::String, vec::Vec};
 
 use super::device_name::{DeviceName, mapped};
 use super::layer::{Layer, Layers};
@@ -23,7 +21,7 @@ const USUAL_FILE_SYSTEMS: [&str; 4] = ["ext4", "xfs", "btrfs", "f2fs"];
 const OPTIONS: &str = "kernel's options";
 
 pub(super) fn requests(options: &RootOptions, layers: &Layers, names: &[(String, String)]) -> Vec<Request> {
-    let mut policy = Policy { options, layers, names, chosen: BTreeSet::new(), list: Vec::new() };
+    let mut policy = Policy { options, layers, names, chosen: Vec::new(), list: Vec::new() };
     policy.network();
     let found_root = policy.root();
     policy.named();
@@ -43,7 +41,8 @@ struct Policy<'p> {
     layers: &'p Layers,
     /// UUIDs and names of partitions.
     names: &'p [(String, String)],
-    chosen: BTreeSet<usize>,
+    /// Indexes of layers, sorted. A set would take the firmware program kilobytes.
+    chosen: Vec<usize>,
     list: Vec<Request>,
 }
 
@@ -116,9 +115,8 @@ impl Policy<'_> {
         }
         if let Some(name) = self.options.root.as_ref().filter(|name| is_mapped(name)) {
             self.add("dm-mod", OPTIONS);
-            let chosen: Vec<usize> = self.chosen.iter().copied().collect();
             let is_volume = matches!(name, DeviceName::Volume(_)) || !self.matching(name).is_empty();
-            if !is_volume && !self.has_container(&chosen) {
+            if !is_volume && !self.has_container(&self.chosen) {
                 self.usual_container();
             }
         }
@@ -171,11 +169,11 @@ impl Policy<'_> {
         let is_volume = superblock.kind == Kind::LogicalVolume;
         let is_of_volumes =
             matches!(superblock.kind, Kind::PhysicalVolume | Kind::LogicalVolume | Kind::Array);
-        let label = superblock.label.to_str().unwrap_or_default();
+        let label = superblock.label.as_slice();
         let has_partition_id = |id: &String| layer.partition.as_ref().is_some_and(|own| own.id == *id);
         match name {
             DeviceName::Id(id) => !id.is_empty() && superblock.id == *id,
-            DeviceName::Label(text) => !is_of_volumes && !text.is_empty() && label == text,
+            DeviceName::Label(text) => !is_of_volumes && !text.is_empty() && label == text.as_bytes(),
             DeviceName::PartitionId(id) => has_partition_id(id),
             DeviceName::PartitionName(text) => {
                 self.names.iter().any(|(id, name)| name == text && has_partition_id(id))
@@ -183,9 +181,9 @@ impl Policy<'_> {
             DeviceName::Number(number) => {
                 layer.below.is_none() && layer.partition.as_ref().map(|own| own.number) == *number
             }
-            DeviceName::Volume(text) => is_volume && label == text,
-            DeviceName::Mapped(text) => is_volume && mapped(label) == *text,
-            DeviceName::Group(text) => superblock.kind == Kind::PhysicalVolume && label == text,
+            DeviceName::Volume(text) => is_volume && label == text.as_bytes(),
+            DeviceName::Mapped(text) => is_volume && mapped(label) == text.as_bytes(),
+            DeviceName::Group(text) => superblock.kind == Kind::PhysicalVolume && label == text.as_bytes(),
             DeviceName::Array => superblock.kind == Kind::Array,
             DeviceName::Other => false,
         }
@@ -194,7 +192,11 @@ impl Policy<'_> {
     /// Takes layers, and all that they lie in.
     fn choose(&mut self, layers: &[usize]) {
         for &at in layers {
-            self.chosen.extend(self.layers.down(at));
+            for at in self.layers.down(at) {
+                if let Err(place) = self.chosen.binary_search(&at) {
+                    self.chosen.insert(place, at);
+                }
+            }
         }
     }
 
