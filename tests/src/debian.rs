@@ -149,6 +149,43 @@ pub fn userland(architecture: &str) -> Result<PathBuf> {
     .with_context(|| format!("a userland for {architecture} could not be fetched"))
 }
 
+/// cryptsetup, LVM and the makers of file systems of Debian 13 for any architecture, with their libraries, for initrds.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub fn storage_tools(architecture: &str) -> Result<PathBuf> {
+    const TOOLS: [&str; 5] = ["cryptsetup-bin", "lvm2", "e2fsprogs", "xfsprogs", "btrfs-progs"];
+    const LIBRARIES: [&str; 23] = [
+        "libaio1t64",
+        "libblkid1",
+        "libcap2",
+        "libcom-err2",
+        "libcryptsetup12",
+        "libdevmapper-event1.02.1",
+        "libdevmapper1.02.1",
+        "libedit2",
+        "libext2fs2t64",
+        "libinih1",
+        "libjson-c5",
+        "liblzo2-2",
+        "libpcre2-8-0",
+        "libpopt0",
+        "libbsd0",
+        "libmd0",
+        "libreadline8t64",
+        "libselinux1",
+        "libsystemd0",
+        "libtinfo6",
+        "libudev1",
+        "liburcu8t64",
+        "libuuid1",
+    ];
+    cached(&format!("storage-{architecture}"), |dir| {
+        Archive::open("trixie", architecture)?.unpack(&[&TOOLS[..], &LIBRARIES].concat(), dir)
+    })
+    .with_context(|| format!("tools for storage of {architecture} could not be fetched"))
+}
+
 /// The boot loader systemd-boot of Debian 13 for PCs. It is not installed, because that would change the
 /// machine's systemd.
 ///

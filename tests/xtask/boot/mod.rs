@@ -8,6 +8,7 @@ mod hardware;
 mod moods;
 pub(crate) mod page;
 pub(crate) mod plan;
+mod root;
 mod shell;
 mod stage;
 mod starters;
@@ -105,6 +106,11 @@ const CASES: &[Case] = &[
         failures::same_load_order,
     ),
     ("trust", "Secure Boot refuses unsigned images; the TPM's log records the loaded modules", trust::trust),
+    (
+        "root-encrypted",
+        "an initrd without modules boots to ext4, XFS and btrfs in LVM in LUKS 2; without x-depmod-root it cannot",
+        root::encrypted,
+    ),
     ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
     (
         "boot-entry",
@@ -139,11 +145,12 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 8] = [
+const LONG: [&str; 9] = [
     "modaliases-arm",
     "devices-6.1-cloud",
     "devices-6.1",
     "kernel-forms",
+    "root-encrypted",
     "page-stick",
     "same-order",
     "compressions",
