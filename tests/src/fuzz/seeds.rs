@@ -279,8 +279,8 @@ fn superblocks() -> Vec<Vec<u8>> {
         ],
     );
     let text = b"vg {\nextent_size = 8\nphysical_volumes {\npv0 {\nid = \"AbC-d\"\npe_start = 10\n}\n}\n\
-        logical_volumes {\nroot {\nsegment1 {\nstart_extent = 0\nextent_count = 4\ntype = \"striped\"\n\
-        stripe_count = 1\nstripes = [\n\"pv0\", 1\n]\n}\n}\nthin {\nsegment1 {\ntype = \"thin\"\n\
+        logical_volumes {\nroot {\nstatus = [\"VISIBLE\"]\nsegment1 {\nstart_extent = 0\nextent_count = 4\ntype = \"striped\"\n\
+        stripe_count = 1\nstripes = [\n\"pv0\", 1\n]\n}\n}\nthin {\nstatus = [\"VISIBLE\"]\nsegment1 {\ntype = \"thin\"\n\
         thin_pool = \"pool\"\n}\n}\npool {\nsegment1 {\ntype = \"thin-pool\"\npool = \"root\"\n}\n}\n}\n}\n";
     let lvm = fields(
         2560 + text.len(),

@@ -97,7 +97,14 @@ struct Group<'t> {
     /// Name, UUID and the sector of the first extent.
     physical: Vec<(&'t [u8], String, u64)>,
     /// Sorted by name. A map would take the firmware program kilobytes.
-    logical: Vec<(&'t [u8], Vec<Segment<'t>>)>,
+    logical: Vec<Logical<'t>>,
+}
+
+struct Logical<'t> {
+    name: &'t [u8],
+    /// Others are parts: what is in them is to be reached through the volume that they make up.
+    is_visible: bool,
+    segments: Vec<Segment<'t>>,
 }
 
 #[derive(Default)]
@@ -119,7 +126,16 @@ impl<'t> Group<'t> {
         values(text, &mut |sections, key, value| match (sections, key, value) {
             ([name], b"extent_size", Value::Number(size)) => (group.name, group.extent_size) = (name, size),
             ([_, b"physical_volumes", name], _, value) => group.set_physical(name, key, value),
-            ([_, b"logical_volumes", volume, name], _, value) => group.set_segment(volume, name, key, value),
+            ([_, b"logical_volumes", volume], b"status", Value::Text(b"VISIBLE")) => {
+                if let Some(logical) = group.logical(volume) {
+                    logical.is_visible = true;
+                }
+            }
+            ([_, b"logical_volumes", volume, name], _, value) => {
+                if let Some(logical) = group.logical(volume) {
+                    logical.set_segment(name, key, value);
+                }
+            }
             _ => {}
         });
         group
@@ -138,46 +154,41 @@ impl<'t> Group<'t> {
         }
     }
 
-    fn set_segment(&mut self, volume: &'t [u8], name: &'t [u8], key: &[u8], value: Value<'t>) {
-        let at = match self.find(volume) {
+    /// The volume of this name, a new one if there is none.
+    fn logical(&mut self, name: &'t [u8]) -> Option<&mut Logical<'t>> {
+        let at = match self.find(name) {
             Ok(at) => at,
-            Err(_) if self.logical.len() >= MAX_LOGICAL => return,
+            Err(_) if self.logical.len() >= MAX_LOGICAL => return None,
             Err(at) => {
-                self.logical.insert(at, (volume, Vec::new()));
+                self.logical.insert(at, Logical { name, is_visible: false, segments: Vec::new() });
                 at
             }
         };
-        let Some((_, segments)) = self.logical.get_mut(at) else { return };
-        if segments.last().is_none_or(|last| last.name != name) {
-            segments.push(Segment { name, ..Segment::default() });
-        }
-        let Some(segment) = segments.last_mut() else { return };
-        match (key, value) {
-            (b"start_extent", Value::Number(number)) => segment.start = number,
-            (b"extent_count", Value::Number(number)) => segment.count = number,
-            (b"stripe_count", Value::Number(number)) => segment.stripes = number,
-            (b"type", Value::Text(text)) => segment.kind = text,
-            (b"stripes", Value::Number(number)) => segment.extent = segment.extent.or(Some(number)),
-            (_, Value::Text(text)) => segment.texts.push(text),
-            _ => {}
-        }
+        self.logical.get_mut(at)
     }
 
     fn find(&self, volume: &[u8]) -> Result<usize, usize> {
-        self.logical.binary_search_by(|(name, _)| (*name).cmp(volume))
+        self.logical.binary_search_by(|logical| logical.name.cmp(volume))
     }
 
     fn segments(&self, volume: &[u8]) -> Option<&[Segment<'t>]> {
-        let (_, segments) = self.logical.get(self.find(volume).ok()?)?;
-        Some(segments)
+        Some(&self.logical.get(self.find(volume).ok()?)?.segments)
     }
 
     /// Adds the logical volumes that can be looked into here, or are not linear.
     fn describe(&self, mut steps: usize, found: &mut PhysicalVolume) {
         found.superblock.label = self.name.into();
-        for (name, segments) in &self.logical {
+        let all = self.logical.iter().flat_map(|logical| &logical.segments);
+        let snapshots = all.filter(|segment| segment.kind == b"snapshot").take(MAX_LOGICAL);
+        let of_snapshots: Vec<&[u8]> =
+            snapshots.flat_map(|segment| segment.texts.iter().take(2)).copied().collect();
+        for Logical { name, segments, .. } in self.logical.iter().filter(|logical| logical.is_visible) {
             let content = segments.iter().find_map(|segment| self.content(segment, &found.superblock.id));
-            let modules = self.modules(name, &mut steps);
+            let mut modules = self.modules(name, &mut steps);
+            // A snapshot and its origin are made of hidden volumes with their content.
+            if of_snapshots.contains(name) {
+                add_modules(b"snapshot", &mut modules);
+            }
             if content.is_none() && modules.is_empty() {
                 continue;
             }
@@ -220,6 +231,24 @@ impl<'t> Group<'t> {
             next = next.saturating_add(1);
         }
         modules
+    }
+}
+
+impl<'t> Logical<'t> {
+    fn set_segment(&mut self, name: &'t [u8], key: &[u8], value: Value<'t>) {
+        if self.segments.last().is_none_or(|last| last.name != name) {
+            self.segments.push(Segment { name, ..Segment::default() });
+        }
+        let Some(segment) = self.segments.last_mut() else { return };
+        match (key, value) {
+            (b"start_extent", Value::Number(number)) => segment.start = number,
+            (b"extent_count", Value::Number(number)) => segment.count = number,
+            (b"stripe_count", Value::Number(number)) => segment.stripes = number,
+            (b"type", Value::Text(text)) => segment.kind = text,
+            (b"stripes", Value::Number(number)) => segment.extent = segment.extent.or(Some(number)),
+            (_, Value::Text(text)) => segment.texts.push(text),
+            _ => {}
+        }
     }
 }
 
@@ -285,7 +314,7 @@ pub(super) fn volume_group(logical: &str) -> String {
 #[cfg(test)]
 pub(super) fn linear(name: &str, physical: &str, extent: u64) -> String {
     alloc::format!(
-        "{name} {{\nid = \"y\"\nsegment_count = 1\nsegment1 {{\nstart_extent = 0\nextent_count = 2\ntype = \"striped\"\n\
+        "{name} {{\nid = \"y\"\nstatus = [\"READ\", \"VISIBLE\"]\nsegment_count = 1\nsegment1 {{\nstart_extent = 0\nextent_count = 2\ntype = \"striped\"\n\
          stripe_count = 1\nstripes = [\n\"{physical}\", {extent}\n]\n}}\n}}\n"
     )
 }
@@ -313,21 +342,43 @@ mod tests {
         assert_eq!(logical(&metadata), [("vg/root".into(), "".into(), Some((4 << 20, 2 << 20)))]);
     }
 
+    /// A volume with one segment.
+    fn volume(name: &str, is_visible: bool, segment: &str) -> String {
+        let status = if is_visible { "\"VISIBLE\"" } else { "" };
+        alloc::format!("{name} {{ status = [{status}] segment1 {{ {segment} }} }}\n")
+    }
+
     #[test]
     fn types_of_all_parts_need_modules() {
         let metadata = volume_group(
-            "fast { segment1 { start_extent = 0 type = \"thin\" thin_pool = \"pool\" } }\n\
-             mirror { segment1 { type = \"raid1\" raids = [\"m0\", \"i0\"] } }\n\
-             pool { segment1 { type = \"thin-pool\" metadata = \"meta\" pool = \"data\" } }\n\
-             data { segment1 { type = \"cache\" cache_pool = \"c\" origin = \"data\" } }\n",
+            &[
+                volume("fast", true, "start_extent = 0 type = \"thin\" thin_pool = \"pool\""),
+                volume("mirror", true, "type = \"raid1\" raids = [\"m0\", \"i0\"]"),
+                volume("pool", false, "type = \"thin-pool\" metadata = \"meta\" pool = \"data\""),
+                volume("data", false, "type = \"cache\" cache_pool = \"c\" origin = \"data\""),
+            ]
+            .concat(),
         );
         let expected = [
-            ("vg/data".into(), "dm-cache dm-cache-smq".into(), None),
             ("vg/fast".into(), "dm-thin-pool dm-cache dm-cache-smq".into(), None),
             ("vg/mirror".into(), "dm-raid md-raid1".into(), None),
-            ("vg/pool".into(), "dm-thin-pool dm-cache dm-cache-smq".into(), None),
         ];
         assert_eq!(logical(&metadata), expected);
+    }
+
+    #[test]
+    fn the_origin_of_a_snapshot_needs_its_target() {
+        let snapshot =
+            volume("snapshot0", false, "type = \"snapshot\" origin = \"root\" cow_store = \"snap\"");
+        let metadata = volume_group(&(linear("root", "pv0", 0) + &linear("home", "pv0", 2) + &snapshot));
+        let modules = |at: usize| logical(&metadata)[at].1.clone();
+        assert_eq!((&*modules(0), &*modules(1)), ("", "dm-snapshot"));
+    }
+
+    #[test]
+    fn parts_are_not_looked_into() {
+        let part = linear("pool_tdata", "pv0", 0).replace("VISIBLE", "WRITE");
+        assert_eq!(logical(&volume_group(&part)), []);
     }
 
     #[test]

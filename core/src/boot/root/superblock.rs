@@ -13,7 +13,7 @@ pub(super) const HEAD_LEN: usize = 0x1_1000;
 pub struct Superblock {
     /// The format.
     pub kind: Kind,
-    /// Its UUID in the form of [`plain_id`].
+    /// Its UUID: letters in lower case and digits alone, without hyphens or colons.
     pub id: String,
     /// Its label, or the name of a volume group, of a logical volume (`GROUP/VOLUME`) or of an array.
     pub label: BString,
