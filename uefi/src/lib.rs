@@ -79,6 +79,7 @@ pub mod initrd;
 pub mod kernel;
 pub mod memory;
 pub mod modules;
+pub mod network;
 pub mod options;
 pub mod pci;
 pub mod progress;

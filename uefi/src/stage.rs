@@ -134,15 +134,16 @@ impl Stage {
         let volume = Volume::of_program()?;
         let path = match named {
             Some(path) if path.starts_with('/') => path.to_owned(),
-            Some(name) => beside_program(name)?,
-            None => beside_program(DEFAULT_ENTRY)?,
+            Some(name) => beside_program(&volume, name)?,
+            None => beside_program(&volume, DEFAULT_ENTRY)?,
         };
         // Firmware may append its own data to a boot entry, which then looks like a name.
         if let Some(name) = named.filter(|name| !is_entry_name(name))
             && volume.stat(path.as_bytes()).is_err()
         {
             self.console.warning(format_args!("no entry file {name}; taking {DEFAULT_ENTRY}"));
-            return Ok((volume, beside_program(DEFAULT_ENTRY)?));
+            let path = beside_program(&volume, DEFAULT_ENTRY)?;
+            return Ok((volume, path));
         }
         Ok((volume, path))
     }
@@ -300,7 +301,10 @@ fn measured_text(built: &ModuleInitrd) -> Vec<u8> {
 }
 
 /// A path in the program's directory.
-fn beside_program(name: &str) -> Result<String> {
+fn beside_program(volume: &Volume, name: &str) -> Result<String> {
+    if let Some(server) = volume.server() {
+        return Ok(format!("{}/{name}", server.directory()));
+    }
     let image = boot::open_protocol_exclusive::<LoadedImage>(boot::image_handle())
         .doing("find the program's own path")?;
     let mut path = String::new();

@@ -1,4 +1,4 @@
-//! Files through the firmware: a volume as the core's [`Source`].
+//! Files through the firmware: a volume, or a server in its place, as the core's [`Source`].
 //!
 //! Paths of the core are `/`-separated bytes from the root, the firmware's are UCS-2 with `\`. A path that
 //! cannot be converted is an error, never another file.
@@ -16,16 +16,22 @@ use uefi::proto::media::fs::SimpleFileSystem;
 use uefi::{CStr16, CString16, Status};
 
 use crate::error::{Doing, Error, Result};
+use crate::network::BootServer;
 use crate::progress;
 
 /// Bytes for the file information with the longest name of an index file.
 const INFO_ROOM: usize = 512;
 
-/// A volume with a file system of the firmware.
-pub struct Volume {
-    root: RefCell<Directory>,
-    // Dropped after the root, which needs it.
-    _file_system: ScopedProtocol<SimpleFileSystem>,
+/// A volume with a file system of the firmware, or the server that the program came from.
+pub struct Volume(Place);
+
+enum Place {
+    Disk {
+        root: RefCell<Directory>,
+        // Dropped after the root, which needs it.
+        _file_system: ScopedProtocol<SimpleFileSystem>,
+    },
+    Server(BootServer),
 }
 
 impl fmt::Debug for Volume {
@@ -35,14 +41,27 @@ impl fmt::Debug for Volume {
 }
 
 impl Volume {
-    /// The volume that the program was loaded from.
+    /// The volume or server that the program was loaded from.
     ///
     /// # Errors
-    /// The program was not loaded from a volume, or the volume cannot be opened.
+    /// The program was loaded from neither, or the volume cannot be opened.
     pub fn of_program() -> Result<Self> {
-        Self::open_volume(
-            boot::get_image_file_system(boot::image_handle()).doing("find the program's own volume")?,
-        )
+        match boot::get_image_file_system(boot::image_handle()) {
+            Ok(file_system) => Self::open_volume(file_system),
+            Err(error) => match BootServer::of_program() {
+                Some(server) => Ok(Self(Place::Server(server))),
+                None => Err(error).doing("find the program's own volume"),
+            },
+        }
+    }
+
+    /// The server of the program.
+    #[must_use]
+    pub fn server(&self) -> Option<&BootServer> {
+        match &self.0 {
+            Place::Disk { .. } => None,
+            Place::Server(server) => Some(server),
+        }
     }
 
     /// The volume of a protocol.
@@ -51,7 +70,7 @@ impl Volume {
     /// The volume cannot be opened.
     pub fn open_volume(mut file_system: ScopedProtocol<SimpleFileSystem>) -> Result<Self> {
         let root = file_system.open_volume().doing("open the volume")?;
-        Ok(Self { root: RefCell::new(root), _file_system: file_system })
+        Ok(Self(Place::Disk { root: RefCell::new(root), _file_system: file_system }))
     }
 
     /// Writes files into a directory, which is created if it is missing. All are written under temporary
@@ -87,7 +106,11 @@ impl Volume {
 
     fn open_for(&self, path: &str, mode: FileMode, attributes: FileAttribute) -> uefi::Result<FileHandle> {
         let name = to_ucs2(path.as_bytes()).map_err(|_| Status::INVALID_PARAMETER)?;
-        self.root.borrow_mut().open(&name, mode, attributes)
+        match &self.0 {
+            // There is no other borrow: no method calls back.
+            Place::Disk { root, .. } => root.borrow_mut().open(&name, mode, attributes),
+            Place::Server(_) => Err(Status::UNSUPPORTED.into()),
+        }
     }
 
     fn open_to_change(&self, path: &str) -> uefi::Result<FileHandle> {
@@ -172,9 +195,14 @@ impl Volume {
 
     fn handle(&self, path: &[u8]) -> Result<FileHandle, IoError> {
         let path = to_ucs2(path)?;
-        // There is no other borrow: no method calls back.
-        let mut root = self.root.borrow_mut();
-        root.open(&path, FileMode::Read, FileAttribute::empty()).map_err(|error| io_error(&error))
+        match &self.0 {
+            // There is no other borrow: no method calls back.
+            Place::Disk { root, .. } => root
+                .borrow_mut()
+                .open(&path, FileMode::Read, FileAttribute::empty())
+                .map_err(|error| io_error(&error)),
+            Place::Server(_) => Err(IoError::other("Servers have no directories")),
+        }
     }
 }
 
@@ -197,6 +225,11 @@ impl Source for Volume {
     }
 
     fn stat(&self, path: &[u8]) -> Result<Stat, IoError> {
+        if let Some(server) = self.server() {
+            let path = components(path)?;
+            let size = server.size(&path.join("/"))?;
+            return Ok(Stat { kind: FileKind::File, id: (0, fnv(path)), size, root_owned: true });
+        }
         let info = info(&mut self.handle(path)?)?;
         let kind = if info.is_directory() { FileKind::Directory } else { FileKind::File };
         // There are no links, so the path identifies a file.
@@ -204,10 +237,13 @@ impl Source for Volume {
     }
 
     fn open(&self, path: &[u8]) -> Result<Self::File, IoError> {
+        if let Some(server) = self.server() {
+            return Ok(VolumeFile(Content::Memory(server.read(&components(path)?.join("/"))?)));
+        }
         let mut handle = self.handle(path)?;
         let size = info(&mut handle)?.file_size();
         let file = handle.into_regular_file().ok_or_else(IoError::is_directory)?;
-        Ok(VolumeFile { file, size })
+        Ok(VolumeFile(Content::Disk { file, size }))
     }
 }
 
@@ -216,35 +252,52 @@ const PIECE: usize = 1 << 20;
 
 /// An open file of a [`Volume`].
 #[derive(Debug)]
-pub struct VolumeFile {
-    file: RegularFile,
-    size: u64,
+pub struct VolumeFile(Content);
+
+#[derive(Debug)]
+enum Content {
+    Disk {
+        file: RegularFile,
+        size: u64,
+    },
+    /// Servers give whole files.
+    Memory(Vec<u8>),
 }
 
 impl ReadAt for VolumeFile {
     fn size(&self) -> u64 {
-        self.size
+        match &self.0 {
+            Content::Disk { size, .. } => *size,
+            Content::Memory(bytes) => bytes.len() as u64,
+        }
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
-        // To the firmware this offset means the end.
-        if offset == u64::MAX {
-            return Err(IoError::other("Read beyond the end"));
+        match &mut self.0 {
+            Content::Disk { file, .. } => read_from_disk(file, offset, into),
+            Content::Memory(bytes) => bytes.as_slice().read_at(offset, into),
         }
-        self.file.set_position(offset).map_err(|error| io_error(&error))?;
-        let (mut read, size) = (0, into.len());
-        for piece in into.chunks_mut(PIECE) {
-            progress::reading(read, size);
-            let got = self.file.read(piece).map_err(|error| io_error(&error))?;
-            // It had this size when it was opened.
-            if got != piece.len() {
-                return Err(IoError::fault("Unexpected end of file"));
-            }
-            read = read.saturating_add(got);
-        }
-        progress::reading(read, size);
-        Ok(())
     }
+}
+
+fn read_from_disk(file: &mut RegularFile, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
+    // To the firmware this offset means the end.
+    if offset == u64::MAX {
+        return Err(IoError::other("Read beyond the end"));
+    }
+    file.set_position(offset).map_err(|error| io_error(&error))?;
+    let (mut read, size) = (0, into.len());
+    for piece in into.chunks_mut(PIECE) {
+        progress::reading(read, size);
+        let got = file.read(piece).map_err(|error| io_error(&error))?;
+        // It had this size when it was opened.
+        if got != piece.len() {
+            return Err(IoError::fault("Unexpected end of file"));
+        }
+        read = read.saturating_add(got);
+    }
+    progress::reading(read, size);
+    Ok(())
 }
 
 fn info(handle: &mut FileHandle) -> Result<alloc::boxed::Box<FileInfo>, IoError> {
@@ -256,7 +309,7 @@ fn writing<T>(path: &str, result: uefi::Result<T>) -> Result<T> {
     result.map_err(|error| Error::Write { path: path.into(), status: error.status() })
 }
 
-fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
+pub(crate) fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
     match error.status() {
         Status::NOT_FOUND => IoError::not_found(),
         status if is_fault(status) => IoError::fault(status.to_string()),

@@ -30,6 +30,8 @@ mod kernel_image;
 #[cfg(feature = "alloc")]
 mod locate;
 #[cfg(feature = "alloc")]
+mod network;
+#[cfg(feature = "alloc")]
 mod pack;
 #[cfg(feature = "alloc")]
 pub mod root;
@@ -42,5 +44,6 @@ pub use self::{
     error::DirectoryError,
     kernel_image::{KernelImageError, kernel_image, refuses_initrd},
     locate::{Location, locate},
+    network::BootFile,
     pack::{PackError, collect},
 };

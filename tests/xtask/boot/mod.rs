@@ -52,6 +52,11 @@ const CASES: &[Case] = &[
         "a disk over virtio-mmio, named by ACPI or a device tree, needs the preload",
         moods::without_pci,
     ),
+    (
+        "network",
+        "firmware's PXE starts the program, which takes its files from the same server",
+        moods::network,
+    ),
     ("slow", "on a slow volume the console shows progress, and the machine boots", moods::slow_volume),
     (
         "kernel-forms",
@@ -145,12 +150,13 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 9] = [
+const LONG: [&str; 10] = [
     "modaliases-arm",
     "devices-6.1-cloud",
     "devices-6.1",
     "kernel-forms",
     "root-encrypted",
+    "network",
     "page-stick",
     "same-order",
     "compressions",

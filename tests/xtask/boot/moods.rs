@@ -139,6 +139,36 @@ fn end_of_sections(program: &Path) -> Result<u64> {
     Ok(end.next_multiple_of(0x1000))
 }
 
+/// The firmware gets the program from a server, and the program its files: an entry in its directory, kernel, initrd
+/// and an archive. A file that the server lacks costs the preload.
+pub(super) fn network() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let modules = Subset::of(&kernel, &["virtio_blk", "virtio_pci", "virtio_net"])?.archive()?;
+    let script = "for name in $(cat /etc/modules-load.d/depmod.conf); do say wants $name; done\n";
+    let stage = Stage::new("x86_64", &kernel, script)?.file("images/modules.cpio", &modules);
+    let ways = [
+        ("images/modules.cpio", "TEST: wants virtio_net"),
+        (
+            "images/none.cpio",
+            "depmod: ERROR: cannot read /images/none.cpio: The server has no such file, or refuses it; booting",
+        ),
+    ];
+    two_at_a_time(&ways, |(path, line)| {
+        let stage = stage.clone().keys(&format!("x-depmod-modules /{path}"));
+        let server = tempfile::tempdir()?;
+        stage.write_to(server.path(), "boot/netboot.efi")?;
+        // Without its option ROM, the card has the firmware's own driver.
+        let outcome = Machine::new("x86_64")?
+            .with(&format!("-netdev user,id=net,tftp={},bootfile=boot/netboot.efi", server.path().display()))
+            .with("-device virtio-net-pci,netdev=net,romfile=,bootindex=9")
+            .run(END)?;
+        outcome.expect(HANDED_OVER)?;
+        outcome.expect(line)?;
+        println!("{path}: {line}");
+        Ok(())
+    })
+}
+
 /// A disk over virtio-mmio alone, which firmware names in ACPI's tables or in a device tree.
 pub(super) fn without_pci() -> Result<()> {
     let kernel = debian::kernel("trixie-arm64")?;

@@ -1,8 +1,9 @@
 //! A volume that boots an entry: the program, the entry, a kernel and an existing initrd.
 
 use std::fs;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use depmod_tests::debian::Kernel;
 use depmod_tests::existing_initrd::{Layout, existing_initrd};
 use depmod_tests::qemu::Machine;
@@ -75,6 +76,23 @@ impl Stage {
             machine = machine.file(path, content.as_slice());
         }
         Ok(machine)
+    }
+
+    /// Writes all files below a directory, the program as `program_path`, and the entry beside it.
+    ///
+    /// # Errors
+    /// When the program cannot be built, or a file cannot be written.
+    pub(super) fn write_to(&self, directory: &Path, program_path: &str) -> Result<()> {
+        let entry = Path::new(program_path).with_file_name("depmod.conf");
+        let program = program(&self.arch)?;
+        let own = [(Path::new(program_path), &*program), (&entry, self.entry.as_bytes())];
+        let files = self.files.iter().map(|(path, content)| (Path::new(path), content.as_slice()));
+        for (path, content) in own.into_iter().chain(files) {
+            let path = directory.join(path);
+            fs::create_dir_all(path.parent().context("a file is in a directory")?)?;
+            fs::write(path, content)?;
+        }
+        Ok(())
     }
 
     /// A machine where `startup.nsh` in the shell starts the program, instead of the firmware.
