@@ -3,7 +3,6 @@
 
 pub(crate) mod everywhere;
 pub(crate) mod oldest;
-pub(crate) mod reproducible;
 pub(crate) mod trixie;
 pub(crate) mod vendor;
 
@@ -33,7 +32,7 @@ pub(crate) fn copy_workspace(to: &Path) -> Result<()> {
 }
 
 /// Copies what cargo has fetched into another directory for it; builds there need no network.
-fn copy_registry(to: &Path) -> Result<()> {
+pub(crate) fn copy_registry(to: &Path) -> Result<()> {
     command::run(Command::new("cargo").current_dir(workspace()).args(["fetch", "--locked", "--quiet"]))?;
     for part in ["cache", "index"] {
         let to = to.join("registry");

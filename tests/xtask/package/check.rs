@@ -1,7 +1,7 @@
 //! Packages in clean roots: installed, used, removed, purged.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -76,9 +76,18 @@ fn diverts(base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// Nothing in a program tells where it was built.
 fn has_no_path_of_this_machine(program: &[u8]) -> Result<()> {
-    for directory in [workspace().join("host-cli"), workspace().join("core"), cargo_home().join("registry")] {
+    let sources = [workspace().join("host-cli"), workspace().join("core"), cargo_home().join("registry")];
+    has_no_path_of(program, &sources)
+}
+
+/// Nothing in a program tells where it was built.
+///
+/// # Errors
+/// When the path of one of these directories is in it.
+pub(super) fn has_no_path_of(program: &[u8], directories: &[impl AsRef<Path>]) -> Result<()> {
+    for directory in directories {
+        let directory = directory.as_ref();
         let path = directory.to_str().context("a path in UTF-8")?.as_bytes();
         let found = program.windows(path.len()).any(|window| window == path);
         ensure!(!found, "the program contains {}", directory.display());

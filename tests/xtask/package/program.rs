@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use depmod_tests::toolchain::{CrossCargo, Library, without_build_paths};
-use depmod_tests::{apt, command, efi, target_dir, workspace};
+use depmod_tests::{apt, command, efi, target_dir};
 
 /// Builds the program of this name in a description, and returns its path.
 ///
@@ -12,18 +12,25 @@ use depmod_tests::{apt, command, efi, target_dir, workspace};
 /// When the name is unknown or the build fails.
 pub(super) fn build(name: &str) -> Result<PathBuf> {
     match name {
-        "depmod-static" => musl(std::env::consts::ARCH, workspace()),
+        "depmod-static" => musl(std::env::consts::ARCH, None),
         "depmod-efi" => efi::build(std::env::consts::ARCH),
         _ => bail!("no program `{name}`"),
     }
 }
 
-/// The static command of the sources in `workspace`, built below its own target directory if it is another one.
-/// Another processor's has the decoders in Rust, because C needs a cross compiler.
+/// A checkout and a home of cargo elsewhere. Builds there need no network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elsewhere<'a> {
+    pub(super) checkout: &'a Path,
+    pub(super) cargo_home: &'a Path,
+}
+
+/// The static command, of another checkout below its own target directory. Another processor's has the decoders in
+/// Rust, because C needs a cross compiler.
 ///
 /// # Errors
 /// When there is no toolchain for `arch`, or the build fails.
-pub(super) fn musl(arch: &str, sources: &Path) -> Result<PathBuf> {
+pub(super) fn musl(arch: &str, elsewhere: Option<Elsewhere<'_>>) -> Result<PathBuf> {
     let cargo = CrossCargo::find_or_install(&format!("{arch}-unknown-linux-musl"), Library::Std)?;
     let mut build = cargo.command("build");
     build.args(["--quiet", "--release", "--locked", "--package", "depmod"]);
@@ -37,10 +44,14 @@ pub(super) fn musl(arch: &str, sources: &Path) -> Result<PathBuf> {
         flags.push_str(" -C linker-flavor=ld.lld");
     }
     let mut artifacts = cargo.artifacts("release");
-    if sources != workspace() {
-        flags.push_str(&format!(" --remap-path-prefix={}=depmod", sources.display()));
-        build.current_dir(sources).env("CARGO_TARGET_DIR", sources.join("target"));
-        artifacts = sources.join("target").join(artifacts.strip_prefix(target_dir())?);
+    if let Some(Elsewhere { checkout, cargo_home }) = elsewhere {
+        for (directory, name) in [(checkout, "depmod"), (cargo_home, "cargo")] {
+            flags.push_str(&format!(" --remap-path-prefix={}={name}", directory.display()));
+        }
+        let target = checkout.join("target");
+        artifacts = target.join(artifacts.strip_prefix(target_dir())?);
+        build.current_dir(checkout).arg("--offline");
+        build.env("CARGO_HOME", cargo_home).env("CARGO_TARGET_DIR", target);
     }
     command::run(build.env("RUSTFLAGS", flags))?;
     Ok(artifacts.join("depmod"))

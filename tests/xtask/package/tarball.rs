@@ -9,10 +9,9 @@ use depmod_tests::clean_root::as_root;
 use depmod_tests::{command, target_dir, workspace};
 
 use super::description::version;
-use super::{deb, program};
-
-/// Architectures with a test.
-const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
+use super::program::{self, Elsewhere};
+use super::{check, deb};
+use crate::builds::{copy_registry, copy_workspace};
 
 /// Makes the archive for `--arch ARCH`, or this machine's, and prints its path.
 ///
@@ -22,15 +21,19 @@ pub(super) fn main(args: &[String]) -> Result<()> {
     let arch = match args {
         [] => std::env::consts::ARCH,
         [option, arch] if option == "--arch" => arch,
-        _ => bail!("usage: cargo xtask package tarball [--arch {}]", ARCHITECTURES.join("|")),
+        _ => bail!("usage: cargo xtask package tarball [--arch x86_64|aarch64]"),
     };
-    println!("{}", make(arch, workspace())?.display());
+    println!("{}", make(arch, None)?.display());
     Ok(())
 }
 
-/// Makes the archive from the sources in this directory.
-fn make(arch: &str, sources: &Path) -> Result<PathBuf> {
-    let program = program::musl(arch, sources)?;
+/// Makes the archive, from another checkout below its target directory.
+fn make(arch: &str, elsewhere: Option<Elsewhere<'_>>) -> Result<PathBuf> {
+    let program = program::musl(arch, elsewhere)?;
+    let (sources, target) = match elsewhere {
+        Some(elsewhere) => (elsewhere.checkout, elsewhere.checkout.join("target")),
+        None => (workspace(), target_dir()),
+    };
     let name = format!("depmod-{}-{arch}-linux", version()?);
     let work = tempfile::tempdir()?;
     let tree = work.path().join(&name);
@@ -47,7 +50,7 @@ fn make(arch: &str, sources: &Path) -> Result<PathBuf> {
     for text in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"] {
         fs::copy(sources.join(text), tree.join(text))?;
     }
-    let to = if sources == workspace() { target_dir().join("packages") } else { sources.join("target") };
+    let to = target.join("packages");
     fs::create_dir_all(&to)?;
     let to = to.join(format!("{name}.tar.xz"));
     let mut tar = Command::new("tar");
@@ -58,35 +61,38 @@ fn make(arch: &str, sources: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// From two directories of different names the same bytes, for each architecture; and the program runs in a root
-/// directory without any other file.
+/// With checkout, cargo's home and target in directories of other names and lengths the same bytes, and nothing of these
+/// directories in them; this processor's program runs in a root directory without any other file.
 ///
 /// # Errors
 /// When a build fails, archives differ, or the program does not run.
-pub(crate) fn same_bytes() -> Result<String> {
-    let mut told = Vec::new();
-    for arch in ARCHITECTURES {
-        let mut archives = Vec::new();
-        for name in ["one", "a-second-directory-with-a-longer-name"] {
-            let directory = tempfile::Builder::new().prefix("depmod-").suffix(name).tempdir()?;
-            crate::builds::copy_workspace(directory.path())?;
-            archives.push(fs::read(make(arch, directory.path())?)?);
+pub(crate) fn same_bytes(arch: &str) -> Result<String> {
+    let mut archives = Vec::new();
+    for name in ["one", "a-second-directory-with-a-longer-name"] {
+        let directory = tempfile::Builder::new().prefix("depmod-").suffix(name).tempdir()?;
+        let (checkout, home) = (directory.path().join("checkout"), directory.path().join("home"));
+        copy_workspace(&checkout)?;
+        copy_registry(&home)?;
+        let archive = make(arch, Some(Elsewhere { checkout: &checkout, cargo_home: &home }))?;
+        let unpacked = tempfile::tempdir()?;
+        let mut tar = Command::new("tar");
+        tar.args(["--strip-components=1", "-C"]).arg(unpacked.path()).arg("-xf").arg(&archive);
+        command::run(&mut tar)?;
+        check::has_no_path_of(&fs::read(unpacked.path().join("depmod"))?, &[directory.path()])?;
+        if arch == std::env::consts::ARCH {
+            in_an_empty_root(unpacked.path())?;
         }
-        ensure!(archives[0] == archives[1], "the archives for {arch} differ");
-        told.push(format!("{arch}: {} bytes", archives[0].len()));
+        archives.push(fs::read(archive)?);
     }
-    in_an_empty_root(&make(std::env::consts::ARCH, workspace())?)?;
-    Ok(format!("equal from two directories: {}", told.join(", ")))
+    ensure!(archives[0] == archives[1], "the archives for {arch} differ");
+    Ok(format!("two archives for {arch} of {} bytes are equal", archives[0].len()))
 }
 
-fn in_an_empty_root(archive: &Path) -> Result<()> {
-    let root = tempfile::tempdir()?;
-    command::run(
-        Command::new("tar").args(["--strip-components=1", "-C"]).arg(root.path()).arg("-xf").arg(archive),
-    )?;
-    let modules = root.path().join("lib/modules/6.1");
+/// The static program indexes a module directory of this root.
+fn in_an_empty_root(root: &Path) -> Result<()> {
+    let modules = root.join("lib/modules/6.1");
     fs::create_dir_all(&modules)?;
-    command::output(as_root("chroot").arg(root.path()).args(["/depmod", "6.1"]))?;
+    command::output(as_root("chroot").arg(root).args(["/depmod", "6.1"]))?;
     ensure!(modules.join("modules.dep.bin").exists(), "no index");
     Ok(())
 }
