@@ -185,7 +185,7 @@ impl<'t> Group<'t> {
         for Logical { name, segments, .. } in self.logical.iter().filter(|logical| logical.is_visible) {
             let content = segments.iter().find_map(|segment| self.content(segment, &found.superblock.id));
             let mut modules = self.modules(name, &mut steps);
-            // A snapshot and its origin are made of hidden volumes with their content.
+            // A snapshot and its origin are other targets than their segments say.
             if of_snapshots.contains(name) {
                 add_modules(b"snapshot", &mut modules);
             }

@@ -7,7 +7,7 @@
 //! 1.0        8 to 12 KiB before the end       the same
 //! 0.90       64 to 128 KiB before the end     words of the machine that made it; here little endian
 //!
-//! 1.x    0 magic a92b4efc   4 version   16 UUID   32 name   72 level   88 chunk   128 data   144 own place
+//! 1.x    0 magic a92b4efc   4 version   16 UUID   32 name   72 level   88 chunk   128 data, its size   144 own place
 //!        160 number of this device   256 the roles of all devices
 //! 0.90   words: 0 magic   1 version   5 UUID   7 level   8 size in KiB   13 UUID   65 chunk   995 own role
 //! ```
@@ -64,7 +64,9 @@ fn version_1(block: &[u8], at: u64) -> Option<Member> {
     let role = block.pread_with::<u16>(role, LE).ok();
     let chunk = u64::from(word(88)?).checked_mul(SECTOR)?;
     let start = long(128)?.checked_mul(SECTOR)?;
-    let content = content(level, role == Some(0), chunk).map(|size| (start, size));
+    // Without an end, the superblock at the end of the device would be found in the content again.
+    let size = long(136)?.checked_mul(SECTOR)?;
+    let content = content(level, role == Some(0), chunk).map(|part| (start, part.min(size)));
     Some(Member { superblock: with_level(superblock, level), content })
 }
 
@@ -79,7 +81,7 @@ fn version_0(block: &[u8], at: u64) -> Option<Member> {
     let id: Vec<u8> =
         [word(5)?, word(13)?, word(14)?, word(15)?].into_iter().flat_map(u32::to_be_bytes).collect();
     let level = i32::from_le_bytes(word(7)?.to_le_bytes());
-    let content = content(level, word(995)? == 0, u64::from(word(65)?)).map(|size| (0, size));
+    let content = content(level, word(995)? == 0, u64::from(word(65)?)).map(|part| (0, part.min(size)));
     Some(Member { superblock: with_level(Superblock::new(Kind::Array, hex(&id), ""), level), content })
 }
 
@@ -127,6 +129,7 @@ mod tests {
         put(72, &level.to_le_bytes());
         put(88, &128_u32.to_le_bytes());
         put(128, &2048_u64.to_le_bytes());
+        put(136, &600_u64.to_le_bytes());
         put(144, &(at / 512).to_le_bytes());
         put(160, &1_u32.to_le_bytes());
         put(256, &[9, 0, 0, 0]);
@@ -148,7 +151,7 @@ mod tests {
             let mut disk = Memory { bytes: vec![], size };
             disk.put(at as usize, &block_1(1, at));
             let modules = ["md-mod", "md-raid1"].map(String::from).to_vec();
-            assert_eq!(found(&disk), Some(("c7".repeat(16), modules, Some((1 << 20, u64::MAX)))), "{at}");
+            assert_eq!(found(&disk), Some(("c7".repeat(16), modules, Some((1 << 20, 600 * 512)))), "{at}");
         }
         // That of the last partition is no superblock of the disk.
         let mut disk = Memory { bytes: vec![], size };
@@ -182,7 +185,7 @@ mod tests {
         }
         let id = "010203040000000000000000fefdfcfb".into();
         let modules = ["md-mod", "md-raid1"].map(String::from).to_vec();
-        assert_eq!(found(&disk), Some((id, modules, Some((0, u64::MAX)))));
+        assert_eq!(found(&disk), Some((id, modules, Some((0, at as u64)))));
         disk.put(at + 4 * 8, &[0; 4]);
         assert!(found(&disk).is_some(), "no partition begins that late");
         disk.size += 4 << 20;

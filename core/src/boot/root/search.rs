@@ -134,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mirror_with_its_superblock_at_the_end_is_looked_into_once() {
+        let mut disk = Memory { bytes: b"XFSB".to_vec(), size: 1 << 20 };
+        let (at, sectors) = ((1 << 20) - 8192, 1024_u64);
+        for (offset, value) in [(0, 0xa92b_4efc), (4, 1), (72, 1), (136, sectors), (144, at as u64 / 512)] {
+            disk.put(at + offset, &value.to_le_bytes());
+        }
+        assert_eq!(kinds(&disk), [Kind::Array, Kind::FileSystem("xfs")]);
+    }
+
+    #[test]
     fn a_container_hides_remains_of_a_file_system() {
         let mut disk = Memory::new(luks::luks2("6f30", LUKS));
         disk.put(0x438, &[0x53, 0xef]);
