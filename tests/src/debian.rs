@@ -154,7 +154,7 @@ pub fn userland(architecture: &str) -> Result<PathBuf> {
 /// # Errors
 /// When they cannot be fetched.
 pub fn storage_tools(architecture: &str) -> Result<PathBuf> {
-    const TOOLS: [&str; 5] = ["cryptsetup-bin", "lvm2", "e2fsprogs", "xfsprogs", "btrfs-progs"];
+    const TOOLS: [&str; 6] = ["cryptsetup-bin", "lvm2", "mdadm", "e2fsprogs", "xfsprogs", "btrfs-progs"];
     const LIBRARIES: [&str; 23] = [
         "libaio1t64",
         "libblkid1",
@@ -180,7 +180,7 @@ pub fn storage_tools(architecture: &str) -> Result<PathBuf> {
         "liburcu8t64",
         "libuuid1",
     ];
-    cached(&format!("storage-{architecture}"), |dir| {
+    cached(&format!("storage-tools-{architecture}"), |dir| {
         Archive::open("trixie", architecture)?.unpack(&[&TOOLS[..], &LIBRARIES].concat(), dir)
     })
     .with_context(|| format!("tools for storage of {architecture} could not be fetched"))

@@ -4,6 +4,7 @@ mod archives;
 mod devices;
 mod failures;
 mod figures;
+mod formats;
 mod hardware;
 mod moods;
 pub(crate) mod page;
@@ -116,6 +117,11 @@ const CASES: &[Case] = &[
         "an initrd without modules boots to ext4, XFS and btrfs in LVM in LUKS 2; without x-depmod-root it cannot",
         root::encrypted,
     ),
+    (
+        "root-formats",
+        "superblocks that LVM, mdadm and cryptsetup write are found, and what lies in them",
+        formats::of_real_tools,
+    ),
     ("page-stick", "the commands of uefi/README.md: a recovery stick", page::stick),
     (
         "boot-entry",
@@ -150,13 +156,14 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 10] = [
+const LONG: [&str; 11] = [
     "modaliases-arm",
     "devices-6.1-cloud",
     "devices-6.1",
     "kernel-forms",
     "root-encrypted",
     "network",
+    "root-formats",
     "page-stick",
     "same-order",
     "compressions",

@@ -17,7 +17,7 @@ use super::stage::Stage;
 use super::two_at_a_time;
 
 /// The kernel with ext4 as a module.
-const KERNEL: &str = "trixie-amd64";
+pub(super) const KERNEL: &str = "trixie-amd64";
 
 /// All modules for the disk, and file systems that are not on it.
 const MODULES: &[&str] = &[
@@ -49,8 +49,8 @@ const CONTAINER: &str = "6f30aa11-2222-4333-8444-555566667777";
 /// What tools need that find no udev.
 const SETUP: &str = r#"
 export DM_DISABLE_UDEV=1 LVM_SUPPRESS_FD_WARNINGS=1
-mkdir -p /run/cryptsetup /run/lock/lvm /run/lvm /new /tmp
-lvm() { /sbin/lvm "$@" --config 'activation{udev_sync=0 udev_rules=0} devices{use_devicesfile=0} backup{backup=0 archive=0}' >/out 2>&1; }
+mkdir -p /run/cryptsetup /run/lock/lvm /run/lvm /run/mdadm /new /tmp
+lvm() { /sbin/lvm "$@" --config 'activation{udev_sync=0 udev_rules=0} devices{use_devicesfile=0} backup{backup=0 archive=0} global{thin_check_executable=""}' >/out 2>&1; }
 wait_for_disk() { for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; sleep 1; done; }
 "#;
 
@@ -140,11 +140,11 @@ fn with_disk(machine: Machine, disk: &Path, properties: &str) -> Machine {
 }
 
 /// An initrd with the tools, without modules.
-fn tools(script: &str) -> Result<Vec<u8>> {
+pub(super) fn tools(script: &str) -> Result<Vec<u8>> {
     let packages = debian::storage_tools("amd64")?;
     let values = format!("CONTAINER={CONTAINER}\nFILE_SYSTEMS='{}'\n", FILE_SYSTEMS.join(" "));
     existing_initrd_with("amd64", Layout::Split, &[&values, SETUP, script].concat(), |root| {
-        for tool in ["cryptsetup", "lvm", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"] {
+        for tool in ["cryptsetup", "lvm", "mdadm", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"] {
             let places = ["usr/sbin", "usr/bin", "sbin", "bin"].map(|dir| packages.join(dir).join(tool));
             let file = places.iter().find(|file| file.exists()).with_context(|| format!("no {tool}"))?;
             let to = root.join("sbin").join(tool);
