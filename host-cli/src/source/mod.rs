@@ -17,11 +17,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use depmod_core::{DirEntry, EntryKind, FileKind, IoError, ReadAt, Source, Stat};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 /// Bytes of directory entries per system call.
 const LISTING: usize = 16 << 10;
+
+/// The first reservation for a file of unknown size.
+const LEAST: usize = 4 << 10;
 
 /// The file system of the running system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,18 +119,27 @@ pub(crate) fn stat_of(stat: &rustix::fs::Stat) -> Stat {
 }
 
 fn read(file: DiskFile, limit: u64) -> Result<Vec<u8>, IoError> {
-    use io::Read;
-
     let mut bytes = Vec::new();
     let expected = usize::try_from(file.size().min(limit)).unwrap_or(0);
-    bytes.try_reserve_exact(expected).map_err(|_| io_error(Errno::NOMEM))?;
-    let size = file.size();
-    let mut reader = std::fs::File::from(file.fd).take(limit.saturating_add(1));
-    reader.read_to_end(&mut bytes).map_err(|error| from_io(&error))?;
+    // Room for one byte more: the end shows without another reservation. `Read::read_to_end` begins with small
+    // pieces, seven of them for an index.
+    let room = expected.saturating_add(1).max(LEAST);
+    bytes.try_reserve_exact(room).map_err(|_| io_error(Errno::NOMEM))?;
+    while bytes.len() as u64 <= limit {
+        if bytes.len() == bytes.capacity() {
+            bytes.try_reserve(1).map_err(|_| io_error(Errno::NOMEM))?;
+        }
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(&file.fd, spare_capacity(&mut bytes)));
+        if read.map_err(io_error)? == 0 {
+            break;
+        }
+    }
     match bytes.len() as u64 {
         read if read > limit => Err(IoError::too_large()),
         // Files of `/sys` are always shorter than their size.
-        read if read < size && reader.get_ref().metadata().is_ok_and(|now| now.len() != size) => {
+        read if read < file.size()
+            && rustix::fs::fstat(&file.fd).is_ok_and(|now| stat_of(&now).size != file.size()) =>
+        {
             Err(shrank())
         }
         _ => Ok(bytes),
