@@ -91,6 +91,32 @@ impl<'data> Symbols<'data> {
     }
 }
 
+impl<'data> Symbols<'data> {
+    /// The symbols with wanted names; a name is an offset in the string table. Nothing else is read of the
+    /// others: of the million symbols of a kernel, nearly all are local.
+    pub(crate) fn named(self, mut wanted: impl FnMut(u32) -> bool) -> impl Iterator<Item = Symbol> {
+        let Self { class, byte_order, entries } = self;
+        entries.filter_map(move |entry| {
+            let name = byte_order.u32(entry)?;
+            if wanted(name) { Symbol::parse(class, byte_order, entry) } else { None }
+        })
+    }
+
+    /// The undefined symbols, in the same way.
+    pub(crate) fn undefined(self) -> impl Iterator<Item = Symbol> {
+        let Self { class, byte_order, entries } = self;
+        let place = match class {
+            Class::Elf32 => 14,
+            Class::Elf64 => 6,
+        };
+        // The same bytes in both byte orders.
+        let undefined = section_index::UNDEF.to_ne_bytes();
+        entries
+            .filter(move |entry| entry.get(place..).is_some_and(|bytes| bytes.starts_with(&undefined)))
+            .filter_map(move |entry| Symbol::parse(class, byte_order, entry))
+    }
+}
+
 impl Iterator for Symbols<'_> {
     type Item = Symbol;
 

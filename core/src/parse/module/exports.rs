@@ -20,14 +20,12 @@ pub(super) fn from_crc_symbols(
     mut crc_at: impl FnMut(u16, u64) -> u64,
     facts: &mut FactsBuilder,
 ) {
-    for symbol in symbols {
+    let is_wanted = |name| rest_at(strtab, name).is_none_or(|name| name.starts_with(PREFIX));
+    for symbol in symbols.named(is_wanted) {
         let Some(name) = name_at(strtab, symbol) else {
             facts.clear_exports();
             return;
         };
-        if !name.starts_with(PREFIX) {
-            continue;
-        }
         let crc = match symbol.section {
             section_index::ABS | section_index::UNDEF => symbol.value,
             section => crc_at(section, symbol.value),
@@ -56,7 +54,12 @@ pub(super) fn from_strings(section: &[u8], facts: &mut FactsBuilder) {
 /// The rest of `strtab`, beginning with a symbol's name.
 #[inline]
 pub(super) fn name_at(strtab: &[u8], symbol: Symbol) -> Option<&[u8]> {
-    strtab.get(usize::try_from(symbol.name).ok()?..).filter(|name| !name.is_empty())
+    rest_at(strtab, symbol.name)
+}
+
+#[inline]
+fn rest_at(strtab: &[u8], name: u32) -> Option<&[u8]> {
+    strtab.get(usize::try_from(name).ok()?..).filter(|name| !name.is_empty())
 }
 
 /// The symbol name at the beginning of the result of [`name_at`]; records an unterminated name.

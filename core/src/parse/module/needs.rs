@@ -9,7 +9,7 @@ use super::{
     FactsBuilder, NeedsDiscarded,
     exports::{name_at, symbol_name, until_nul},
 };
-use crate::parse::elf::{ByteOrder, Class, Symbols, binding, machine, section_index, symbol_type};
+use crate::parse::elf::{ByteOrder, Class, Symbols, binding, machine, symbol_type};
 
 /// Bytes of an entry of `__versions`: a CRC, then a name field.
 const ENTRY: usize = 64;
@@ -99,7 +99,7 @@ pub(super) fn collect(input: Input<'_>, table: &mut VersionTable, facts: &mut Fa
     versions.extend(entries.filter_map(parse));
     table.fill(&versions);
     let sparc = machine == machine::SPARC || machine == machine::SPARCV9;
-    for symbol in symbols.filter(|symbol| symbol.section == section_index::UNDEF) {
+    for symbol in symbols.undefined() {
         if sparc && symbol.symbol_type() == symbol_type::REGISTER {
             continue;
         }
