@@ -214,6 +214,8 @@ struct FoundState {
     ends: Vec<usize>,
     /// Number of paths taken.
     taken: usize,
+    /// Number of waiting threads: waking costs a system call even if there is none.
+    waiting: usize,
     closed: bool,
 }
 
@@ -223,8 +225,11 @@ impl Found {
         state.paths.extend_from_slice(path);
         let end = state.paths.len();
         state.ends.push(end);
+        let is_awaited = state.waiting > 0;
         drop(state);
-        self.more.notify_one();
+        if is_awaited {
+            self.more.notify_one();
+        }
     }
 
     /// Waits for the next path, and copies it into `path`. Ends with the walk: all threads share the
@@ -240,7 +245,9 @@ impl Found {
                 state.taken += 1;
                 return true;
             }
+            state.waiting += 1;
             state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         false
     }
