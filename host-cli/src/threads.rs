@@ -4,6 +4,7 @@
 //! the number of threads does not affect the output.
 
 use std::{
+    fs,
     num::NonZero,
     panic::resume_unwind,
     sync::{
@@ -31,6 +32,12 @@ use crate::codecs::HostDecoder;
 /// The limit for `--jobs`: more threads only wait for each other.
 const MAX_THREADS: usize = 256;
 
+/// Threads for uncompressed modules that are not in the page cache: they wait for the disk, not for a processor.
+const COLD_READERS: usize = 16;
+
+/// Bytes that a run reads from a disk during its walk if the modules are not in the page cache.
+const COLD: u64 = 256 << 10;
+
 /// A run's [`Hooks`] on several threads: modules are read during the walk, and files are built in parallel.
 ///
 /// ```
@@ -54,6 +61,8 @@ pub struct Threads<'t, S, D = HostDecoder> {
     decoder: fn() -> D,
     /// Modules that were loaded during the walk, by path.
     early: HashMap<BString, Load>,
+    /// The walk waited for a disk.
+    is_cold: bool,
     #[cfg(feature = "answers")]
     detail: depmod_core::parts::parse::module::Detail,
 }
@@ -69,6 +78,7 @@ impl<'t, S: Source + Sync> Threads<'t, S> {
             jobs,
             decoder,
             early: HashMap::new(),
+            is_cold: false,
             #[cfg(feature = "answers")]
             detail: depmod_core::parts::parse::module::Detail::Classic,
         }
@@ -93,7 +103,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
         results.iter().flatten().for_each(|_| loaded());
         let left = (0..modules.len()).filter(|&at| results[at].is_none()).collect();
         let order = self.schedule(modules, left);
-        let loads = on_threads(modules.len(), &order, self.jobs, |queue| {
+        let loads = on_threads(modules.len(), &order, self.readers(modules), |queue| {
             let mut decoder = (self.decoder)();
             let mut loader = self.loader(&mut decoder);
             let mut load = |at: usize| {
@@ -107,6 +117,16 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
             *result = result.take().or(load);
         }
         results.into_iter().flatten().collect()
+    }
+
+    /// Decoders need processors and memory, so compressed modules have no additional threads.
+    fn readers(&self, modules: &[ModuleFile]) -> NonZero<usize> {
+        match NonZero::new(COLD_READERS) {
+            Some(readers) if self.is_cold && self.jobs.get() > 1 && !any_compressed(modules) => {
+                self.jobs.max(readers)
+            }
+            _ => self.jobs,
+        }
     }
 
     fn loader<'l>(&'l self, decoder: &'l mut D) -> Loader<'l> {
@@ -124,7 +144,7 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
     /// The order of loading. The loading times of compressed modules differ much (one driver is 4 % of a
     /// kernel): the largest go first, so that no thread works alone at the end.
     fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
-        if self.jobs.get() > 1 && modules.iter().any(|file| is_compressed_module(file.path())) {
+        if self.jobs.get() > 1 && any_compressed(modules) {
             let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
             let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
                 queue.map(|at| (at, size(at))).collect()
@@ -149,6 +169,7 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
             }
         };
         let mut found = Vec::new();
+        let before = bytes_from_disks();
         // Hashes: a module that waits for the list because of a collision loses nothing.
         let mut names = HashSet::<u32>::new();
         with_helpers(self.jobs.get() - 1, &work, |helpers| {
@@ -163,6 +184,8 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
             queue.close();
         });
         self.early = early.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let read = before.zip(bytes_from_disks()).map(|(before, after)| after.saturating_sub(before));
+        self.is_cold = read.is_some_and(|bytes| bytes >= COLD);
         found
     }
 
@@ -173,6 +196,19 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
     fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {
         build_beside(self.jobs, pieces.len(), |at| pieces[at].build(), meanwhile)
     }
+}
+
+fn any_compressed(modules: &[ModuleFile]) -> bool {
+    modules.iter().any(|file| is_compressed_module(file.path()))
+}
+
+/// What all threads of this process have read from disks, instead of from the page cache. Small builds don't ask.
+fn bytes_from_disks() -> Option<u64> {
+    if !cfg!(feature = "c-codecs") {
+        return None;
+    }
+    let counts = fs::read_to_string("/proc/self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.parse().ok()
 }
 
 /// [`Hooks::build`] on threads: `meanwhile` runs on this thread, which then builds the files that no other
