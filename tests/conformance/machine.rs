@@ -2,8 +2,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use depmod_tests::compress::Format;
 use depmod_tests::elf_builder::{Crc, Elf};
 use depmod_tests::outcome::OUTPUTS;
+use depmod_tests::random::Random;
 use depmod_tests::system::{Place, Program, System, VERSION};
 use depmod_tests::{apt, product};
 
@@ -75,6 +77,27 @@ fn without_memory_nothing_is_replaced() {
         failed += usize::from(run.status.code() == Some(1));
     }
     assert!(failed > 0, "no line has too little memory for a run and enough for a start");
+}
+
+/// The largest modules of real kernels have 30 MiB.
+#[test]
+fn little_memory_is_enough_for_large_compressed_modules() {
+    let mut random = Random::new(30);
+    // A file that is small, too, would be decoded in pieces in any case.
+    let mut code: Vec<u8> = (0..1 << 20).map(|_| random.below(256) as u8).collect();
+    code.resize(30 << 20, 0);
+    let large =
+        Elf::new().export("symbol", Crc::Absolute(1)).modinfo("alias=large").section("text", code).build();
+    for format in [Format::Xz, Format::Zst] {
+        let name = format!("kernel/large.ko{}", format.suffix());
+        let system = system().file(&name, format.compress(&large));
+        let expected = system.run(Program::Ours, &[]);
+        let run = system.run_command(sh("ulimit -v 32768; exec \"$@\"", &["--jobs=1"]));
+        assert_eq!((run.status.code(), &*run.stderr()), (Some(0), ""), "{format:?}");
+        for name in OUTPUTS {
+            assert_eq!(run.output(name), expected.output(name), "{format:?}: {name}");
+        }
+    }
 }
 
 #[test]

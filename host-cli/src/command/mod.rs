@@ -20,6 +20,7 @@ mod fuzz;
 mod getopt;
 mod hints;
 mod index;
+mod memory;
 mod nearest;
 mod pack;
 mod paths;

@@ -331,6 +331,7 @@ impl Target {
         Options::new(self.dirname.as_slice(), self.version.as_slice())
             .layers(self.layers.iter().cloned())
             .config_paths(self.config.iter().cloned())
+            .limits(super::memory::limits())
     }
 }
 
