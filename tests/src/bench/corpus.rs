@@ -138,6 +138,19 @@ pub fn mirror(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes the kernel drop the content of all modules below a directory from its page cache, if it can: names and
+/// inodes stay.
+///
+/// # Errors
+/// When the directory or a module cannot be read.
+pub fn drop_from_cache(dir: &Path) -> Result<()> {
+    for path in modules(dir)? {
+        let file = fs::File::open(&path).with_context(|| path.display().to_string())?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    }
+    Ok(())
+}
+
 /// Compresses files in place on all processors.
 fn pack(tool: &[&str], files: &[PathBuf]) -> Result<()> {
     let threads = thread::available_parallelism()?.get();

@@ -27,8 +27,20 @@ pub struct Cost {
 /// # Errors
 /// When it cannot be started or fails.
 pub fn measure(command: &mut Command, scratch: &Path) -> Result<Cost> {
+    run(command.stdin(Stdio::null()), scratch)
+}
+
+/// The same with a file as standard input.
+///
+/// # Errors
+/// As [`measure`], and when there is no such file.
+pub fn measure_with(command: &mut Command, input: &Path, scratch: &Path) -> Result<Cost> {
+    run(command.stdin(File::open(input)?), scratch)
+}
+
+fn run(command: &mut Command, scratch: &Path) -> Result<Cost> {
     let said = scratch.join("stderr");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
+    command.stdout(Stdio::null()).stderr(File::create(&said)?);
     let start = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot start `{}`", command::line(command)))?;
     let end = child.wait4()?;

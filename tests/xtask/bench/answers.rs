@@ -7,11 +7,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use depmod_tests::bench::corpus::{self, Packing};
-use depmod_tests::bench::measure::{Cost, measure, median};
+use depmod_tests::bench::measure::{Cost, measure, measure_with, median};
 use depmod_tests::bench::twins::Twins;
 use depmod_tests::debian::{self, Kernel};
 use depmod_tests::oracle::Oracle;
-use depmod_tests::{command, queries};
+use depmod_tests::{command, machines, queries};
 use serde_json::Value;
 
 use super::rows::LARGE;
@@ -25,6 +25,9 @@ pub(super) const HEAD: &str = "\
 /// Names in one call of `lookup` and `modprobe -aR`.
 const NAMES: usize = 4000;
 
+/// Queries on standard input of one call.
+const BATCH: usize = 200_000;
+
 /// What a figure must be.
 #[derive(Clone, Copy)]
 pub(super) enum Target {
@@ -34,6 +37,8 @@ pub(super) enum Target {
     Times(f64),
     /// At most so many milliseconds.
     Milliseconds(u64),
+    /// At least so many of [`BATCH`] queries a second.
+    Rate(f64),
     /// Anything: the time is that of decoding modules.
     None,
 }
@@ -44,7 +49,9 @@ pub(super) type Row = (&'static str, &'static str, Target);
 /// The rows.
 pub(super) const ROWS: &[Row] = &[
     ("lookup", "modprobe -aR", Target::Faster(2.0)),
-    ("plan", "", Target::Milliseconds(10)),
+    ("lookup-batch", "", Target::Rate(100_000.0)),
+    ("lookup-machines", "", Target::Rate(100_000.0)),
+    ("plan", "", Target::Milliseconds(5)),
     ("explain", "", Target::Milliseconds(30)),
     ("explain-read", "", Target::None),
     ("verify-quick", "", Target::Milliseconds(50)),
@@ -68,10 +75,12 @@ pub(super) fn print(depmod: &Path, &(name, with, target): &Row) -> Result<bool> 
     classic.args(["--jobs", "2"]).args(on(&twins.ours));
     measure(&mut classic, scratch)?;
     let (mut other, mut ours) = commands(name, depmod, &twins.ours, classic)?;
+    let input = scratch.join("queries");
+    fs::write(&input, batch(name, &twins.ours)?)?;
     let (mut theirs, mut costs) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let other = other.as_mut().map(|other| measure(other, scratch)).transpose()?;
-        let cost = measure(&mut ours, scratch)?;
+        let cost = measure_with(&mut ours, &input, scratch)?;
         if round > 0 {
             theirs.extend(other);
             costs.push(cost);
@@ -102,11 +111,30 @@ fn judge(target: Target, other: Option<Duration>, ours: &Cost) -> (String, bool)
             (format!("{:.2}", ours / other), format!("≤ {wanted}"), ours / other <= wanted)
         }
         Target::None => return (format!("{:.1} ms", ours * 1e3), true),
+        Target::Rate(wanted) => {
+            let rate = BATCH as f64 / ours;
+            (format!("{rate:.0} / s"), format!("≥ {wanted} / s"), rate >= wanted)
+        }
         Target::Milliseconds(wanted) => {
             (format!("{:.1} ms", ours * 1e3), format!("≤ {wanted} ms"), ours * 1e3 <= wanted as f64)
         }
     };
     (if met { format!("{figure} ({wanted})") } else { format!("**{figure}** ({wanted})") }, met)
+}
+
+/// Standard input of a row, one query a line: what patterns fit and names; or all devices of real machines, again
+/// and again.
+fn batch(name: &str, kernel: &Kernel) -> Result<String> {
+    let queries = match name {
+        "lookup-batch" => queries::queries(&kernel.modules(), BATCH)?,
+        "lookup-machines" => {
+            let devices: Vec<_> =
+                machines::MACHINES.iter().flat_map(|(_, parts)| machines::modaliases(parts)).collect();
+            devices.into_iter().cycle().take(BATCH).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(queries.join("\n"))
 }
 
 /// What a row compares with, if anything, and our command.
@@ -132,6 +160,7 @@ fn commands(
             ours.args(&names);
             (Some(modprobe), ours)
         }
+        "lookup-batch" | "lookup-machines" => (None, ask("lookup", &of_kernel)),
         // Firmware is not in the index files: modules must be read for it.
         "plan" => {
             let words = ["nvme", "fs-ext4", "i915", "--from-index", "--no-firmware"];
@@ -173,6 +202,8 @@ mod tests {
         let other = Some(Duration::from_millis(30));
         assert_eq!(judge(Target::Faster(2.0), other, &cost), ("**1.5** (≥ 2)".into(), false));
         assert_eq!(judge(Target::Times(1.3), other, &cost), ("0.67 (≤ 1.3)".into(), true));
+        let rate = judge(Target::Rate(2e7), None, &cost);
+        assert_eq!(rate, ("**10000000 / s** (≥ 20000000 / s)".into(), false));
         assert_eq!(judge(Target::None, None, &cost), ("20.0 ms".into(), true));
         assert_eq!(judge(Target::Milliseconds(10), None, &cost), ("**20.0 ms** (≤ 10 ms)".into(), false));
     }
