@@ -1,6 +1,6 @@
 //! Errors of the firmware program.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use core::fmt;
 
 use depmod_core::parts::boot::initrd::{ExistingError, InitrdError};
@@ -198,4 +198,31 @@ impl<T, D: fmt::Debug> Doing<T> for uefi::Result<T, D> {
     fn doing(self, request: &'static str) -> Result<T> {
         self.map_err(|error| Error::Firmware { doing: request, status: error.status() })
     }
+}
+
+/// The core's error for a refusal to read.
+pub(crate) fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
+    match error.status() {
+        Status::NOT_FOUND => IoError::not_found(),
+        status if is_fault(status) => IoError::fault(status.to_string()),
+        status => IoError::other(status.to_string()),
+    }
+}
+
+/// Whether the medium or the machine is at fault, not the file. Then the content of the file is unknown, and a run
+/// without the file would be poorer than the one before it.
+const fn is_fault(status: Status) -> bool {
+    matches!(
+        status,
+        Status::DEVICE_ERROR
+            | Status::NO_MEDIA
+            | Status::MEDIA_CHANGED
+            | Status::VOLUME_CORRUPTED
+            | Status::CRC_ERROR
+            | Status::TIMEOUT
+            | Status::NOT_READY
+            | Status::NO_RESPONSE
+            | Status::ABORTED
+            | Status::OUT_OF_RESOURCES
+    )
 }

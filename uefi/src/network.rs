@@ -14,7 +14,7 @@ use uefi::proto::loaded_image::LoadedImage;
 use uefi::proto::network::pxe::BaseCode;
 use uefi::{CStr8, Status};
 
-use crate::volume::io_error;
+use crate::error::io_error;
 
 /// Bytes of a packet in the firmware.
 const PACKET_LEN: usize = 1472;

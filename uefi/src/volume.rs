@@ -15,7 +15,7 @@ use uefi::proto::media::file::{Directory, File, FileAttribute, FileHandle, FileI
 use uefi::proto::media::fs::SimpleFileSystem;
 use uefi::{CStr16, CString16, Status};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Error, Result, io_error};
 use crate::network::BootServer;
 use crate::progress;
 
@@ -307,32 +307,6 @@ fn info(handle: &mut FileHandle) -> Result<alloc::boxed::Box<FileInfo>, IoError>
 /// Adds the path to an error of writing.
 fn writing<T>(path: &str, result: uefi::Result<T>) -> Result<T> {
     result.map_err(|error| Error::Write { path: path.into(), status: error.status() })
-}
-
-pub(crate) fn io_error<D: fmt::Debug>(error: &uefi::Error<D>) -> IoError {
-    match error.status() {
-        Status::NOT_FOUND => IoError::not_found(),
-        status if is_fault(status) => IoError::fault(status.to_string()),
-        status => IoError::other(status.to_string()),
-    }
-}
-
-/// Whether the medium or the machine is at fault, not the file. Then the content of the file is unknown, and a run
-/// without the file would be poorer than the one before it.
-const fn is_fault(status: Status) -> bool {
-    matches!(
-        status,
-        Status::DEVICE_ERROR
-            | Status::NO_MEDIA
-            | Status::MEDIA_CHANGED
-            | Status::VOLUME_CORRUPTED
-            | Status::CRC_ERROR
-            | Status::TIMEOUT
-            | Status::NOT_READY
-            | Status::NO_RESPONSE
-            | Status::ABORTED
-            | Status::OUT_OF_RESOURCES
-    )
 }
 
 /// The parts of a path, with `.` and `..` resolved; there are no links.
