@@ -130,6 +130,9 @@ fn a_verbose_run_ends_with_a_summary_for_people() {
         let piped = product::depmod().args(&words).output().unwrap();
         assert!(piped.stderr.is_empty(), "programs get kmod's lines alone");
         assert!(!String::from_utf8_lossy(&piped.stdout).contains("2 modules"));
+        let script = [("DPKG_MAINTSCRIPT_NAME", "postinst")];
+        let shown = terminal::depmod_with(&script, &words);
+        assert!(!shown.text.contains(" 2 modules"), "scripts of packages are no people: {}", shown.text);
     }
 }
 

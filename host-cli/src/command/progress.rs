@@ -5,11 +5,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::bar::Bar;
+use super::terminal::is_watched;
 use crate::run;
 
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -38,7 +39,7 @@ impl Progress {
     /// on any output.
     #[must_use]
     pub(super) fn new(asked: bool) -> Self {
-        Self::with(asked, Bar::AVAILABLE && std::io::stderr().is_terminal())
+        Self::with(asked, Bar::AVAILABLE && is_watched(&std::io::stderr()))
     }
 
     fn with(asked: bool, bar: bool) -> Self {

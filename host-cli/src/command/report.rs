@@ -7,7 +7,7 @@
 //! Prefix and levels are kmod's ([`reference::cli`](depmod_core::reference::cli) §5). Each message is one
 //! write, so that lines of two programs on one terminal do not mix; a closed pipe is not an error.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use depmod_core::{Diagnostic, Reporter, Severity};
 use super::args::Color;
 use super::progress::Progress;
 use super::settings::Settings;
-use super::terminal::use_color;
+use super::terminal::{is_watched, use_color};
 use crate::source::from_io;
 
 const LOG_SOCKET: &str = "/dev/log";
@@ -47,7 +47,7 @@ impl Report {
     pub(super) fn new(color: Color) -> Self {
         let stderr = std::io::stderr();
         Self {
-            watched: stderr.is_terminal(),
+            watched: is_watched(&stderr),
             ..Self::on(Box::new(stderr), use_color(color, &std::io::stderr()))
         }
     }

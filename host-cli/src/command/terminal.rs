@@ -21,6 +21,12 @@ pub(super) fn use_color(color: Color, stream: &impl IsTerminal) -> bool {
     }
 }
 
+/// Whether a person looks at a stream: bars and hints are for people. dpkg shows the scripts of packages a terminal,
+/// and keeps what they print in a log.
+pub(super) fn is_watched(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("DPKG_MAINTSCRIPT_NAME").is_none()
+}
+
 /// Lines of names for a stream. Programs get the bytes as they are. On a terminal, control characters are escaped:
 /// they could erase the text there, or forge lines.
 pub(super) fn lines_for<'t>(stream: &impl IsTerminal, lines: &'t [u8]) -> Cow<'t, [u8]> {
