@@ -1,17 +1,20 @@
 //! `cargo xtask instructions`: detects slowdowns of the command by counting instructions, which the load of
 //! the machine does not affect.
 //!
-//! The count is that of the release build on one thread over a constant generated module directory.
-//! `tests/instructions.toml` records it with the compiler version.
+//! The count is that of the release build on one thread over a constant generated module directory: on this machine,
+//! or with `aarch64`, in QEMU's user emulation. `tests/instructions.toml` records both with the compiler version.
 
 use alloc::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use depmod_tests::bench::{callgrind, corpus, generated};
-use depmod_tests::{command, product, workspace};
+use depmod_tests::{apt, command, product, workspace};
 use serde::Deserialize;
+
+use crate::builds::everywhere;
 
 /// Number of modules in the directory.
 const MODULES: usize = 1500;
@@ -31,13 +34,20 @@ struct Recorded {
 /// # Errors
 /// When the count changed by more than 1 %, or no count is recorded for this target.
 pub(crate) fn main(args: &[String]) -> Result<()> {
+    let (emulated, args) = match args {
+        [arch, args @ ..] if arch == "aarch64" => (true, args),
+        args => (false, args),
+    };
     let record = match args {
         [] => false,
         [option] if option == "--record" => true,
-        _ => bail!("usage: cargo xtask instructions [--record]"),
+        _ => bail!("usage: cargo xtask instructions [aarch64] [--record]"),
     };
-    let (target, rustc) = compiler()?;
-    let count = count()?;
+    let (host, rustc) = compiler()?;
+    let (target, count) = match emulated {
+        true => ("aarch64-unknown-linux-gnu".to_owned(), emulated_count()?),
+        false => (host, count(&product::release()?, callgrind::instructions)?),
+    };
     println!("{count} instructions, rustc {rustc}, {target}");
     let path = workspace().join("tests/instructions.toml");
     let text = fs::read_to_string(&path).unwrap_or_default();
@@ -71,8 +81,8 @@ fn judge(before: &Recorded, rustc: &str, count: u64) -> Result<()> {
 
 fn render(recorded: &BTreeMap<String, Recorded>) -> String {
     let mut text = "\
-# Instructions that `depmod --jobs 1` executes on the generated modules: `cargo xtask instructions` compares,
-# `cargo xtask instructions --record` writes this file. Other compilers give other counts.
+# Instructions that `depmod --jobs 1` executes on the generated modules: `cargo xtask instructions [aarch64]`
+# compares, with `--record` it writes this file. Other compilers give other counts.
 "
     .to_owned();
     for (target, Recorded { rustc, instructions }) in recorded {
@@ -81,13 +91,30 @@ fn render(recorded: &BTreeMap<String, Recorded>) -> String {
     text
 }
 
-fn count() -> Result<u64> {
-    let depmod = product::release()?;
+/// What `instructions` counts for a program, its arguments and a scratch directory.
+fn count(depmod: &Path, instructions: impl FnOnce(&Path, &[&str], &Path) -> Result<u64>) -> Result<u64> {
     let dir = tempfile::Builder::new().prefix("count-").tempdir_in(corpus::directory()?)?;
     let kernel = generated::kernel(dir.path().join("root"), MODULES, generated::REAL)?;
     let path = kernel.root.to_string_lossy();
     let args = ["--jobs", "1", "-C", "/dev/null", "-b", &path, &kernel.version];
-    callgrind::instructions(&depmod, &args, dir.path())
+    instructions(depmod, &args, dir.path())
+}
+
+fn emulated_count() -> Result<u64> {
+    // Static builds of QEMU load no plug-ins.
+    apt::install(&["gcc", "qemu-user"])?;
+    let (depmod, libraries) = everywhere::aarch64_release()?;
+    count(&depmod, |depmod, args, scratch| {
+        let (plugin, log) = (scratch.join("libcount.so"), scratch.join("count"));
+        let source = workspace().join("tests/xtask/count.c");
+        let mut compile = Command::new("cc");
+        command::run(compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&plugin).arg(source))?;
+        let mut emulator = Command::new("qemu-aarch64");
+        emulator.args(["-L", &libraries, "-d", "plugin", "-plugin"]).arg(plugin).arg("-D").arg(&log);
+        command::run(emulator.arg(depmod).args(args))?;
+        let text = fs::read_to_string(&log)?;
+        text.trim().parse().with_context(|| format!("QEMU reported no count: {text}"))
+    })
 }
 
 /// Target triple and version of the compiler in use.

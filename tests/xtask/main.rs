@@ -39,7 +39,7 @@ const TASKS: &[Task] = &[
     ("bench", "[ROW…]      compare the speed of kmod and depmod (--list names the rows)", bench::main),
     (
         "instructions",
-        "[--record]  compare the command's instruction count with the record",
+        "[aarch64] [--record]  compare the command's instruction count with the record",
         instructions::main,
     ),
     (

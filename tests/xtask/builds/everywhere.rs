@@ -42,9 +42,12 @@ const fn musl(
 
 const S390X: Target = gnu("s390x-unknown-linux-gnu", "s390x-linux-gnu", "libc6-dev-s390x-cross", "s390x");
 
+const AARCH64: Target =
+    gnu("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "libc6-dev-arm64-cross", "aarch64");
+
 const TARGETS: [Target; 9] = [
     S390X,
-    gnu("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "libc6-dev-arm64-cross", "aarch64"),
+    AARCH64,
     gnu("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf", "libc6-dev-armhf-cross", "arm"),
     gnu("riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu", "libc6-dev-riscv64-cross", "riscv64"),
     gnu("i686-unknown-linux-gnu", "i686-linux-gnu", "libc6-dev-i386-cross", "i386"),
@@ -102,6 +105,17 @@ pub(crate) fn big_endian() -> Result<()> {
     let kernel = generated::kernel(dir.path().join("root"), 300, generated::REAL)?;
     let program = S390X.command(&cross, &["--no-default-features", "--features", "cli"])?;
     S390X.same_files(&program, &kernel, &index(product::depmod(), &kernel)?)
+}
+
+/// The command's release build for AArch64, and the directory of that processor's libraries.
+///
+/// # Errors
+/// When there is no toolchain, or the build fails.
+pub(crate) fn aarch64_release() -> Result<(PathBuf, String)> {
+    let cross = AARCH64.toolchain()?;
+    run(AARCH64.cargo(&cross, "build").args(["--quiet", "--release", "--package", "depmod"]))?;
+    let [.., libraries] = AARCH64.emulator();
+    Ok((cross.artifacts("release").join("depmod"), libraries))
 }
 
 const PURE: &[&str] = &["--no-default-features", "--features", "answers,progress-bar"];

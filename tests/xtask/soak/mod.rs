@@ -112,6 +112,11 @@ const CHECKS: &[Check] = &[
         crate::package::tarball::same_bytes("aarch64")
     }),
     ("hooks", "a Debian system's hooks do with our depmod what they do with kmod's", crate::hooks::soak),
+    (
+        "instructions-aarch64",
+        "the command executes as many instructions as recorded on AArch64, ±1 %",
+        || crate::instructions::main(&["aarch64".into()]).map(|()| "as recorded".to_owned()),
+    ),
     ("miri", "the core's unit tests have no undefined behaviour", miri::core),
     ("shapes", "kmod is neither faster nor smaller on module directories of unusual shapes", || {
         crate::shapes::main(&[]).map(|()| "no shape on which kmod is better".to_owned())
@@ -125,7 +130,7 @@ const CHECKS: &[Check] = &[
 pub(crate) fn main(args: &[String]) -> Result<()> {
     if args.iter().any(|arg| arg == "--list") {
         for (name, about, _) in CHECKS {
-            println!("{name:16} {about}");
+            println!("{name:20} {about}");
         }
         return Ok(());
     }
