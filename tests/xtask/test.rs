@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use depmod_tests::command::{output, run};
+use depmod_tests::command::run;
 use depmod_tests::toolchain::{CrossCargo, Library};
 use depmod_tests::{apt, target_dir, workspace};
 
@@ -46,9 +46,7 @@ const STEPS: &[Step] = &[
     ("c-library", "libdepmod's header is that of its source, and programs in C and Python use it", || {
         crate::c_library::test()
     }),
-    ("publish", "the packages build from their published files", || {
-        output(cargo("publish").args(["--dry-run", "--allow-dirty"]).args(PUBLISHED)).map(drop)
-    }),
+    ("publish", "the packages build from their published files", crate::builds::published::main),
     ("deny", "licences, versions and sources of all dependencies are as deny.toml says", crate::deny::main),
     (
         "big-endian",
@@ -86,9 +84,6 @@ const STEPS: &[Step] = &[
         crate::boot::main(&[crate::boot::SHORT.into()])
     }),
 ];
-
-/// The packages for crates.io; cargo publishes dependent packages together.
-const PUBLISHED: [&str; 6] = ["--package", "depmod-core", "--package", "depmod", "--package", "depmod-uefi"];
 
 /// Kernels of the tests; `cargo xtask soak kernels` takes all.
 const KERNELS: [&str; 5] =

@@ -1,8 +1,9 @@
-//! How the command builds elsewhere: with the oldest compiler, in other directories, for other processors, in a
+//! How the command builds elsewhere: as published, with the oldest compiler, in other directories, for other processors, in a
 //! distribution with its own libraries, from vendored sources. Most of it is for `cargo xtask soak`.
 
 pub(crate) mod everywhere;
 pub(crate) mod oldest;
+pub(crate) mod published;
 pub(crate) mod trixie;
 pub(crate) mod vendor;
 
