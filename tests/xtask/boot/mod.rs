@@ -156,9 +156,10 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 11] = [
+const LONG: [&str; 12] = [
     "modaliases-arm",
     "devices-6.1-cloud",
+    "devices-6.12-cloud",
     "devices-6.1",
     "kernel-forms",
     "root-encrypted",
