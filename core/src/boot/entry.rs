@@ -25,6 +25,7 @@ use core::fmt;
 
 use bstr::BString;
 
+use super::kernel_options::words;
 use crate::limits::Limits;
 use crate::name::module_name;
 
@@ -262,7 +263,7 @@ impl BootEntry {
     #[must_use]
     pub fn blacklist(&self) -> Vec<BString> {
         const KEYS: [&str; 3] = ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"];
-        let values = self.options.split_whitespace().filter_map(|option| {
+        let values = words(&self.options).filter_map(|option| {
             let (key, value) = option.split_once('=')?;
             KEYS.contains(&&*key.replace('-', "_")).then_some(value)
         });
@@ -481,7 +482,7 @@ mod tests {
     #[test]
     fn blacklists_are_read_from_options() {
         let entry = parse(
-            b"linux /k\noptions quiet modprobe.blacklist=nouveau,snd-pcsp module_blacklist=x blacklist=no\n\
+            b"linux /k\noptions quiet \"modprobe.blacklist=nouveau,snd-pcsp\" module_blacklist=x blacklist=no\n\
               options rd.driver.blacklist=y,,z\n",
         );
         let names = ["nouveau", "snd_pcsp", "x", "y", "z"].map(BString::from);

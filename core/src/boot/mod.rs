@@ -28,6 +28,8 @@ pub mod initrd;
 #[cfg(feature = "alloc")]
 mod kernel_image;
 #[cfg(feature = "alloc")]
+mod kernel_options;
+#[cfg(feature = "alloc")]
 mod locate;
 #[cfg(feature = "alloc")]
 mod network;

@@ -1,5 +1,5 @@
-//! How the command builds elsewhere: as published, with the oldest compiler, in other directories, for other processors, in a
-//! distribution with its own libraries, from vendored sources. Most of it is for `cargo xtask soak`.
+//! How the command builds elsewhere: as published, with the oldest compiler, in other directories, for other
+//! processors, in a distribution with its own libraries, from vendored sources. Most of it is for `cargo xtask soak`.
 
 pub(crate) mod everywhere;
 pub(crate) mod oldest;

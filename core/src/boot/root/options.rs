@@ -12,6 +12,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::device_name::DeviceName;
 use super::superblock::plain_id;
+use crate::boot::kernel_options::words;
 
 /// Options about the root file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,20 +106,6 @@ impl RootOptions {
         self.root = (!is_nfs).then(|| DeviceName::parse(value));
         self.nfs |= is_nfs;
     }
-}
-
-/// The kernel's words: white space separates them, unless it is between quotes.
-fn words(options: &str) -> impl Iterator<Item = &str> {
-    let mut in_quotes = false;
-    let words = options.split(move |c: char| {
-        in_quotes ^= c == '"';
-        c.is_ascii_whitespace() && !in_quotes
-    });
-    // Quotes may be around the whole word.
-    words.map(|word| match word.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"').unwrap_or(rest),
-        None => word,
-    })
 }
 
 #[cfg(test)]
