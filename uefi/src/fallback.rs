@@ -12,11 +12,14 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use uefi::{Handle, boot};
 
 use crate::initrd;
+use crate::kernel::{self, Entry, Kernel};
 use crate::memory::{self, Scope};
 use crate::{progress, watchdog};
 
 /// Image handle of the loaded kernel, or null.
 static KERNEL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// Where to enter it, if not through the firmware; or null.
+static COMPAT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 /// Whether to start it.
 static START: AtomicBool = AtomicBool::new(false);
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -27,9 +30,10 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 pub struct Armed(());
 
 /// Registers the loaded kernel, which [`recover`] starts or only unloads.
-pub fn arm(kernel: Handle, start: bool) -> Armed {
+pub fn arm(kernel: &Kernel, start: bool) -> Armed {
     START.store(start, Ordering::SeqCst);
-    KERNEL.store(kernel.as_ptr(), Ordering::SeqCst);
+    COMPAT.store(kernel.compat().map_or(ptr::null_mut(), |entry| entry as *mut c_void), Ordering::SeqCst);
+    KERNEL.store(kernel.image().as_ptr(), Ordering::SeqCst);
     Armed(())
 }
 
@@ -49,6 +53,12 @@ pub fn is_armed() -> bool {
     START.load(Ordering::SeqCst) && !KERNEL.load(Ordering::SeqCst).is_null()
 }
 
+fn compat() -> Option<Entry> {
+    let entry = COMPAT.load(Ordering::SeqCst);
+    // SAFETY: it comes from `arm`, which stored such a function; null is `None`.
+    unsafe { core::mem::transmute::<*mut c_void, Option<Entry>>(entry) }
+}
+
 /// Starts the registered kernel. Returns if there is none or its start failed: then nothing is published or
 /// loaded any more, and all memory of [`memory::Allocator`] is returned to the firmware.
 ///
@@ -64,7 +74,7 @@ pub unsafe fn recover() {
             // SAFETY: memory that the kernel needs is kept, and the caller promises the rest.
             unsafe { memory::release(Scope::NotKept) };
             // No further attempt on failure.
-            let _ = boot::start_image(kernel);
+            let _ = kernel::start(kernel, compat());
         }
         // A kernel that has returned is unloaded already: the error is ignored.
         let _ = boot::unload_image(kernel);

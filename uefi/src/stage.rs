@@ -74,7 +74,7 @@ impl Stage {
         if kernel.refuses_initrd() {
             self.leave_initrds_out(&mut entry);
         }
-        let armed = fallback::arm(kernel.image(), !stop);
+        let armed = fallback::arm(&kernel, !stop);
         let existing = self.existing_initrds(&entry, &volume)?;
         let complete = existing.len() == entry.initrds.len();
         let mut initrd = None;

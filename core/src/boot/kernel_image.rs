@@ -3,6 +3,7 @@
 //! ```text
 //! 4d 5a … 3c: offset      a program of DOS
 //! 50 45 00 00 64 86 …     at that offset: PE, and the processor
+//! 01 08 4c 01 entry       in the section .compat: where another processor's firmware enters
 //! 1f 8b …                 or all of that in gzip, as some distributions have it for AArch64
 //! ```
 
@@ -95,8 +96,32 @@ fn stub_version(image: &[u8]) -> Option<u32> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// Where firmware of another processor enters this kernel, as an offset from its start in memory. Kernels for x86-64
+/// name one for 32-bit firmware (mixed mode). `machine` is the firmware's, as PE has it. `None` for a kernel of the
+/// firmware's own processor, too.
+#[must_use]
+pub fn compat_entry(image: &[u8], machine: u16) -> Option<u32> {
+    if pe_header(image)?.pread_with::<u16>(field::MACHINE, LE).ok()? == machine {
+        return None;
+    }
+    let mut records = section(image, b".compat")?;
+    // A type that is not one ends the list.
+    while let [COMPAT_TYPE, length, rest @ ..] = records {
+        if usize::from(*length) >= COMPAT_LEN && rest.pread_with::<u16>(0, LE).ok()? == machine {
+            return rest.pread_with::<u32>(2, LE).ok();
+        }
+        records = records.get(usize::from(*length).max(1)..)?;
+    }
+    None
+}
+
+/// Type of a record in `.compat`; then come its length, the machine and the entry.
+const COMPAT_TYPE: u8 = 1;
+const COMPAT_LEN: usize = 8;
+
 /// Fields of a PE header and of a section's header, both from their starts (PE Format, COFF File Header and Section Table).
 mod field {
+    pub(super) const MACHINE: usize = 4;
     pub(super) const SECTIONS: usize = 6;
     pub(super) const OPTIONAL_HEADER_LEN: usize = 20;
     pub(super) const HEADER_LEN: usize = 24;
@@ -186,6 +211,29 @@ mod tests {
         assert!(!refuses_initrd(&unified(&[(b".linux", b"x"), (b".initrds", b"")])));
         let whole = unified(&[(b".initrd", b"cpio")]);
         assert!((0..whole.len()).all(|end| !refuses_initrd(&whole[..end])));
+    }
+
+    #[test]
+    fn entries_for_other_firmware_are_found() {
+        const I386: u16 = 0x14c;
+        const X64: u16 = 0x8664;
+        let with = |records: &[u8]| {
+            let mut image = unified(&[(b".text", b"x"), (b".compat", records)]);
+            image[0x60 + field::MACHINE..][..2].copy_from_slice(&X64.to_le_bytes());
+            image
+        };
+        let i386 = [1, 8, 0x4c, 1, 0x78, 0x56, 0x34, 0x12];
+        let other = [1, 10, 0xff, 0xff, 1, 0, 0, 0, 0, 0];
+        assert_eq!(compat_entry(&with(&i386), I386), Some(0x1234_5678));
+        let list = [&other[..], &i386, &[0; 4]].concat();
+        assert_eq!(compat_entry(&with(&list), I386), Some(0x1234_5678), "not the first");
+        assert_eq!(compat_entry(&with(&i386), X64), None, "the kernel's own processor");
+        assert_eq!(compat_entry(&with(&[&[0][..], &i386].concat()), I386), None, "after the end");
+        assert_eq!(compat_entry(&with(&[1, 4, 0x4c, 1, 0, 0, 0, 0]), I386), None, "a short record");
+        assert_eq!(compat_entry(&with(&[1, 0, 1, 0]), I386), None, "no length");
+        assert_eq!(compat_entry(&unified(&[]), I386), None);
+        let whole = with(&i386);
+        assert!((0..whole.len()).all(|end| compat_entry(&whole[..end], I386).is_none()));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use self::{
     directory::{ModuleDirectory, Provenance, open_archive},
     entry::{BootEntry, Bus, Buses, EntryError, Fault, HardwareUse, OnError, Problem, RootUse},
     error::DirectoryError,
-    kernel_image::{KernelImageError, kernel_image, refuses_initrd},
+    kernel_image::{KernelImageError, compat_entry, kernel_image, refuses_initrd},
     locate::{Location, locate},
     network::BootFile,
     pack::{PackError, collect},

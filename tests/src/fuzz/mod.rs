@@ -15,7 +15,7 @@ use depmod_core::parts::boot::hardware::{
 use depmod_core::parts::boot::initrd::{ExistingInitrds, UnpackedInitrd};
 use depmod_core::parts::boot::root::{BlockDevice, Partition, RootOptions, RootSearch};
 use depmod_core::parts::boot::{
-    Archive, BootEntry, hardware, kernel_image as boot_kernel_image, refuses_initrd,
+    Archive, BootEntry, compat_entry, hardware, kernel_image as boot_kernel_image, refuses_initrd,
 };
 use depmod_core::parts::decompress::{Compression, Decoder, PureDecoder};
 use depmod_core::parts::index::{IndexBuilder, Layout, fnmatch};
@@ -250,6 +250,7 @@ pub fn firmware_tables(data: &[u8]) {
     }
     if let Ok(image) = boot_kernel_image(data, &mut PureDecoder::default(), &limits) {
         let _ = refuses_initrd(&image);
+        let _ = compat_entry(&image, 0x14c);
     }
 }
 

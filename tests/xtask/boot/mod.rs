@@ -65,6 +65,11 @@ const CASES: &[Case] = &[
         moods::kernel_forms,
     ),
     (
+        "mixed",
+        "32-bit firmware starts kernels for x86-64, with the preload and after a panic",
+        moods::mixed_mode,
+    ),
+    (
         "unified",
         "a unified kernel image with an initrd boots without ours, with a line",
         moods::unified_kernel,
@@ -156,7 +161,8 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 12] = [
+const LONG: [&str; 13] = [
+    "mixed",
     "modaliases-arm",
     "devices-6.1-cloud",
     "devices-6.12-cloud",

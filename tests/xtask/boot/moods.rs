@@ -84,6 +84,30 @@ pub(super) fn kernel_forms() -> Result<()> {
     })
 }
 
+/// 32-bit firmware, 64-bit kernels: with the preload, and after a panic of the program.
+pub(super) fn mixed_mode() -> Result<()> {
+    apt::install(&["ovmf-ia32"])?;
+    let ways = [
+        ("trixie-cloud-amd64", ""),
+        ("bookworm-cloud-amd64", ""),
+        ("bookworm-cloud-amd64", "--defect panic"),
+    ];
+    two_at_a_time(&ways, |&(label, options)| {
+        let kernel = debian::kernel(label)?;
+        let modules = Subset::of(&kernel, &["virtio_pci", "virtio_blk"])?.index()?;
+        let stage = Stage::new("i686", &kernel, &format!("say machine $(uname -m)\n{SCRIPT}"))?;
+        let stage = stage.modules(&modules.archive()?);
+        let outcome = stage.in_shell(&format!("fs0:\\EFI\\BOOT\\depmod.efi {options}\n"))?.run(END)?;
+        outcome.expect(HANDED_OVER)?;
+        outcome.expect("TEST: machine x86_64")?;
+        let disk = outcome.has_line("TEST: disk /sys/devices/pci");
+        outcome
+            .ensure(disk == options.is_empty(), &format!("{label} {options}: the disk is there: {disk}"))?;
+        println!("{label} {options}: {:.1} s", outcome.time.as_secs_f64());
+        Ok(())
+    })
+}
+
 /// A unified kernel image with an initrd inside boots, although the entry names one, too.
 pub(super) fn unified_kernel() -> Result<()> {
     apt::install(&["binutils"])?;
