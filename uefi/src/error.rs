@@ -94,8 +94,6 @@ pub enum Error {
     },
     /// No volume has this name.
     Volume(String),
-    /// Another program provides an initrd to the kernel.
-    InitrdProvider,
     /// Invalid kernel options.
     Text(String),
 }
@@ -120,7 +118,6 @@ impl fmt::Display for Error {
             Self::NoOutput(path) => write!(f, "-o must name the output directory for {path}"),
             Self::Write { path, status } => write!(f, "cannot write {path}: {status}"),
             Self::Volume(name) => write!(f, "no volume {name}:"),
-            Self::InitrdProvider => f.write_str("another program provides an initrd already"),
             Self::Text(text) => write!(f, "cannot be kernel options: {text}"),
         }
     }
@@ -183,7 +180,6 @@ impl Error {
             Self::NoOutput(_) | Self::NoModules | Self::Entry { .. } | Self::Problem { .. } => {
                 Status::INVALID_PARAMETER
             }
-            Self::InitrdProvider => Status::ALREADY_STARTED,
             _ => Status::ABORTED,
         }
     }

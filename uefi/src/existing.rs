@@ -1,4 +1,5 @@
-//! Existing initrds: the ones that the boot entry names, unpacked so that a further one can go on top.
+//! Existing initrds: the boot loader's and the ones that the boot entry names, unpacked so that a further one can go
+//! on top.
 
 use alloc::{string::String, vec::Vec};
 
@@ -12,21 +13,26 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct NamedInitrds<'i>(Vec<(&'i str, UnpackedInitrd<'i>)>);
 
+/// The name of an initrd that the entry does not name.
+pub const OF_BOOT_LOADER: &str = "the boot loader's initrd";
+
 impl<'i> NamedInitrds<'i> {
-    /// Decompresses each initrd.
+    /// Decompresses each initrd. The last ones have these paths; one more, before them, is the boot loader's.
     ///
     /// # Errors
     /// An initrd is broken, too large, or in an unsupported format.
     pub fn read(paths: &'i [String], initrds: &'i [Vec<u8>], limits: &Limits) -> Result<Self> {
         let mut decoder = PureDecoder::default();
         let mut unpacked = Vec::new();
-        for (path, initrd) in paths.iter().zip(initrds) {
+        let unnamed = initrds.len().saturating_sub(paths.len());
+        let names = core::iter::repeat_n(OF_BOOT_LOADER, unnamed).chain(paths.iter().map(|path| &**path));
+        for (path, initrd) in names.zip(initrds) {
             let size = initrd.len() as u64;
             if size > limits.boot_file_size {
-                return Err(Error::LargeInitrd { path: path.clone(), size });
+                return Err(Error::LargeInitrd { path: path.into(), size });
             }
             let initrd = UnpackedInitrd::read(initrd, &mut decoder, limits).map_err(failed(path))?;
-            unpacked.push((&**path, initrd));
+            unpacked.push((path, initrd));
         }
         Ok(Self(unpacked))
     }

@@ -14,6 +14,10 @@
 //! 00 00 00           up to a multiple of four
 //! 30 37 30 37 30 31  the archive with the modules
 //! ```
+//!
+//! A boot loader may provide an initrd already: systemd-boot does for an entry with the key `initrd`. Its bytes
+//! ([`of_boot_loader`]) can be the first part; on the loader's handle our protocol stands in for its own until ours is
+//! withdrawn.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::ffi::c_void;
@@ -21,6 +25,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use depmod_core::parts::cpio::ALIGN;
+use uefi::boot::{OpenProtocolAttributes, OpenProtocolParams};
 use uefi::proto::device_path::{DevicePath, FfiDevicePath};
 use uefi::proto::media::load_file::LoadFile2;
 use uefi::{Guid, Handle, Identify, Status, boot, guid};
@@ -28,7 +33,7 @@ use uefi_raw::Boolean;
 use uefi_raw::protocol::device_path::DevicePathProtocol;
 use uefi_raw::protocol::media::LoadFile2Protocol;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::memory;
 
 /// GUID in the device path that the kernel's stub looks for.
@@ -53,51 +58,30 @@ struct Provider {
     protocol: LoadFile2Protocol,
     path: [u8; 24],
     handle: Option<Handle>,
+    /// The boot loader's protocol on this handle, which ours replaces; or null.
+    replaced: *const c_void,
     parts: Vec<Vec<u8>>,
     size: usize,
 }
 
 impl Initrd {
-    /// Publishes the parts as one initrd, with zeros between them.
+    /// Publishes the parts as one initrd, with zeros between them. That of a boot loader is replaced until these are
+    /// withdrawn.
     ///
     /// # Errors
-    /// Another program provides an initrd, or the firmware refuses. Then nothing is published, and the parts
-    /// are freed.
+    /// The firmware refuses. Then nothing has changed, and the parts are freed.
     pub fn publish(parts: Vec<Vec<u8>>) -> Result<Self> {
-        ensure_no_other()?;
-        let path = device_path();
         let size = parts.iter().fold(0, |size, part| size_with(size, part));
         let protocol = LoadFile2Protocol { load_file };
         memory::keep(parts.as_ptr());
         parts.iter().for_each(|part| memory::keep(part.as_ptr()));
-        let provider = Box::into_raw(Box::new(Provider { protocol, path, handle: None, parts, size }));
+        let (path, replaced) = (device_path(), ptr::null());
+        let provider = Provider { protocol, path, handle: None, replaced, parts, size };
+        let provider = Box::into_raw(Box::new(provider));
         memory::keep(provider);
-        // SAFETY: the provider does not move until it is withdrawn.
-        let path = unsafe { &raw const (*provider).path };
-        // SAFETY: the GUID belongs to this interface, which outlives its installation.
-        let handle =
-            unsafe { boot::install_protocol_interface(None, &DevicePath::GUID, path.cast::<c_void>()) };
-        let handle = match handle.doing("publish the initrd's device path") {
-            Ok(handle) => handle,
-            Err(error) => {
-                // SAFETY: the provider comes from `Box::into_raw`, and nothing was installed.
-                drop(unsafe { Box::from_raw(provider) });
-                return Err(error);
-            }
-        };
-        // SAFETY: there is no other reference.
-        unsafe { (*provider).handle = Some(handle) };
-        PUBLISHED.store(provider, Ordering::SeqCst);
         let initrd = Self { provider };
-        // SAFETY: as above; on failure dropping `initrd` withdraws the device path.
-        unsafe {
-            boot::install_protocol_interface(
-                Some(handle),
-                &LoadFile2Protocol::GUID,
-                provider.cast::<c_void>(),
-            )
-        }
-        .doing("publish the initrd")?;
+        // SAFETY: there is no other reference, and the provider does not move until it is withdrawn.
+        unsafe { (*provider).install() }?;
         Ok(initrd)
     }
 
@@ -127,6 +111,32 @@ impl Initrd {
     }
 }
 
+impl Provider {
+    /// # Safety
+    /// The provider stays where it is until it is withdrawn.
+    unsafe fn install(&mut self) -> Result<()> {
+        let this = (&raw const self.protocol).cast::<c_void>();
+        if let Some((handle, theirs)) = boot_loaders() {
+            // SAFETY: this interface is installed there, and the boot loader waits for this program's end.
+            unsafe { boot::reinstall_protocol_interface(handle, &LoadFile2Protocol::GUID, theirs, this) }
+                .doing("publish the initrd in place of the boot loader's")?;
+            (self.handle, self.replaced) = (Some(handle), theirs);
+            PUBLISHED.store(self, Ordering::SeqCst);
+            return Ok(());
+        }
+        let path = (&raw const self.path).cast::<c_void>();
+        // SAFETY: the GUID belongs to this interface, which outlives its installation.
+        let handle = unsafe { boot::install_protocol_interface(None, &DevicePath::GUID, path) }
+            .doing("publish the initrd's device path")?;
+        self.handle = Some(handle);
+        PUBLISHED.store(self, Ordering::SeqCst);
+        // SAFETY: as above; on failure the owner withdraws the device path.
+        unsafe { boot::install_protocol_interface(Some(handle), &LoadFile2Protocol::GUID, this) }
+            .doing("publish the initrd")?;
+        Ok(())
+    }
+}
+
 impl Drop for Initrd {
     fn drop(&mut self) {
         // Memory that the firmware still refers to must stay.
@@ -146,37 +156,50 @@ pub fn withdraw() -> bool {
     let Some(handle) = (unsafe { provider.as_ref() }).and_then(|provider| provider.handle) else {
         return true;
     };
-    // SAFETY: these are the interfaces that `publish` installed, and nothing uses them now.
-    let (file, path) = unsafe {
-        let path = (&raw const (*provider).path).cast::<c_void>();
-        (
-            boot::uninstall_protocol_interface(handle, &LoadFile2Protocol::GUID, provider.cast::<c_void>()),
-            boot::uninstall_protocol_interface(handle, &DevicePath::GUID, path),
-        )
-    };
     let gone = |result: uefi::Result| match result {
         Ok(()) => true,
         Err(error) => error.status() == Status::NOT_FOUND,
     };
-    let gone = gone(file) && gone(path);
+    let (guid, ours) = (&LoadFile2Protocol::GUID, provider.cast::<c_void>());
+    // SAFETY: these are the interfaces that `install` installed, and nothing uses them now.
+    let gone = unsafe {
+        let theirs = (*provider).replaced;
+        if theirs.is_null() {
+            let path = (&raw const (*provider).path).cast::<c_void>();
+            gone(boot::uninstall_protocol_interface(handle, guid, ours))
+                && gone(boot::uninstall_protocol_interface(handle, &DevicePath::GUID, path))
+        } else {
+            gone(boot::reinstall_protocol_interface(handle, guid, ours, theirs))
+        }
+    };
     if gone {
         PUBLISHED.store(ptr::null_mut(), Ordering::SeqCst);
     }
     gone
 }
 
-/// Checks that no other program provides an initrd: of two with one device path the kernel would take either.
+/// The initrd that a boot loader provides to the kernel, if there is one.
 ///
 /// # Errors
-/// Another program provides one.
-pub fn ensure_no_other() -> Result<()> {
+/// It cannot be read.
+pub fn of_boot_loader() -> Result<Option<Vec<u8>>> {
+    let Some((_, theirs)) = boot_loaders() else { return Ok(None) };
+    let theirs = theirs.cast_mut().cast::<LoadFile2>();
+    // SAFETY: this interface is installed; its owner waits for this program's end.
+    let bytes = unsafe { (*theirs).load_file(DevicePath::from_ffi_ptr(END.as_ptr().cast())) };
+    Ok(Some(bytes.doing("read the boot loader's initrd")?.into_vec()))
+}
+
+/// The handle and the protocol of the initrd that the kernel would take.
+fn boot_loaders() -> Option<(Handle, *const c_void)> {
     let path = device_path();
     // SAFETY: `path` is a complete device path with its end node.
     let mut wanted: &DevicePath = unsafe { DevicePath::from_ffi_ptr(path.as_ptr().cast::<FfiDevicePath>()) };
-    match boot::locate_device_path::<LoadFile2>(&mut wanted) {
-        Ok(_) => Err(Error::InitrdProvider),
-        Err(_) => Ok(()),
-    }
+    let handle = boot::locate_device_path::<LoadFile2>(&mut wanted).ok()?;
+    let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
+    // SAFETY: only the address is taken here.
+    let theirs = unsafe { boot::open_protocol::<LoadFile2>(params, OpenProtocolAttributes::GetProtocol) };
+    Some((handle, (&raw const *theirs.ok()?).cast()))
 }
 
 /// Zeros that end an LZ4 stream.
@@ -252,7 +275,8 @@ mod tests {
         let parts = vec![vec![1; 5], vec![2; 4], vec![3; 1]];
         let size = parts.iter().fold(0, |size, part| size_with(size, part));
         assert_eq!(size, 5 + 7 + 4 + 4 + 1);
-        let mut provider = Provider { protocol, path: device_path(), handle: None, parts, size };
+        let mut provider =
+            Provider { protocol, path: device_path(), handle: None, replaced: ptr::null(), parts, size };
         let this = (&raw mut provider).cast::<LoadFile2Protocol>();
         let path = (&raw const provider.path).cast::<DevicePathProtocol>();
         let ask = |policy, mut size, buffer: *mut u8| {

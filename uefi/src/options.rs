@@ -145,7 +145,8 @@ impl Command {
         let mut index = IndexCommand::default();
         let mut operand: Option<&str> = None;
         let mut defect = None;
-        let mut words = words.iter();
+        // systemd-boot adds such words for kernels that cannot take an initrd from it.
+        let mut words = words.iter().filter(|word| !word.starts_with("initrd="));
         while let Some(word) = words.next() {
             let mut value = || {
                 let value = words.next().filter(|value| !value.is_empty());
@@ -240,6 +241,7 @@ mod tests {
         assert_eq!(parse("6.1.conf"), entry("6.1.conf"));
         assert_eq!(parse(r"12\DEBIAN.CONF"), entry("12/DEBIAN.CONF"));
         assert_eq!(parse("debian"), entry("debian"));
+        assert_eq!(parse(r"\debian.conf initrd=\a.img initrd=\b.img"), entry("/debian.conf"));
         let index = IndexCommand { version: "6.1.config".into(), ..IndexCommand::default() };
         assert_eq!(parse("6.1.config"), Ok(Command::Index(index)));
         assert_eq!(split(b"RC").unwrap(), ["\u{4352}"], "some firmware appends these bytes");

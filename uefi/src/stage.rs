@@ -75,10 +75,9 @@ impl Stage {
             self.leave_initrds_out(&mut entry);
         }
         let armed = fallback::arm(&kernel, !stop);
-        let existing = self.existing_initrds(&entry, &volume)?;
-        let complete = existing.len() == entry.initrds.len();
+        let (existing, complete) = self.existing_initrds(&entry, &volume)?;
         let mut initrd = None;
-        let added = self.publish(existing, &mut initrd, &entry).and_then(|()| {
+        let added = publish(existing, &mut initrd).and_then(|()| {
             if !complete {
                 return Ok(());
             }
@@ -165,33 +164,30 @@ impl Stage {
         }
     }
 
-    /// Reads the existing initrds. Unreadable ones are left out, with an error on the console, unless the entry
-    /// says `stop`.
-    fn existing_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<Vec<Vec<u8>>> {
-        let mut existing = Vec::new();
-        for path in &entry.initrds {
-            // Limits are for what is looked into: the kernel gets the whole file.
-            match volume.read_whole(path) {
+    /// Reads the existing initrds, the boot loader's first, and whether these are all. Unreadable ones are left out,
+    /// with an error on the console, unless the entry says `stop`.
+    fn existing_initrds(&self, entry: &BootEntry, volume: &Volume) -> Result<(Vec<Vec<u8>>, bool)> {
+        let (mut existing, mut complete) = (Vec::new(), true);
+        // Limits are for what is looked into: the kernel gets the whole file.
+        let named = entry.initrds.iter().map(|path| volume.read_whole(path));
+        // Without initrds or modules of the entry, the boot loader's stays where it is.
+        let adds = !entry.initrds.is_empty() || entry.modules.is_some();
+        let first = adds.then(initrd::of_boot_loader).and_then(Result::transpose);
+        for read in first.into_iter().chain(named) {
+            match read {
                 Ok(bytes) => existing.push(bytes),
                 Err(error) if entry.on_error == OnError::Stop => return Err(error),
-                Err(error) => self.without_preload(&error),
+                Err(error) => {
+                    complete = false;
+                    self.without_preload(&error);
+                }
             }
         }
-        Ok(existing)
+        Ok((existing, complete))
     }
 
     fn without_preload(&self, cause: &Error) {
         self.console.error(format_args!("{}; booting without preload", Chain(cause)));
-    }
-
-    /// Publishes the existing initrds, if there are any.
-    fn publish(&self, existing: Vec<Vec<u8>>, initrd: &mut Option<Initrd>, entry: &BootEntry) -> Result<()> {
-        if existing.is_empty() {
-            // Fail before the work, not after it.
-            return if entry.modules.is_some() { initrd::ensure_no_other() } else { Ok(()) };
-        }
-        *initrd = Some(Initrd::publish(existing)?);
-        Ok(())
     }
 
     /// The initrd with the modules for this machine and entry; `None` if there are no requests.
@@ -287,6 +283,14 @@ impl Stage {
             }
         }
     }
+}
+
+/// Publishes the existing initrds, if there are any.
+fn publish(existing: Vec<Vec<u8>>, initrd: &mut Option<Initrd>) -> Result<()> {
+    if !existing.is_empty() {
+        *initrd = Some(Initrd::publish(existing)?);
+    }
+    Ok(())
 }
 
 /// Whether a kernel failed as a unified kernel image does that wants to publish an initrd of its own.

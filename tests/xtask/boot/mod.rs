@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
     ),
     (
         "failures-shell",
-        "the machine boots after another initrd provider, panics and failed allocations",
+        "the machine boots with a boot loader's initrd, and after panics and failed allocations",
         failures::from_the_shell,
     ),
     (
@@ -134,6 +134,11 @@ const CASES: &[Case] = &[
         starters::boot_entry,
     ),
     ("refind", "rEFInd starts the program, as configured in uefi/README.md", starters::refind),
+    (
+        "systemd-boot-initrd",
+        "an initrd that systemd-boot provides and ours reach the kernel together",
+        starters::initrd_of_systemd_boot,
+    ),
     ("layouts", "existing initrds of both layouts stay intact under our archive", archives::layouts),
     (
         "compressions",
@@ -161,8 +166,9 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 13] = [
+const LONG: [&str; 14] = [
     "mixed",
+    "systemd-boot-initrd",
     "modaliases-arm",
     "devices-6.1-cloud",
     "devices-6.12-cloud",

@@ -2,15 +2,17 @@
 //! options.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use depmod_tests::debian;
-use depmod_tests::existing_initrd::END;
+use depmod_tests::existing_initrd::{END, Layout, existing_initrd_with};
 use depmod_tests::qemu::{HANDED_OVER, Machine, Outcome};
 use depmod_tests::subset::Subset;
+use depmod_tests::{command, debian};
 
 use super::page::{LOAD, User};
+use super::stage::Stage;
 
 /// A path other than that of the default entry file.
 const ENTRY: &str = "linux/chosen.conf";
@@ -67,6 +69,44 @@ pub(super) fn refind() -> Result<()> {
         .file("EFI/BOOT/refind.conf", format!("{REFIND}{config}"))
         .run(END)?;
     started(&outcome)
+}
+
+/// systemd-boot gives an initrd of its own to what it takes for a kernel. It reaches the kernel before ours, and modules
+/// of both are found.
+pub(super) fn initrd_of_systemd_boot() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let theirs = Subset::of(&kernel, &["dm_crypt"])?.index()?;
+    let ours = Subset::of(&kernel, &["virtio_blk", "virtio_pci"])?.index()?.archive()?;
+    let script = format!("{LOAD}modprobe dm_crypt; sed -n 's/ .*//; s/^/TEST: loaded /p' /proc/modules\n");
+    let initrd = existing_initrd_with("amd64", Layout::UsrMerged, &script, |root| {
+        let modules = theirs.root().join("lib/modules");
+        command::run(Command::new("cp").arg("-r").arg(modules).arg(root.join("lib")))
+    })?;
+    // What the program starts has no initrd of its own.
+    let mut stage = Stage::new("x86_64", &kernel, "")?.modules(&ours);
+    stage.entry = stage.entry.replace("initrd /existing.img\n", "");
+    stage.files.retain(|(name, _)| name != "existing.img");
+    let mut volume = stage.put_on(Machine::new("x86_64")?)?;
+    let program = volume.take_file(&volume.boot_path());
+    let entry = volume.take_file("EFI/BOOT/depmod.conf");
+    let loader = fs::read(debian::systemd_boot()?)?;
+    let path = volume.boot_path();
+    let outcome = volume
+        .file("EFI/depmod/depmod.efi", program)
+        .file(ENTRY, entry)
+        .file(&path, loader)
+        .file("initrd.img", initrd)
+        .file(
+            "loader/entries/linux.conf",
+            format!("title x\nlinux /EFI/depmod/depmod.efi\ninitrd /initrd.img\noptions {OPTIONS}\n"),
+        )
+        .run(END)?;
+    outcome.expect("depmod: time: ")?;
+    outcome.expect(HANDED_OVER)?;
+    for name in ["dm_crypt", "virtio_blk"] {
+        outcome.expect(&format!("TEST: loaded {name}"))?;
+    }
+    Ok(())
 }
 
 /// Boots the first entry at once, without graphics and without a search for other systems.
