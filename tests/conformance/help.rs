@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use depmod_tests::{product, terminal};
+use depmod_tests::{product, terminal, workspace};
 
 fn depmod(words: &str) -> Output {
     product::depmod().args(words.split_whitespace()).output().unwrap()
@@ -78,6 +78,30 @@ fn the_configuration_that_is_read_is_named() {
 }
 
 #[test]
+fn environment_variables_stand_in_the_help() {
+    let help = printed("--help");
+    let mut pending = vec![workspace().join("host-cli/src")];
+    let mut read = 0;
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let program = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for call in program.split("env::var_os(\"").skip(1) {
+            let name = call.split('"').next().unwrap();
+            assert!([" ", ",", "="].iter().any(|end| help.contains(&format!("{name}{end}"))), "{name}");
+            read += 1;
+        }
+    }
+    assert!(read >= 5, "only {read} variables are read");
+}
+
+#[test]
 fn misspelt_words_get_the_nearest_ones() {
     for (words, expected) in [
         ("help dupm", "there is no command dupm; did you mean the command dump?\n"),
@@ -91,6 +115,9 @@ fn misspelt_words_get_the_nearest_ones() {
         ("--color alwas", "a similar value exists: 'always'"),
         ("--quikc", "a similar argument exists: '--quick'"),
         ("--dryrun", "a similar argument exists: '--dry-run'"),
+        ("--warning", "a similar argument exists: '--warn'"),
+        ("--rootowned", "a similar argument exists: '--root-owned-only'"),
+        ("--verify", "a similar argument exists: 'verify'"),
         ("plan --format yaml x", "yaml"),
         ("-Z", "unexpected argument '-Z'"),
     ] {
@@ -121,8 +148,11 @@ fn hints_are_for_people() {
         assert_eq!(refused(words), message, "hooks of packages get kmod's messages alone");
         assert_eq!(refused_on_terminal(words), format!("{message}depmod: {hint}\n"));
     }
-    for words in ["zzz", "x6.1"] {
-        assert!(!refused_on_terminal(words).contains("did you mean"), "{words}");
+    for words in ["zzz", "x6.1", "6"] {
+        let said = refused_on_terminal(words);
+        let hint = "depmod: VERSION begins with two numbers, as in 6.1; depmod help lists commands\n";
+        assert!(said.ends_with(hint), "{words}: {said}");
+        assert!(!said.contains("did you mean"), "{words}: {said}");
     }
 }
 

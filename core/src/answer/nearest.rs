@@ -9,6 +9,8 @@ use crate::sort::sort_by;
 
 /// Limit on the length of compared words, in bytes; longer ones are not typed by hand.
 const LONGEST: usize = 64;
+/// Limit on the distance of close words.
+const FARTHEST: usize = 3;
 
 /// Keys of indexes that are close to a word, the closest first, at most `most`. Patterns are no names.
 ///
@@ -83,13 +85,19 @@ impl Close {
     }
 }
 
-/// The word that is closest to another one, of those that are close.
-pub fn nearest_word<'n>(word: &[u8], words: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let word: Vec<u8> = word.iter().map(normal).collect();
+/// The word that is closest to another one, of those that are close. Dashes do not count, and a word may go on where
+/// a name ends.
+pub fn nearest_word<'n>(word: &[u8], words: &mut dyn Iterator<Item = &'n str>) -> Option<&'n str> {
+    let letters = |word: &[u8]| -> Vec<u8> { word.iter().map(normal).filter(|byte| *byte != b'_').collect() };
+    let word = letters(word);
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }
-    let close = words.into_iter().filter_map(|name| Some((distance(&word, name.as_bytes())?, name)));
+    let close = words.filter_map(|name| {
+        let letters = letters(name.as_bytes());
+        let begins = (letters.len() > 3 && word.starts_with(&letters)).then_some(FARTHEST);
+        Some((distance(&word, &letters).or(begins)?, name))
+    });
     close.min().map(|(_, name)| name)
 }
 
@@ -103,7 +111,7 @@ fn normal(byte: &u8) -> u8 {
 /// The edit distance of two words: inserted, missing, replaced and swapped bytes. `None` above the limit for a
 /// typing error. Words that begin with the whole query are close, too.
 fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
-    let most = query.len().wrapping_div(3).clamp(1, 3);
+    let most = query.len().wrapping_div(3).clamp(1, FARTHEST);
     if query.len() >= 3 && name.starts_with(query) && name.len() > query.len() {
         return Some(name.len().saturating_sub(query.len()).min(2));
     }
@@ -169,10 +177,15 @@ mod tests {
             ("Plan", Some("plan")),
             ("from-modul", Some("from-modules")),
             ("from-indes", Some("from-index")),
+            ("fromindex", Some("from-index")),
+            ("frommod", Some("from-modules")),
+            ("verify-all", Some("verify")),
+            ("ver", Some("verify")),
+            ("pla", Some("plan")),
             ("explain", None),
             ("", None),
         ] {
-            assert_eq!(nearest_word(word.as_bytes(), words), expected, "{word}");
+            assert_eq!(nearest_word(word.as_bytes(), &mut words.into_iter()), expected, "{word}");
         }
     }
 

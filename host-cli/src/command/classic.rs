@@ -21,7 +21,9 @@ pub(super) fn run_one(args: Args, mut report: Report) -> u8 {
         Ok(settings) => settings,
         Err(diagnostic) => {
             let hint = match &diagnostic {
-                Diagnostic::BadVersion { word } => commands::hint(word),
+                Diagnostic::BadVersion { word } => {
+                    commands::hint(word).or_else(|| Some(commands::VERSION_OR_COMMAND.into()))
+                }
                 _ => None,
             };
             report.report(diagnostic);

@@ -61,6 +61,10 @@ pub(super) fn hint(word: &[u8]) -> Option<String> {
     })
 }
 
+/// What a word must be that is no command.
+pub(super) const VERSION_OR_COMMAND: &str =
+    "VERSION begins with two numbers, as in 6.1; depmod help lists commands";
+
 /// What to type in place of the path of a module directory.
 fn path_of_version(path: &[u8]) -> Option<String> {
     let path = before_slashes(path);

@@ -2,6 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::commands;
+
 /// Names the long option of `full`, or the value of an option, that is closest to an unknown one. clap's own
 /// suggestions would name abbreviations, which are aliases of the parser.
 pub(super) fn with_nearest(
@@ -21,9 +23,14 @@ pub(super) fn with_nearest(
                 full.get_arguments().flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default());
             if let Some(word) = text(&error, ContextKind::InvalidArg)
                 && let Some(word) = word.strip_prefix("--")
-                && let Some(name) = nearest(word.as_bytes(), names)
             {
-                error.insert(ContextKind::SuggestedArg, ContextValue::String(["--", name].concat()));
+                let option = nearest(word.as_bytes(), names).map(|name| ["--", name].concat());
+                // A command with dashes. Only the classic run has commands beside it.
+                let commands = commands::names().filter(|_| full.get_name() == "depmod");
+                let meant = option.or_else(|| nearest(word.as_bytes(), commands).map(Into::into));
+                if let Some(meant) = meant {
+                    error.insert(ContextKind::SuggestedArg, ContextValue::String(meant));
+                }
             }
         }
         ErrorKind::InvalidValue => {
@@ -42,8 +49,8 @@ pub(super) fn with_nearest(
 
 /// The word that is closest to another one, if any is close.
 #[cfg(feature = "answers")]
-pub(super) fn nearest<'n>(word: &[u8], names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    depmod_core::parts::answer::nearest_word(word, names)
+pub(super) fn nearest<'n>(word: &[u8], mut names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    depmod_core::parts::answer::nearest_word(word, &mut names)
 }
 
 /// The small program proposes nothing.
