@@ -26,7 +26,7 @@ pub(super) struct Kernel {
         short = 'k',
         long = "kernel",
         value_name = "VERSION",
-        help = "Kernel version [default: the running kernel's]"
+        help = "Kernel version, since operands are questions [default: the running kernel's]"
     )]
     version: Option<OsString>,
     #[command(flatten)]
