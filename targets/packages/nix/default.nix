@@ -11,7 +11,15 @@ pkgs.lib.hiPrio (
     cargoBuildFlags = [
       "--package"
       "depmod"
+      "--bin"
+      "depmod"
+      "--example"
+      "pages"
     ];
+    # The manual and the completions.
+    postInstall = pkgs.lib.optionalString (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) ''
+      $(find target -path '*/release/examples/pages') share $out/share
+    '';
     cargoTestFlags = [
       "--package"
       "depmod"

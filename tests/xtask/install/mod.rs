@@ -104,18 +104,9 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
     command::run(&mut build)?;
     options.put(&target_dir().join(profile).join("depmod"), "sbin", 0o755)?;
     let made = tempfile::tempdir()?;
-    make("man", &made.path().join("man"), &options.moduledir)?;
-    make("completions", &made.path().join("completions"), &options.moduledir)?;
-    for page in files(&made.path().join("man"))? {
-        let section = page.extension().context("a page has a section")?.to_string_lossy().into_owned();
-        options.put(&page, &format!("share/man/man{section}"), 0o644)?;
-    }
-    for (script, below) in [
-        ("depmod", "share/bash-completion/completions"),
-        ("_depmod", "share/zsh/site-functions"),
-        ("depmod.fish", "share/fish/vendor_completions.d"),
-    ] {
-        options.put(&made.path().join("completions").join(script), below, 0o644)?;
+    make("share", made.path(), &options.moduledir)?;
+    for file in files_below(made.path())? {
+        options.put_as(&file, &Path::new("share").join(file.strip_prefix(made.path())?), 0o644)?;
     }
     if options.efi {
         options.put_as(
@@ -173,4 +164,10 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
+}
+
+/// All files below a directory, sorted.
+fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let below = |path: PathBuf| if path.is_dir() { files_below(&path) } else { Ok(vec![path]) };
+    Ok(files(directory)?.into_iter().map(below).collect::<Result<Vec<_>>>()?.concat())
 }

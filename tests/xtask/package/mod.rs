@@ -4,8 +4,9 @@ pub(crate) mod check;
 pub(crate) mod deb;
 pub(crate) mod debian_boot;
 mod description;
+pub(crate) mod new_user;
 mod program;
-mod recipes;
+pub(crate) mod recipes;
 pub(crate) mod tarball;
 
 use anyhow::{Result, bail};

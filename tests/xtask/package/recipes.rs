@@ -1,12 +1,14 @@
 //! The recipes of other distributions, as far as a Debian machine can check them.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-use depmod_tests::{apt, command};
+use anyhow::{Context, Result, ensure};
+use depmod_tests::{apt, command, workspace};
 
-use super::description::directory;
+use super::description::{directory, version};
+use crate::builds::copy_workspace;
 
 /// Each recipe's check: a program with arguments, run in `targets/packages`.
 const CHECKS: &[&[&str]] = &[
@@ -20,7 +22,96 @@ const CHECKS: &[&[&str]] = &[
     &["make", "--dry-run", "--file", "buildroot/depmod-rs/depmod-rs.mk", "--eval", "all:"],
 ];
 
-/// Runs them all.
+/// What shells do with functions of recipes, in a directory with the sources: `$1` is the recipe, `$2` the package.
+const ARCH: &str = "set -e; srcdir=$PWD pkgdir=$2; . \"$1\"; (build); (package)";
+const ALPINE: &str = "set -e; srcdir=$PWD pkgdir=$2; . \"$1\"; cd \"$builddir\"; build; package";
+
+/// What a package has besides its program.
+const SHARED: [&str; 5] = [
+    "share/man/man7/depmod.efi.7",
+    "share/man/man8/depmod-plan.8",
+    "share/bash-completion/completions/depmod",
+    "share/fish/vendor_completions.d/depmod.fish",
+    "share/zsh/site-functions/_depmod",
+];
+
+/// Builds and packs by the recipes for Arch, Alpine and RPM: without optimisation and without their tests, with the
+/// tools of this machine. `cargo xtask soak recipes`.
+///
+/// # Errors
+/// When a recipe fails, or its package lacks a file.
+pub(crate) fn run() -> Result<String> {
+    apt::install(&["rpm"])?;
+    let work = tempfile::tempdir()?;
+    let sources = work.path().join(format!("depmod-{}", version()?));
+    copy_workspace(&sources)?;
+    let hook = "depmod-rs.hook";
+    fs::copy(directory().join("arch").join(hook), work.path().join(hook))?;
+    let packed = |name: &str, shell: &str, recipe: &str, script: &str, own: &[&str]| -> Result<()> {
+        let package = work.path().join(name);
+        let mut make = Command::new(shell);
+        make.current_dir(work.path()).args(["-c", script, shell]).arg(directory().join(recipe)).arg(&package);
+        command::run(unoptimised(&mut make)).with_context(|| recipe.to_owned())?;
+        has_files(&package, own)
+    };
+    let own =
+        ["usr/lib/depmod-rs/depmod", "usr/share/man/man8/depmod-rs.8", "usr/share/man/man5/modules.dep-rs.5"];
+    packed("arch", "bash", "arch/PKGBUILD", ARCH, &own)?;
+    let own = ["sbin/depmod", "usr/share/man/man8/depmod.8", "usr/share/man/man5/depmod.d.5"];
+    packed("alpine", "sh", "alpine/APKBUILD", ALPINE, &own)?;
+    fs::remove_dir_all(sources.join("target"))?;
+    let rpm = rpm(work.path())?;
+    let unpacked = work.path().join("rpm");
+    fs::create_dir(&unpacked)?;
+    let mut unpack = Command::new("sh");
+    unpack.current_dir(&unpacked).args(["-c", "rpm2cpio \"$0\" | cpio --quiet -id"]).arg(rpm);
+    command::run(&mut unpack)?;
+    has_files(&unpacked, &["usr/libexec/depmod-rs/depmod", "usr/share/man/man8/depmod-rs.8"])?;
+    Ok("the recipes for Arch, Alpine and RPM build, and pack program, manual and completions".to_owned())
+}
+
+fn has_files(package: &Path, own: &[&str]) -> Result<()> {
+    let shared = SHARED.iter().map(|file| format!("usr/{file}"));
+    for file in shared.chain(own.iter().map(|&file| file.to_owned())) {
+        // rpm compresses manual pages where its distribution has that.
+        let found = ["", ".gz"].iter().any(|end| package.join(format!("{file}{end}")).is_file());
+        ensure!(found, "{} has no {file}", package.display());
+    }
+    Ok(())
+}
+
+/// The release build of a recipe, without what takes minutes; in the recipe's own target directory.
+fn unoptimised(command: &mut Command) -> &mut Command {
+    command.env_remove("CARGO_TARGET_DIR").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+}
+
+/// Builds the package for RPM from an archive of the sources and one of the vendored crates.
+fn rpm(work: &Path) -> Result<PathBuf> {
+    let name = format!("depmod-{}", version()?);
+    let mut tar = Command::new("tar");
+    let archive = work.join(format!("{name}.tar.gz"));
+    command::run(tar.current_dir(work).arg("-czf").arg(&archive).arg(&name))?;
+    let mut vendor = Command::new("cargo");
+    vendor.current_dir(workspace()).args(["vendor", "--quiet", "--locked"]).arg(work.join("vendor"));
+    command::output(&mut vendor)?;
+    let mut tar = Command::new("tar");
+    tar.current_dir(work).args(["--use-compress-program=xz -0", "-cf"]);
+    command::run(tar.arg(work.join(format!("{name}-vendor.tar.xz"))).arg("vendor"))?;
+    let top = work.join("rpmbuild");
+    let define = |name: &str, value: &str| ["--define".to_owned(), format!("{name} {value}")];
+    let mut build = Command::new("rpmbuild");
+    build.args(["-bb", "--quiet", "--nodeps", "--nocheck"]);
+    build.args(define("_topdir", &top.display().to_string()));
+    build.args(define("_sourcedir", &work.display().to_string()));
+    // Needs programs of Fedora.
+    build.args(define("debug_package", "%{nil}"));
+    command::run(unoptimised(build.arg(directory().join("rpm/depmod.spec"))))?;
+    let mut find = Command::new("find");
+    Ok(PathBuf::from(command::text(find.arg(top.join("RPMS")).args(["-name", "*.rpm"]))?))
+}
+
+/// Runs the checks of all recipes.
 ///
 /// # Errors
 /// When a recipe has a fault.

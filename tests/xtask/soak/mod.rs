@@ -83,6 +83,16 @@ const CHECKS: &[Check] = &[
         "on Debian trixie the compiler from backports builds the command with the system's codecs",
         builds::trixie::main,
     ),
+    (
+        "recipes",
+        "by the recipes for Arch, Alpine and RPM, packages have program, manual and completions",
+        crate::package::recipes::run,
+    ),
+    (
+        "new-user",
+        "on Debian trixie the README's words lead from nothing to an installed package, and back to kmod",
+        crate::package::new_user::check,
+    ),
     ("vendor", "the command builds from at most 40 MB of vendored sources", builds::vendor::main),
     ("kernels", "our output equals kmod's on all real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[]).map(|()| "all kernels".to_owned())

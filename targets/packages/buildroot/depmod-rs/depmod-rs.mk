@@ -13,6 +13,7 @@ DEPMOD_RS_CARGO_BUILD_OPTS = --package depmod
 # After them, so that this file is the one that stays.
 DEPMOD_RS_DEPENDENCIES = $(if $(BR2_PACKAGE_KMOD),kmod) $(if $(BR2_PACKAGE_BUSYBOX),busybox)
 
+# Buildroot keeps neither manual pages nor completions in images, so none are made.
 define DEPMOD_RS_INSTALL_TARGET_CMDS
 	rm -f $(TARGET_DIR)/sbin/depmod $(TARGET_DIR)/usr/sbin/depmod
 	$(INSTALL) -D -m 0755 $(@D)/target/$(RUSTC_TARGET_NAME)/release/depmod \
