@@ -29,6 +29,7 @@ const INSTALLED: [&str; 8] = [
 pub(crate) fn test() -> Result<()> {
     apt::install(&[
         "bash-completion",
+        "efibootmgr",
         "fish",
         "graphviz",
         "jq",
