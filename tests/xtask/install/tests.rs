@@ -88,7 +88,7 @@ pub(crate) fn module_directory() -> Result<()> {
     from_package()
 }
 
-/// `cargo install` from the file that is published.
+/// `cargo install` from the file that is published, with the setting of the module directory.
 fn from_package() -> Result<()> {
     let cargo = |words: &[&str]| {
         let mut cargo = Command::new("cargo");
@@ -110,13 +110,14 @@ fn from_package() -> Result<()> {
     let mut install = Command::new("cargo");
     install
         .current_dir(unpacked.path())
+        .env("DEPMOD_MODULE_DIRECTORY", "/usr/lib/modules")
         .args(["install", "--debug", "--config", &core, "--root"])
         .arg(root.path());
     command::run(
         install.arg("--path").arg(package("depmod")).arg("--target-dir").arg(target_dir().join("package")),
     )?;
     let version = command::text(Command::new(root.path().join("bin/depmod")).arg("-V"))?;
-    ensure!(version.starts_with("depmod "), "{version}");
-    println!("cargo install: {}", version.lines().next().unwrap_or_default());
+    ensure!(version.starts_with("depmod ") && version.ends_with(": /usr/lib/modules"), "{version}");
+    println!("cargo install: {version}");
     Ok(())
 }
