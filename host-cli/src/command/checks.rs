@@ -3,6 +3,7 @@
 use depmod_core::parts::answer::Check;
 
 use super::format::Format;
+use super::nearest::nearest;
 
 /// The checks of `--strict=LIST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,11 @@ impl Checks {
         let check = |word: &str| {
             let known = Check::ALL.into_iter().find(|check| check.name() == word);
             known.ok_or_else(|| {
-                let all: Vec<_> = Check::ALL.iter().map(|check| check.name()).collect();
-                format!("'{word}' is no check; there are {}", all.join(", "))
+                let all = Check::ALL.map(|check| check.name());
+                match nearest(word.as_bytes(), all.into_iter()) {
+                    Some(name) => format!("'{word}' is no check; did you mean {name}?"),
+                    None => format!("'{word}' is no check; there are {}", all.join(", ")),
+                }
             })
         };
         let checks = list.split(',').map(check).collect::<Result<_, _>>()?;
@@ -52,6 +56,8 @@ mod tests {
         assert_eq!(Checks::parse("").unwrap().checks, Check::ALL);
         let some = Checks::parse("cycle,crc").unwrap();
         assert!(some.named && some.checks == [Check::Cycle, Check::Crc]);
+        let error = Checks::parse("crcs").unwrap_err();
+        assert_eq!(error, "'crcs' is no check; did you mean crc?");
         let error = Checks::parse("crc,magic").unwrap_err();
         assert!(error.starts_with("'magic' is no check; there are corrupt, cycle"), "{error}");
         assert!(Checks::parse(",").is_err());
