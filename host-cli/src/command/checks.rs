@@ -22,7 +22,7 @@ impl Checks {
         let check = |word: &str| {
             let known = Check::ALL.into_iter().find(|check| check.name() == word);
             known.ok_or_else(|| {
-                let all = Check::ALL.map(|check| check.name());
+                let all = Check::ALL.map(Check::name);
                 match nearest(word.as_bytes(), all.into_iter()) {
                     Some(name) => format!("'{word}' is no check; did you mean {name}?"),
                     None => format!("'{word}' is no check; there are {}", all.join(", ")),
