@@ -100,5 +100,8 @@ fn modaliases(arch: &str, label: &str) -> Result<()> {
     }
     acpi_ids(&outcome)?;
     // AES and the carry-less product.
-    cpu_features(&outcome, if arch == "aarch64" { &[",0003", ",0004"] } else { &[",0099", ",0081"] })
+    cpu_features(
+        &outcome,
+        if arch == "aarch64" { &["aarch64", ",0001", ",0003", ",0004"] } else { &[",0099", ",0081"] },
+    )
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask boot`: the firmware program in QEMU with real firmware and real kernels.
 
 mod archives;
+mod coldplug;
 mod devices;
 mod failures;
 mod figures;
@@ -38,6 +39,11 @@ const CASES: &[Case] = &[
         hardware::modaliases_x86_64,
     ),
     ("modaliases-arm", "as modaliases, on AArch64", hardware::modaliases_aarch64),
+    (
+        "coldplug",
+        "the initrd has what Linux's coldplug loads on eight machines, or a reason is listed",
+        coldplug::coldplug,
+    ),
     ("shell", "firmware and Linux write the same index files", shell::same_files),
     (
         "devices-6.1-cloud",
@@ -166,7 +172,8 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 14] = [
+const LONG: [&str; 15] = [
+    "coldplug",
     "mixed",
     "systemd-boot-initrd",
     "modaliases-arm",

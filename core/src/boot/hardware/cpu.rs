@@ -68,9 +68,12 @@ pub enum CpuFeatures<'w> {
 /// Vendor, family and model stay unknown: they lead to drivers for speed and temperature alone.
 const X86: &str = "cpu:type:x86,ven00FFfam0000mod0000:feature:";
 
+/// Firmware runs only where the processor has FP and ASIMD (UEFI 2.10 §2.3.6), numbers 0 and 1.
+const ARM64: &str = "cpu:type:aarch64:feature:,0000,0001";
+
 /// Fields of `ID_AA64ISAR0_EL1` (Arm Architecture Reference Manual D19.2.61): their lowest bit, their least value, and
 /// the number of the feature.
-const ARM64: [(u32, u64, u16); 11] = [
+const ARM64_FIELDS: [(u32, u64, u16); 11] = [
     (4, 1, 3),   // AES
     (4, 2, 4),   // PMULL
     (8, 1, 5),   // SHA1
@@ -98,8 +101,8 @@ impl fmt::Display for CpuFeatures<'_> {
                 Ok(())
             }
             Self::Arm64 { instructions } => {
-                f.write_str("cpu:type:arm64:feature:")?;
-                for (shift, least, number) in ARM64 {
+                f.write_str(ARM64)?;
+                for (shift, least, number) in ARM64_FIELDS {
                     if instructions >> shift & 0xf >= least {
                         write!(f, ",{number:04X}")?;
                     }
@@ -128,6 +131,6 @@ mod tests {
     #[test]
     fn features_of_arm64() {
         let cortex_a57 = CpuFeatures::Arm64 { instructions: 0x1_1120 };
-        assert_eq!(cortex_a57.to_string(), "cpu:type:arm64:feature:,0003,0004,0005,0006,0007");
+        assert_eq!(cortex_a57.to_string(), "cpu:type:aarch64:feature:,0000,0001,0003,0004,0005,0006,0007");
     }
 }
