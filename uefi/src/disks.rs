@@ -14,6 +14,10 @@ use uefi::proto::media::block::BlockIO;
 use uefi::proto::media::disk::DiskIo;
 
 use crate::console::Console;
+use crate::pci;
+
+/// Classes of PCI functions with disks behind them: controllers of disks, hosts of SD cards and of USB.
+const STORAGE: [&[u8]; 3] = [&[0x01], &[0x08, 0x05], &[0x0c, 0x03]];
 
 /// Requests for what the kernel's options name. Disks are read only if these name any; one that cannot be read is
 /// reported and left out.
@@ -22,6 +26,7 @@ pub fn root_requests(options: &str, limits: &Limits, console: Console) -> Vec<Re
     let options = RootOptions::parse(options);
     let mut search = RootSearch::new(limits);
     if options.name_disks() {
+        STORAGE.iter().for_each(|class| pci::connect(class));
         for handle in boot::find_handles::<BlockIO>().unwrap_or_default() {
             let Some(disk) = Disk::open(handle) else { continue };
             let partition = partition(handle);

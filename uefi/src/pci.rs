@@ -42,11 +42,15 @@ pub fn functions() -> Result<Vec<(PciAddress, PciFunction)>> {
     Ok(functions)
 }
 
-/// Handles of the functions with this class and subclass.
-pub(crate) fn handles_of_class(class: [u8; 2]) -> Vec<Handle> {
-    let mut handles = boot::find_handles::<PciIo>().unwrap_or_default();
-    handles.retain(|&handle| read(handle).is_some_and(|(_, function)| function.class.starts_with(&class)));
-    handles
+/// Connects drivers to all functions whose class begins like this: in fast boot mode, firmware leaves those alone that it
+/// does not boot from, and lists nothing behind them.
+pub(crate) fn connect(class: &[u8]) {
+    for handle in boot::find_handles::<PciIo>().unwrap_or_default() {
+        if read(handle).is_some_and(|(_, function)| function.class.starts_with(class)) {
+            // One that has its drivers stays as it is.
+            let _ = boot::connect_controller(handle, &[], None, true);
+        }
+    }
 }
 
 fn read(handle: Handle) -> Option<(PciAddress, PciFunction)> {

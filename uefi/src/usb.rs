@@ -27,12 +27,9 @@ pub fn interfaces() -> Vec<UsbInterface> {
     interfaces
 }
 
-/// Connects drivers to all USB host controllers: in fast boot mode, firmware leaves them alone, and lists nothing.
+/// Connects drivers to all USB host controllers: in fast boot mode, firmware leaves them alone.
 pub fn connect() {
-    for handle in pci::handles_of_class(USB_HOST) {
-        // A controller that has its drivers stays as it is.
-        let _ = boot::connect_controller(handle, &[], None, true);
-    }
+    pci::connect(&USB_HOST);
 }
 
 fn read(handle: Handle) -> Option<UsbInterface> {

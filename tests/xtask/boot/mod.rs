@@ -129,6 +129,11 @@ const CASES: &[Case] = &[
         root::encrypted,
     ),
     (
+        "root-unconnected",
+        "a root file system is found on a disk that firmware has not connected",
+        root::unconnected,
+    ),
+    (
         "root-formats",
         "superblocks that LVM, mdadm and cryptsetup write are found, and what lies in them",
         formats::of_real_tools,
@@ -172,7 +177,8 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 15] = [
+const LONG: [&str; 16] = [
+    "root-unconnected",
     "coldplug",
     "mixed",
     "systemd-boot-initrd",

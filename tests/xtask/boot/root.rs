@@ -6,12 +6,13 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
-use depmod_tests::debian;
 use depmod_tests::existing_initrd::{END, Layout, existing_initrd_with};
 use depmod_tests::qemu::{HANDED_OVER, Machine};
 use depmod_tests::subset::Subset;
+use depmod_tests::{command, debian};
 
 use super::stage::Stage;
 use super::two_at_a_time;
@@ -130,6 +131,35 @@ pub(super) fn encrypted() -> Result<()> {
             outcome.after("TEST: module ").filter(|name| unwanted.contains(name)).collect();
         outcome.ensure(loaded.is_empty(), &format!("{loaded:?} are for nothing that is there"))?;
         println!("x-depmod-root {search}, {:.1} s", outcome.time.as_secs_f64());
+        Ok(())
+    })
+}
+
+/// Firmware connects no driver to a disk that is not in its boot order. The program does, and finds the file system.
+pub(super) fn unconnected() -> Result<()> {
+    const UUID: &str = "0f3d1c52-6f6e-4a7a-9d55-0c9d2d6b8a11";
+    let kernel = debian::kernel(KERNEL)?;
+    let modules = Subset::of(&kernel, &["nvme", "ahci", "sd_mod", "ext4", "xfs"])?.index()?.archive()?;
+    let dir = tempfile::tempdir()?;
+    let disk = dir.path().join("disk.img");
+    let mut mkfs = Command::new("mkfs.ext4");
+    mkfs.args(["-q", "-U", UUID]).arg(&disk).arg("16M");
+    // It is in a directory that not every user has in the search path.
+    mkfs.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
+    command::output(&mut mkfs).context("mkfs.ext4 of e2fsprogs")?;
+    let script = "for name in $(cat /etc/modules-load.d/depmod.conf); do say wants $name; done\n";
+    let stage =
+        Stage::new("x86_64", &kernel, script)?.modules(&modules).keys(&format!("options root=UUID={UUID}"));
+    two_at_a_time(&["nvme,serial=1", "ide-hd,bus=ide.0"], |device| {
+        let machine = Machine::new("x86_64")?
+            .with(&format!("-drive if=none,id=root,format=raw,snapshot=on,file={}", disk.display()))
+            .with(&format!("-device {device},drive=root"));
+        let outcome = stage.put_on(machine)?.run(END)?;
+        outcome.expect(HANDED_OVER)?;
+        outcome.expect("TEST: wants ext4")?;
+        // Of a file system that was not found, all usual kinds are wanted.
+        outcome.ensure(!outcome.has_line("TEST: wants xfs"), &format!("{device}: the disk was not found"))?;
+        println!("{device}: found, {:.1} s", outcome.time.as_secs_f64());
         Ok(())
     })
 }
