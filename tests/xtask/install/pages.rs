@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use depmod_tests::command;
 
 use super::files;
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
 
 /// All pages below a directory with sections.
 pub(super) fn all(manual: &Path) -> Result<Vec<PathBuf>> {
@@ -22,11 +25,14 @@ pub(super) fn check(manual: &Path) -> Result<()> {
     for page in all(manual)? {
         let mut man = Command::new("man");
         man.args(["--warnings", "--local-file"]).arg(&page);
-        man.env("LC_ALL", "C.UTF-8").env("MANWIDTH", "100");
+        man.env("LC_ALL", "C.UTF-8").env("MANWIDTH", WIDTH.to_string());
         let output = man.output().context("man")?;
         let said = String::from_utf8_lossy(&output.stderr);
         let shown = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success() && said.is_empty(), "{}: {said}", page.display());
+        if let Some(wide) = shown.lines().find(|line| line.chars().count() > WIDTH) {
+            bail!("{}: a line is wider than a terminal: {wide}", page.display());
+        }
         for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO"] {
             ensure!(shown.lines().any(|line| line == section), "{} has no {section}", page.display());
         }
