@@ -18,6 +18,7 @@ const CHECKS: &[&[&str]] = &[
     &["rpmspec", "-P", "rpm/depmod.spec"],
     &["rpmlint", "rpm/depmod.spec"],
     &["nix-instantiate", "--parse", "nix/default.nix"],
+    &["nix-instantiate", "--eval", "--strict", "--expr", NIXPKGS],
     // Buildroot's own functions are not there; what remains is make's syntax.
     &["make", "--dry-run", "--file", "buildroot/depmod-rs/depmod-rs.mk", "--eval", "all:"],
 ];
@@ -110,6 +111,22 @@ fn rpm(work: &Path) -> Result<PathBuf> {
     let mut find = Command::new("find");
     Ok(PathBuf::from(command::text(find.arg(top.join("RPMS")).args(["-name", "*.rpm"]))?))
 }
+
+/// All of the expression for Nix, with stand-ins for what it takes from nixpkgs.
+const NIXPKGS: &str = "
+    import ./nix/default.nix {
+      pkgs = {
+        lib = {
+          hiPrio = package: package;
+          cleanSource = toString;
+          optionalString = condition: text: if condition then text else \"\";
+          licenses = { mit = \"MIT\"; asl20 = \"Apache-2.0\"; };
+          platforms.linux = [ \"x86_64-linux\" ];
+        };
+        stdenv = { buildPlatform.canExecute = platform: true; hostPlatform = { }; };
+        rustPlatform.buildRustPackage = description: description;
+      };
+    }";
 
 /// Runs the checks of all recipes.
 ///
