@@ -55,6 +55,8 @@ fn flags() -> String {
         format!("link-arg=-Wl,-T,{}", script.display()),
         // Code, constants and headers are contiguous, without page alignment.
         "link-arg=-Wl,-z,noseparate-code".to_owned(),
+        // musl's start code does not make this segment read-only, so it only costs a gap in the file.
+        "link-arg=-Wl,-z,norelro".to_owned(),
         // A build ID only leads to debugging information, which these builds lack.
         "link-arg=-Wl,--build-id=none".to_owned(),
     ];
