@@ -93,6 +93,8 @@ mod name;
 mod options;
 #[cfg(feature = "alloc")]
 mod sort;
+#[cfg(feature = "alloc")]
+mod zeros;
 
 // The stages of a run, in order: each imports only earlier stages and the formats.
 #[cfg(feature = "alloc")]

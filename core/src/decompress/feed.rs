@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 #[cfg(all(feature = "pieces", any(feature = "xz", feature = "zst")))]
 use super::reader::take;
+use crate::zeros;
 
 /// Bytes of the buffer.
 const SIZE: usize = 128 << 10;
@@ -23,7 +24,7 @@ impl<'f> Feed<'f> {
     pub fn new(read: &'f mut dyn FnMut(&mut [u8]) -> usize) -> Option<Self> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(SIZE).ok()?;
-        buffer.resize(SIZE, 0);
+        zeros::grow_to(&mut buffer, SIZE);
         Some(Self { read, buffer, start: 0, end: 0, ended: false })
     }
 

@@ -38,7 +38,7 @@ pub(super) fn piece(format: Compression) -> Result<Vec<u8>, DecodeError> {
 
     let mut out = Vec::new();
     out.try_reserve_exact(SIZE).map_err(|_| DecodeError::no_memory(format))?;
-    out.resize(SIZE, 0);
+    crate::zeros::grow_to(&mut out, SIZE);
     Ok(out)
 }
 

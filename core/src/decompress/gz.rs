@@ -19,7 +19,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::{compression::Compression, crc32::Crc32, error::DecodeError, feed::Feed, grow::grow};
-use crate::limits::Limits;
+use crate::{limits::Limits, zeros};
 
 const MAGIC: &[u8] = b"\x1f\x8b";
 
@@ -61,7 +61,7 @@ impl Inflater {
         let state = self.0.get_or_insert_default();
         let mut window = Vec::new();
         window.try_reserve_exact(WINDOW).map_err(|_| DecodeError::no_memory(Compression::Gzip))?;
-        window.resize(WINDOW, 0);
+        zeros::grow_to(&mut window, WINDOW);
         loop {
             state.init();
             let mut file = input.some();
@@ -130,7 +130,7 @@ impl Inflater {
         let mut written = start;
         loop {
             // The decoder writes to the bytes beyond `written`.
-            out.resize(out.capacity(), 0);
+            zeros::grow_to(out, out.capacity());
             let window = out.get_mut(start..).unwrap_or_default();
             let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
             let (status, read, wrote) = decompress(state, rest, window, written.saturating_sub(start), flags);

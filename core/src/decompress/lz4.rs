@@ -13,7 +13,10 @@
 use alloc::vec::Vec;
 
 use super::compression::LZ4_MAGIC;
-use crate::limits::{Limits, NO_MEMORY};
+use crate::{
+    limits::{Limits, NO_MEMORY},
+    zeros,
+};
 
 /// Decodes the whole sequence; returns the bytes after it.
 pub(crate) fn first<'a>(
@@ -43,7 +46,7 @@ pub(crate) fn first<'a>(
         // No more than the chunk can need: clearing 8 MiB for every small chunk would be slow.
         let space = size.saturating_mul(GROWTH).min(CHUNK);
         out.try_reserve(space).map_err(|_| NO_MEMORY)?;
-        out.resize(written.saturating_add(space), 0);
+        zeros::grow_to(out, written.saturating_add(space));
         let window = out.get_mut(written..).unwrap_or_default();
         let got = lz4_flex::block::decompress_into(chunk, window).map_err(|_| "Decoding failed")?;
         out.truncate(written.saturating_add(got));

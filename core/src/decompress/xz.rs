@@ -24,7 +24,7 @@ use super::{
 };
 #[cfg(feature = "pieces")]
 use super::{feed::Feed, grow::piece};
-use crate::limits::Limits;
+use crate::{limits::Limits, zeros};
 
 pub(super) fn decode(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     streams(input, true, limits, out).map(|_| ())
@@ -52,7 +52,7 @@ fn streams<'a>(
     let mut written = out.len();
     loop {
         grow(Compression::Xz, input, claim, limits, out)?;
-        out.resize(out.capacity(), 0);
+        zeros::grow_to(out, out.capacity());
         while let Some(room) = out.get_mut(written..).filter(|room| !room.is_empty()) {
             let read = reader.read(room).map_err(|error| explain(error, limits))?;
             written = written.saturating_add(read);

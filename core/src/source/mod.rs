@@ -22,6 +22,8 @@ use alloc::vec::Vec;
 
 use bstr::BString;
 
+use crate::zeros;
+
 /// The type of a directory entry, without following links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
@@ -170,7 +172,7 @@ pub trait Source {
         let mut bytes = Vec::new();
         let size = usize::try_from(size).map_err(|_| IoError::too_large())?;
         bytes.try_reserve_exact(size).map_err(|_| IoError::no_memory())?;
-        bytes.resize(size, 0);
+        zeros::grow_to(&mut bytes, size);
         file.read_at(0, &mut bytes)?;
         Ok(bytes)
     }

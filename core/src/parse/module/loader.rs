@@ -14,6 +14,7 @@ use crate::{
     limits::Limits,
     parse::elf::{ByteOrder, ElfError, Field, FileHeader, SectionTable, Symbols, export_table},
     source::{IoError, ReadAt},
+    zeros,
 };
 
 /// Bytes needed to detect the format; a shorter file is not a module.
@@ -216,10 +217,9 @@ impl<'host> Loader<'host> {
         let (size, limit) = (file.size(), self.limits.file_size);
         let length = usize::try_from(size).map_err(|_| LoadError::TooLarge { size, limit })?;
         // Never shrinks: clearing memory before overwriting it would cost as much as copying it.
-        if let Some(more) = length.checked_sub(self.stored.len()) {
-            self.stored.try_reserve(more).map_err(|_| IoError::no_memory())?;
-            self.stored.resize(length, 0);
-        }
+        let more = length.saturating_sub(self.stored.len());
+        self.stored.try_reserve(more).map_err(|_| IoError::no_memory())?;
+        zeros::grow_to(&mut self.stored, length);
         file.read_at(0, self.stored.get_mut(..length).unwrap_or_default())?;
         Ok(length)
     }

@@ -4,7 +4,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::LoadError;
-use crate::source::{IoError, ReadAt};
+use crate::{
+    source::{IoError, ReadAt},
+    zeros,
+};
 
 /// Ranges with a gap of at most this many bytes between them are read together: a system call costs about as
 /// much as copying this many bytes.
@@ -51,10 +54,9 @@ impl Ranges {
                 .filter(|_| size <= limit)
                 .ok_or(LoadError::TooLarge { size, limit })?;
         }
-        if let Some(more) = end.checked_sub(self.buffer.len()) {
-            self.buffer.try_reserve(more).map_err(|_| IoError::no_memory())?;
-            self.buffer.resize(end, 0);
-        }
+        let more = end.saturating_sub(self.buffer.len());
+        self.buffer.try_reserve(more).map_err(|_| IoError::no_memory())?;
+        zeros::grow_to(&mut self.buffer, end);
         let mut rest = self.buffer.get_mut(begin..end).unwrap_or_default();
         let mut pieces = Vec::with_capacity(wanted.len());
         for range in wanted.iter() {
