@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::nearest::with_nearest;
+use super::suggest::with_nearest;
 
 /// The long options of kmod ([`reference::cli`](depmod_core::reference::cli) §2).
 const KMOD: &[&str] = &[

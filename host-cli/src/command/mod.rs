@@ -29,6 +29,7 @@ mod report;
 mod settings;
 mod status;
 mod stdout;
+mod suggest;
 mod terminal;
 mod uptodate;
 mod usage;
