@@ -23,7 +23,9 @@ pub fn image(files: &Files, room: usize) -> Result<Vec<u8>> {
     let content: usize = files.values().map(|bytes| bytes.len().next_multiple_of(4096)).sum();
     let size = (SMALLEST + room + content + content / 16).next_multiple_of(MIB);
     let mut bytes = vec![0; size];
-    let options = FormatVolumeOptions::new().fat_type(FatType::Fat32).bytes_per_cluster(512);
+    // FAT32 needs many clusters, but each takes time.
+    let cluster = if size > LARGE { 4096 } else { 512 };
+    let options = FormatVolumeOptions::new().fat_type(FatType::Fat32).bytes_per_cluster(cluster);
     fatfs::format_volume(Cursor::new(&mut bytes), options)?;
     {
         let volume = FileSystem::new(Cursor::new(&mut bytes), FsOptions::new())?;
@@ -40,6 +42,9 @@ pub fn image(files: &Files, room: usize) -> Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+/// More bytes than enough clusters of 4 KiB.
+const LARGE: usize = 512 * MIB;
 
 /// All files of an image.
 ///

@@ -64,6 +64,12 @@ const CASES: &[Case] = &[
         "firmware's PXE starts the program, which takes its files from the same server",
         moods::network,
     ),
+    (
+        "watchdog",
+        "the machine boots from a volume that takes longer than firmware's five minutes",
+        moods::watchdog,
+    ),
+    ("large-initrd", "an initrd of 1.2 GiB reaches the kernel, with a line", moods::large_initrd),
     ("slow", "on a slow volume the console shows progress, and the machine boots", moods::slow_volume),
     (
         "kernel-forms",
@@ -177,7 +183,9 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 16] = [
+const LONG: [&str; 18] = [
+    "large-initrd",
+    "watchdog",
     "root-unconnected",
     "coldplug",
     "mixed",

@@ -1,10 +1,11 @@
 //! What real machines do besides: slow volumes, kernels in other forms, disks without a bus that firmware lists.
 
+use core::time::Duration;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use depmod_tests::compress::Format;
 use depmod_tests::debian::{self, Kernel};
 use depmod_tests::existing_initrd::{END, Layout, existing_initrd};
@@ -36,6 +37,48 @@ pub(super) fn slow_volume() -> Result<()> {
     let part = outcome.after("depmod: working for ").any(|line| line.ends_with(" of 24 MiB of a file read"));
     outcome.ensure(part, "no line says how much of the archive is read")?;
     outcome.expect("TEST: disk /sys/devices/pci")
+}
+
+/// A volume from which the files take longer than the five minutes after which firmware's watchdog resets a machine.
+pub(super) fn watchdog() -> Result<()> {
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let mut archive = padding(24 << 20);
+    archive.extend(Subset::of(&kernel, &["virtio_blk", "virtio_pci"])?.archive()?);
+    let stage = Stage::new("x86_64", &kernel, SCRIPT)?.modules(&archive);
+    let mut machine = stage.put_on(Machine::new("x86_64")?)?.slow(100 << 10);
+    machine.timeout = Duration::from_secs(1200);
+    let outcome = machine.run(END)?;
+    outcome.expect(HANDED_OVER)?;
+    let start = outcome.time_of("depmod: working for ").context("no progress")?;
+    let end = outcome.time_of(HANDED_OVER).context("no kernel")?;
+    outcome.ensure(end - start > Duration::from_secs(320), "the volume was too fast")?;
+    outcome.expect("TEST: disk /sys/devices/pci")?;
+    println!("{:.0} s from the first line of progress to the kernel", (end - start).as_secs_f64());
+    Ok(())
+}
+
+/// An initrd of 1.2 GiB reaches the kernel, although it is too large to look into.
+pub(super) fn large_initrd() -> Result<()> {
+    const SIZE: usize = 1229 << 20;
+    let kernel = debian::kernel("bookworm-cloud-amd64")?;
+    let machine = Machine::new("x86_64")?;
+    let mut initrd = existing_initrd(&machine.settings().debian, Layout::UsrMerged, "say up\n")?;
+    // The kernel skips zeros.
+    initrd.resize(SIZE, 0);
+    let modules = Subset::of(&kernel, &["virtio_blk", "virtio_pci"])?.archive()?;
+    let stage = Stage::new("x86_64", &kernel, "")?.existing_initrd(&initrd).modules(&modules);
+    drop(initrd);
+    let mut machine = stage.put_on(machine)?;
+    machine.memory = 8192;
+    machine.timeout = Duration::from_secs(900);
+    let outcome = machine.run(END)?;
+    outcome.expect(&format!(
+        "depmod: ERROR: /existing.img has {SIZE} bytes, too many to look into; booting without preload"
+    ))?;
+    outcome.expect(HANDED_OVER)?;
+    outcome.expect("TEST: up")?;
+    println!("{:.0} s", outcome.time.as_secs_f64());
+    Ok(())
 }
 
 /// A newc archive with a file of so many zeros.
