@@ -347,3 +347,29 @@ impl Iterator for Queue<'_> {
         self.order.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use depmod_core::parts::run;
+    use depmod_core::{MemorySource, Options};
+
+    #[test]
+    fn only_plain_modules_outside_the_page_cache_have_more_readers_than_jobs() {
+        let readers = |file: &str, jobs: usize, is_cold: bool| {
+            let mut source = MemorySource::new();
+            source.insert(format!("/d/kernel/{file}").as_bytes(), *b"");
+            let options = Options::new("/d", "6.1");
+            let list = run::list(&options, &source, &mut Vec::new()).unwrap().list;
+            assert_eq!(list.modules().len(), 1);
+            let mut threads = Threads::new(&source, &options.limits, NonZero::new(jobs).unwrap());
+            threads.is_cold = is_cold;
+            threads.readers(list.modules()).get()
+        };
+        assert_eq!(readers("a.ko", 2, true), COLD_READERS);
+        assert_eq!(readers("a.ko", 32, true), 32);
+        assert_eq!(readers("a.ko", 1, true), 1);
+        assert_eq!(readers("a.ko", 2, false), 2);
+        assert_eq!(readers("a.ko.xz", 2, true), 2);
+    }
+}
