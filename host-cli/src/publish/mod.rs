@@ -16,7 +16,7 @@
 //! can hold the lock indefinitely, so waiting is bounded.
 
 mod calls;
-#[cfg(all(any(test, fuzzing), feature = "answers", feature = "native-codecs"))]
+#[cfg(all(any(test, fuzzing), feature = "answers", feature = "c-codecs"))]
 pub(crate) mod fuzzing;
 #[cfg(feature = "answers")]
 mod holder;
