@@ -26,7 +26,7 @@ pub(super) fn names(disk: &dyn BlockDevice, limits: &Limits) -> Option<Vec<(Stri
         |at: usize| header.pread_with::<u32>(at, LE).ok().and_then(|value| usize::try_from(value).ok());
     let start = header.pread_with::<u64>(72, LE).ok()?.checked_mul(block)?;
     let (count, size) = (field(80)?, field(84)?.max(128));
-    let entries = read(disk, start, count.checked_mul(size)?.min(limits.superblock_size))?;
+    let entries = read(disk, start, count.saturating_mul(size).min(limits.superblock_size))?;
     let name = |entry: &[u8]| {
         let guid = entry.get(16..32)?.try_into().ok()?;
         let name = utf16(entry.get(56..128)?);

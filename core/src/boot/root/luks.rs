@@ -46,7 +46,7 @@ pub(super) fn parse(device: &dyn BlockDevice, head: &[u8], limits: &Limits) -> O
         2 => {
             let mut found = container(field(24, 48)?);
             let size = head.pread_with::<u64>(8, BE).ok()?;
-            let length = usize::try_from(size.checked_sub(JSON_START)?).ok()?;
+            let length = usize::try_from(size.checked_sub(JSON_START)?).unwrap_or(usize::MAX);
             let json = read(device, JSON_START, length.min(limits.superblock_size)).unwrap_or_default();
             add_json(text(&json), &mut found);
             Some(found)

@@ -60,8 +60,10 @@ fn version_1(block: &[u8], at: u64) -> Option<Member> {
     }
     let superblock = Superblock::new(Kind::Array, hex(block.get(16..32)?), text(block.get(32..64)?));
     let level = block.pread_with::<i32>(72, LE).ok()?;
-    let role = usize::try_from(word(160)?).ok()?.checked_mul(2)?.checked_add(256)?;
-    let role = block.pread_with::<u16>(role, LE).ok();
+    let number = usize::try_from(word(160)?).ok();
+    let role = number
+        .and_then(|number| number.checked_mul(2)?.checked_add(256))
+        .and_then(|at| block.pread_with::<u16>(at, LE).ok());
     let chunk = u64::from(word(88)?).checked_mul(SECTOR)?;
     let start = long(128)?.checked_mul(SECTOR)?;
     // Without an end, the superblock at the end of the device would be found in the content again.
