@@ -183,7 +183,7 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 18] = [
+const LONG: [&str; 25] = [
     "large-initrd",
     "watchdog",
     "root-unconnected",
@@ -202,6 +202,13 @@ const LONG: [&str; 18] = [
     "same-order",
     "compressions",
     "plan-order",
+    "slow",
+    "layouts",
+    "refind",
+    "failures-disk",
+    "failures-exit",
+    "failures-memory",
+    "devices-arm",
 ];
 
 /// Runs only by name: it measures and checks nothing.
