@@ -1,4 +1,16 @@
 
+# Proposes the lines that begin with the word before the cursor. They are names of files: `compgen -W` would expand
+# them, and the shell would do so with a line that holds one.
+_depmod_propose() {
+    local name
+    while IFS= read -r name; do
+        case $name in
+            *[!A-Za-z0-9._+~-]*) ;;
+            "$1"*) COMPREPLY+=("$name") ;;
+        esac
+    done
+}
+
 _depmod() {
     local command base directory version operands planned
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
@@ -10,7 +22,7 @@ _depmod() {
     _depmod_words "${COMP_WORDS[@]:1:COMP_CWORD-1}"
     COMPREPLY=()
     case $before in
-        -k|--kernel) COMPREPLY=($(compgen -W "$(_depmod_versions)" -- "$current")) ;;
+        -k|--kernel) _depmod_propose "$current" < <(_depmod_versions) ;;
         -F|--filesyms) COMPREPLY=($(compgen -f -- "${current:-/boot/System.map-}")) ;;
         -E|--symvers) COMPREPLY=($(compgen -f -- "${current:-/boot/symvers-}")) ;;
         @FREE_VALUE@) ;;
@@ -19,7 +31,7 @@ _depmod() {
             case $current in
                 -*) _depmod_options "$1" "$current" "$before" ;;
                 */*) ;;
-                *) COMPREPLY=($(compgen -W "$(_depmod_operands)" -- "$current")) ;;
+                *) _depmod_propose "$current" < <(_depmod_operands) ;;
             esac ;;
     esac
 }

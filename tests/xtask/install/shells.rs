@@ -1,5 +1,6 @@
 //! Completions, asked for in real shells.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,6 +21,10 @@ const CASES: [(&str, &[&str]); 11] = [
     ("depmod -b BASE explain --kernel VERSION e1000", &["e1000e"]),
     ("depmod pack -b BASE -k VERSION --plan nvm", &["nvme", "nvme-core"]),
 ];
+
+/// A name that a shell must not expand: as a command, it makes the file [`EXPANDED`].
+const HOSTILE: &str = "$(touch${IFS}depmod-expanded)";
+const EXPANDED: &str = "depmod-expanded";
 
 /// The name of a shell, and a function that returns the candidates for a line.
 type Shell = (&'static str, fn(&Path, &str) -> Result<Vec<String>>);
@@ -44,6 +49,25 @@ pub(super) fn check(share: &Path, base: &Path, version: &str) -> Result<()> {
         println!("{shell} completes {} lines", CASES.len());
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    hostile_names(share, base, &shells)
+}
+
+/// Asks for completions where a version and a module have hostile names.
+fn hostile_names(share: &Path, base: &str, shells: &[Shell]) -> Result<()> {
+    let modules = Path::new(base).join("lib/modules");
+    fs::create_dir(modules.join(format!("6.66{HOSTILE}")))?;
+    fs::create_dir(modules.join("6.67.0"))?;
+    let lines = format!("kernel/bad{HOSTILE}.ko:\nkernel/badge.ko:\n");
+    fs::write(modules.join("6.67.0/modules.dep"), lines)?;
+    for (shell, complete) in shells {
+        let version = complete(share, &format!("depmod -b {base} 6.66"))?;
+        let module = complete(share, &format!("depmod plan -b {base} -k 6.67.0 bad"))?;
+        ensure!(!Path::new(EXPANDED).exists(), "{shell} runs commands that names contain");
+        // bash puts a candidate into the line as it is; the others quote it.
+        let quiet = *shell != "bash" || (version.is_empty() && module == ["badge"]);
+        ensure!(quiet, "{shell} proposes {version:?} and {module:?}");
+    }
+    println!("hostile names are not expanded");
     Ok(())
 }
 
