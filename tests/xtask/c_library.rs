@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use depmod_tests::command::{self, run, text};
 use depmod_tests::elf_builder::{Crc, Elf};
+use depmod_tests::toolchain::hide_build_paths;
 use depmod_tests::{apt, target_dir, tool, workspace};
 
 /// The number in the library's file name, which changes with the interface.
@@ -96,6 +97,14 @@ pub(crate) fn test() -> Result<()> {
     };
     verify("all index files are right")?;
     run(valgrind(&misuse).arg(&modules).env("LD_LIBRARY_PATH", &libraries))?;
+    let unknown =
+        valgrind(&shared).arg(&modules).arg("nothing").env("LD_LIBRARY_PATH", &libraries).output()?;
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    ensure!(
+        unknown.status.code() == Some(1) && said == "modules: no module or alias named nothing\n",
+        "an unknown name: {}, {said}",
+        unknown.status
+    );
     // Cut in the middle of a node.
     let alias = modules.join("modules.alias.bin");
     let bytes = fs::read(&alias)?;
@@ -157,6 +166,9 @@ fn modules(dir: &Path) -> Result<PathBuf> {
 fn lay_out(profile: &str, destdir: &Path, prefix: &str) -> Result<PathBuf> {
     let mut build = Command::new("cargo");
     build.current_dir(workspace()).args(["build", "--quiet", "--package", "depmod-c", "--profile", profile]);
+    if profile != "dev" {
+        hide_build_paths(&mut build);
+    }
     run(&mut build)?;
     let built = target_dir().join(if profile == "dev" { "debug" } else { profile });
     let package = workspace().join("host-cli/c");

@@ -25,4 +25,4 @@ for at in range(count):
     name, why = depmod.depmod_list_name(findings, at), depmod.depmod_list_detail(findings, at)
     print(os.fsdecode(name), os.fsdecode(why))
 depmod.depmod_list_free(findings)
-print("all index files are right" if count == 0 else f"{count} findings")
+print("all index files are right" if count == 0 else f"{count} finding{'s' if count > 1 else ''}")

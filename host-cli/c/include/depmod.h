@@ -88,7 +88,8 @@ const char *depmod_list_detail(const struct depmod_list *list, size_t at);
 // Frees a list.
 void depmod_list_free(struct depmod_list *list);
 
-// Why the last call in this thread failed; NULL if it did not. The functions for lists never fail.
+// Why the last call in this thread failed; NULL if it did not. The functions for lists never fail, and those that
+// free leave the reason as it is.
 const char *depmod_last_error(void);
 
 #ifdef __cplusplus

@@ -21,6 +21,11 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> Result<T, String>) -> Option<T> {
     value
 }
 
+/// Frees a handle. The last failure stays: callers free what they have before they report it.
+pub(crate) fn free<T>(handle: Option<Box<T>>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(handle)));
+}
+
 /// Calls `see` with the last failure of this thread.
 pub(crate) fn last<T>(see: impl FnOnce(Option<&CStr>) -> T) -> Option<T> {
     LAST.try_with(|last| see(last.borrow().as_deref())).ok()

@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
-use crate::failure::{guard, last};
+use crate::failure::{free, guard, last};
 use crate::index::{self, Index};
 use crate::list::List;
 
@@ -29,10 +29,7 @@ pub unsafe extern "C" fn depmod_open(directory: *const c_char) -> Option<Box<Ind
 /// Frees what depmod_open() returned.
 #[unsafe(no_mangle)]
 pub extern "C" fn depmod_close(index: Option<Box<Index>>) {
-    guard(|| {
-        drop(index);
-        Ok(())
-    });
+    free(index);
 }
 
 /// The modules for a name, an alias or a modalias, as modprobe finds them without its configuration; to be
@@ -116,13 +113,11 @@ pub extern "C" fn depmod_list_detail(list: Option<&List>, at: usize) -> *const c
 /// Frees a list.
 #[unsafe(no_mangle)]
 pub extern "C" fn depmod_list_free(list: Option<Box<List>>) {
-    guard(|| {
-        drop(list);
-        Ok(())
-    });
+    free(list);
 }
 
-/// Why the last call in this thread failed; NULL if it did not. The functions for lists never fail.
+/// Why the last call in this thread failed; NULL if it did not. The functions for lists never fail, and those that
+/// free leave the reason as it is.
 #[unsafe(no_mangle)]
 pub extern "C" fn depmod_last_error() -> *const c_char {
     last(|why| why.map_or(ptr::null(), CStr::as_ptr)).unwrap_or(ptr::null())
