@@ -260,6 +260,7 @@ Environment:
   POSIXLY_CORRECT        the first operand ends the options
   LD_PRELOAD             the program does not confine itself, since such libraries need more
   DPKG_MAINTSCRIPT_NAME  a package's script runs the program: neither bar nor hints
+  SOURCE_DATE_EPOCH      a reproducible image is built: no cache, unless --cache is given
 
 Exit status: 0 done; 1 failed, the index files are as they were, or -u found symbols missing;
 3 --strict has findings; 4 --keep-going left modules out.";

@@ -16,8 +16,11 @@ pub(crate) fn fuzz(words: &[OsString]) {
     for posixly_correct in [false, true] {
         match Args::parse_words(words, posixly_correct) {
             Ok(args) => {
-                let environment =
-                    Environment { current_dir: Some(b"/root".to_vec()), release: Ok(b"6.1".to_vec()) };
+                let environment = Environment {
+                    current_dir: Some(b"/root".to_vec()),
+                    release: Ok(b"6.1".to_vec()),
+                    is_reproducible: false,
+                };
                 if let Ok(settings) = Settings::new(args, &environment) {
                     let _ = settings.options();
                 }

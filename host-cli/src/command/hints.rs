@@ -103,7 +103,8 @@ mod tests {
         }
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let args = Args::parse_words(&words, false).unwrap();
-        let environment = Environment { current_dir: None, release: Ok(b"6.9-run".to_vec()) };
+        let environment =
+            Environment { current_dir: None, release: Ok(b"6.9-run".to_vec()), is_reproducible: false };
         let settings = Settings::new(args.clone(), &environment).unwrap();
         let lines = missing_directory(&source, &settings.target, &args);
         lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()

@@ -31,6 +31,8 @@ pub(super) struct Environment {
     pub(super) current_dir: Option<Vec<u8>>,
     /// The running kernel's release.
     pub(super) release: Result<Vec<u8>, IoError>,
+    /// An image is built that must not depend on this machine's time: `SOURCE_DATE_EPOCH` is set.
+    pub(super) is_reproducible: bool,
 }
 
 impl Environment {
@@ -40,6 +42,7 @@ impl Environment {
         Self {
             current_dir: std::env::current_dir().ok().map(|dir| dir.into_os_string().into_vec()),
             release: Ok(rustix::system::uname().release().to_bytes().to_vec()),
+            is_reproducible: std::env::var_os("SOURCE_DATE_EPOCH").is_some(),
         }
     }
 
@@ -177,7 +180,8 @@ impl Settings {
         let cache = match args.cache {
             // A few files are read fast without a cache, and must not displace the other modules in it.
             _ if args.no_cache || mode == Mode::Files => None,
-            None if !is_system_directory || args.show => None,
+            // The cache has times and inodes of this machine.
+            None if !is_system_directory || args.show || environment.is_reproducible => None,
             None | Some(None) => Some(cache::DIRECTORY.into()),
             Some(Some(dir)) => Some(dir.into_vec()),
         };
@@ -368,9 +372,12 @@ mod tests {
     use super::*;
 
     fn settings(words: &[&str]) -> Result<Settings, String> {
-        let environment =
-            Environment { current_dir: Some(b"/root".to_vec()), release: Ok(b"6.9-run".to_vec()) };
+        let environment = Environment { current_dir: Some(b"/root".to_vec()), ..elsewhere() };
         settings_in(words, &environment)
+    }
+
+    fn elsewhere() -> Environment {
+        Environment { current_dir: None, release: Ok(b"6.9-run".to_vec()), is_reproducible: false }
     }
 
     fn settings_in(words: &[&str], environment: &Environment) -> Result<Settings, String> {
@@ -393,7 +400,8 @@ mod tests {
         assert_eq!(dirname(&["-b", ".", "-m", "", "5.0"]), "/root/.//5.0");
         assert_eq!(dirname(&["-b", ".", "-m", "//foo/", "5.0"]), "/root/./foo//5.0");
         assert_eq!(dirname(&["-m", "foo//bar/", "5.0"]), "/foo//bar//5.0");
-        let at_root = Environment { current_dir: Some(b"/".to_vec()), release: Ok(Vec::new()) };
+        let at_root =
+            Environment { current_dir: Some(b"/".to_vec()), release: Ok(Vec::new()), ..elsewhere() };
         assert_eq!(
             settings_in(&["-b", "t", "5.0"], &at_root).unwrap().target.dirname,
             b"//t/lib/modules/5.0"
@@ -425,7 +433,7 @@ mod tests {
         let running = settings(&["-n"]).unwrap();
         assert_eq!((&*running.target.version, running.target.version_given), (&b"6.9-run"[..], false));
         assert!(settings(&["6.9-run"]).unwrap().target.version_given);
-        let nowhere = Environment { current_dir: None, release: Err(IoError::other("Bad address")) };
+        let nowhere = Environment { release: Err(IoError::other("Bad address")), ..elsewhere() };
         assert_eq!(settings_in(&[], &nowhere).unwrap_err(), "uname() failed: Bad address");
         assert_eq!(settings_in(&["-b", "x"], &nowhere).unwrap_err(), "invalid image path x");
         assert_eq!(settings_in(&["-o", "x"], &nowhere).unwrap_err(), "invalid output directory x");
@@ -480,6 +488,9 @@ mod tests {
             assert_eq!(cache(words), "", "{words:?}");
         }
         assert_eq!(cache(&["-n", "--cache=/x", "5.0"]), "/x");
+        let image = Environment { is_reproducible: true, ..elsewhere() };
+        assert_eq!(settings_in(&["5.0"], &image).unwrap().cache, None);
+        assert!(settings_in(&["--cache", "5.0"], &image).unwrap().cache.is_some());
     }
 
     #[test]
