@@ -72,7 +72,7 @@ impl Close {
     }
 
     fn look_at(&mut self, name: &[u8]) {
-        if let Some(distance) = distance(&self.query, name) {
+        if let Some(distance) = distance(&self.query, name, self.query.len()) {
             let other_start = usize::from(!name.starts_with(&self.query));
             self.names.push((distance, other_start, name.len(), name.into()));
         }
@@ -96,7 +96,7 @@ pub fn nearest_word<'n>(word: &[u8], words: &mut dyn Iterator<Item = &'n str>) -
     let close = words.filter_map(|name| {
         let letters = letters(name.as_bytes());
         let begins = (letters.len() > 3 && word.starts_with(&letters)).then_some(FARTHEST);
-        Some((distance(&word, &letters).or(begins)?, name))
+        Some((distance(&word, &letters, word.len().max(letters.len())).or(begins)?, name))
     });
     close.min().map(|(_, name)| name)
 }
@@ -109,9 +109,9 @@ fn normal(byte: &u8) -> u8 {
 }
 
 /// The edit distance of two words: inserted, missing, replaced and swapped bytes. `None` above the limit for a
-/// typing error. Words that begin with the whole query are close, too.
-fn distance(query: &[u8], name: &[u8]) -> Option<usize> {
-    let most = query.len().wrapping_div(3).clamp(1, FARTHEST);
+/// typing error in so many letters. Words that begin with the whole query are close, too.
+fn distance(query: &[u8], name: &[u8], letters: usize) -> Option<usize> {
+    let most = letters.wrapping_div(3).clamp(1, FARTHEST);
     if query.len() >= 3 && name.starts_with(query) && name.len() > query.len() {
         return Some(name.len().saturating_sub(query.len()).min(2));
     }
@@ -165,7 +165,7 @@ mod tests {
             ("nv", "nvme", None),
             ("e1000", "nvme", None),
         ] {
-            assert_eq!(distance(query.as_bytes(), name.as_bytes()), expected, "{query} {name}");
+            assert_eq!(distance(query.as_bytes(), name.as_bytes(), query.len()), expected, "{query} {name}");
         }
     }
 
@@ -174,6 +174,7 @@ mod tests {
         let words = ["verify", "plan", "from-index", "from-modules"];
         for (word, expected) in [
             ("verfy", Some("verify")),
+            ("vrfy", Some("verify")),
             ("Plan", Some("plan")),
             ("from-modul", Some("from-modules")),
             ("from-indes", Some("from-index")),

@@ -7,7 +7,8 @@
 //! depmod: to index it: depmod -b /mnt 6.1.0-50-amd64
 //! ```
 //!
-//! If a version was typed, they are about this one; of those that are there, one that begins alike is proposed.
+//! If a version was typed, they are about this one; of those that are there, the one that is alike the longest is
+//! proposed.
 
 use depmod_core::Source;
 use depmod_core::parts::list::versions;
@@ -33,13 +34,22 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
         true => [b"there is no kernel ".as_slice(), wanted, b"; ", &target.module_root].concat(),
         false => [b"the running kernel is ".as_slice(), wanted, b"; ", &target.module_root].concat(),
     };
-    let alike = versions.iter().rfind(|version| version.as_bytes().starts_with(wanted));
-    let Some(newest) = alike.or(versions.last()) else {
+    let common =
+        |version: &str| version.bytes().zip(wanted).take_while(|(there, wanted)| there == *wanted).count();
+    let proposed = match target.version_given {
+        // The newest of several.
+        true => versions.iter().max_by_key(|version| common(version)),
+        false => versions.last(),
+    };
+    let Some(proposed) = proposed else {
         let missing = source.stat(&target.module_root).is_err();
         let what: &[u8] = if missing { b" does not exist" } else { b" has no modules" };
-        let first = [&here, what].concat();
-        let second = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION".to_vec();
-        return vec![first, second];
+        let mut lines = vec![[&here, what].concat()];
+        if args.place.basedir.is_none() {
+            let other = b"to index a system that is mounted elsewhere: depmod -b DIRECTORY VERSION";
+            lines.push(other.to_vec());
+        }
+        return lines;
     };
     let mut first = [&here, b" has modules of ".as_slice()].concat();
     first.extend(versions.iter().rev().take(NAMED).rev().cloned().collect::<Vec<_>>().join(", ").bytes());
@@ -47,7 +57,7 @@ pub(super) fn missing_directory(source: &impl Source, target: &Target, args: &Ar
         first.extend(format!(" and {} more", versions.len() - NAMED).bytes());
     }
     let which: &[u8] = if versions.len() == 1 { b"to index it: depmod " } else { b"to index one: depmod " };
-    vec![first, [which, &options(args), newest.as_bytes()].concat()]
+    vec![first, [which, &options(args), proposed.as_bytes()].concat()]
 }
 
 /// The line after a failure, if the user may not write the index files.
@@ -150,6 +160,12 @@ mod tests {
         assert_eq!(lines(&["6.1.0"], &files)[1], "to index one: depmod 6.1.0-50-amd64");
         assert_eq!(lines(&["6.1.0"], &files[1..])[1], "to index it: depmod 6.12.1-amd64");
         assert_eq!(lines(&["6.1.0"], &[])[0], "there is no kernel 6.1.0; /lib/modules does not exist");
+        let files = ["/lib/modules/6.12.117-amd64/x", "/lib/modules/6.12.117-cloud-amd64/x"];
+        assert_eq!(lines(&["6.12.117-amd46"], &files)[1], "to index one: depmod 6.12.117-amd64");
+        assert_eq!(
+            lines(&["-b", "/mnt", "6.1"], &[]),
+            ["there is no kernel 6.1; /mnt/lib/modules does not exist"]
+        );
     }
 
     #[test]

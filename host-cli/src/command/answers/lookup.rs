@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use super::{Command, Failure, Format, Out, json};
 use crate::command::args::Color;
 use crate::command::nearest::instead;
+use crate::command::paths::{MODULE_DIRECTORY, quoted};
 use crate::command::report::{Report, say};
 use crate::command::settings::Target;
 use crate::command::status::{DONE, FAILED};
@@ -202,10 +203,23 @@ impl Answers<'_, '_> {
 pub(super) fn no_index(error: &IndexFileError, target: &Target) -> Failure {
     let mut text = Chain(error).to_string();
     if error.is_missing() {
-        let version = String::from_utf8_lossy(&target.version);
-        text += &format!("; \"depmod {version}\" makes the index files");
+        text += &format!("; \"{}\" makes the index files", run_for(target));
     }
     Failure::Because(text)
+}
+
+/// The classic run for a module directory, as it is typed.
+fn run_for(target: &Target) -> String {
+    let mut words = vec![b"depmod".to_vec()];
+    if !target.base.is_empty() {
+        words.extend([b"-b".to_vec(), quoted(&target.base)]);
+    }
+    let below = target.module_root.strip_prefix(&*target.base).unwrap_or(&target.module_root);
+    if below != MODULE_DIRECTORY.as_bytes() {
+        words.extend([b"-m".to_vec(), quoted(below)]);
+    }
+    words.push(quoted(&target.version));
+    String::from_utf8_lossy(&words.join(&b' ')).into_owned()
 }
 
 /// One line about a word that names no module or alias.
@@ -234,5 +248,22 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Lookup::command().debug_assert();
+    }
+
+    #[test]
+    fn the_run_for_a_directory_has_its_options() {
+        let target = |base: &str, root: &str| Target {
+            version: b"6.1.0".to_vec(),
+            version_given: true,
+            module_root: [base.as_bytes(), root.as_bytes()].concat(),
+            base: base.into(),
+            dirname: Vec::new(),
+            layers: Vec::new(),
+            outdirname: Vec::new(),
+            config: Vec::new(),
+        };
+        assert_eq!(run_for(&target("", MODULE_DIRECTORY)), "depmod 6.1.0");
+        assert_eq!(run_for(&target("/a b", MODULE_DIRECTORY)), "depmod -b '/a b' 6.1.0");
+        assert_eq!(run_for(&target("/a", "/opt/modules")), "depmod -b /a -m /opt/modules 6.1.0");
     }
 }

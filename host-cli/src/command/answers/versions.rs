@@ -34,6 +34,9 @@ fn unknown(target: &Target) -> String {
     } else {
         text += "; ";
         text += &list(&known);
+        if !target.version_given && !known.is_empty() {
+            text += "; -k VERSION chooses";
+        }
     }
     text
 }
