@@ -550,7 +550,9 @@ mod tests {
             let at = at.index(file.len());
             file[at] ^= bits;
             let (native, pure) = (native(format, &file), pure(format, &file));
-            prop_assert_eq!(native.is_ok(), pure.is_ok(), "{:?} {:?}", native, pure);
+            // libzstd refuses some damaged tables that ruzstd reads as they were; the content is intact then.
+            let is_intact = format == Compression::Zstd && pure.as_ref().is_ok_and(|bytes| *bytes == data);
+            prop_assert!(native.is_ok() == pure.is_ok() || is_intact, "{:?} {:?}", native, pure);
             let pieces = pieces(format, &file);
             prop_assert_eq!(native.is_ok(), pieces.is_ok(), "{:?} {:?}", native, pieces);
             prop_assert!(pieces.is_err() || pieces == native);
