@@ -41,6 +41,7 @@ mod digest;
 #[cfg(all(any(test, fuzzing), feature = "answers", feature = "c-codecs"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod progress;
 pub mod publish;
 mod run;
 #[cfg(feature = "cli")]

@@ -17,27 +17,11 @@ use depmod_core::{Diagnostic, IndexFiles, Options, Output, Reporter, Stopped};
 
 use crate::cache::{self, Cache, FileSystem};
 use crate::digest::Digest;
+pub use crate::progress::Progress;
 use crate::publish::{PATIENCE, Publisher};
 use crate::source::DiskSource;
 use crate::threads::{Threads, build_beside};
 use destination::Destination;
-
-/// Receives the progress of reading modules.
-pub trait Progress: Sync {
-    /// Reading begins, of this number of modules.
-    fn begin(&self, modules: usize);
-    /// One module has been read.
-    fn step(&self);
-    /// All modules have been read.
-    fn end(&self);
-}
-
-/// No progress is reported.
-impl Progress for () {
-    fn begin(&self, _: usize) {}
-    fn step(&self) {}
-    fn end(&self) {}
-}
 
 /// Receives the results of listing and loading before they are used: the module list, all found files (including
 /// those that another file of the same module name hides), and the result of loading each module of the list, with
@@ -322,7 +306,7 @@ impl Hooks for OnDisk<'_> {
         });
         progress.begin(listed.list.modules().len());
         if self.is_current(listed) {
-            listed.list.modules().iter().for_each(|_| progress.step());
+            listed.list.modules().iter().for_each(|_| progress.step(0));
             progress.end();
             return Next::Finish;
         }
@@ -342,14 +326,9 @@ impl Hooks for OnDisk<'_> {
             return Ok(loads);
         }
         let again = core::mem::replace(&mut self.loaded, true);
-        let step = || {
-            if !again {
-                progress.step();
-            }
-        };
         let loads = match &mut self.cache {
-            Some(cache) if !again => cache.load(list, jobs, &options.limits, step),
-            _ => self.threads.load_all(list, step),
+            Some(cache) if !again => cache.load(list, jobs, &options.limits, progress),
+            _ => self.threads.load_all(list, if again { &() } else { progress }),
         };
         if again {
             return Ok(loads);

@@ -28,6 +28,7 @@ use depmod_core::{Diagnostic, Limits, Source};
 use hashbrown::{HashMap, HashSet};
 
 use crate::codecs::HostDecoder;
+use crate::progress::Progress;
 
 /// The limit for `--jobs`: more threads only wait for each other.
 const MAX_THREADS: usize = 256;
@@ -93,22 +94,25 @@ impl<'t, S: Source + Sync> Threads<'t, S> {
 }
 
 impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
-    /// Loads every module of the list that was not loaded during the walk; calls `loaded` for each module of
-    /// the list, on any thread.
-    pub(crate) fn load_all(&mut self, list: &ModuleList, loaded: impl Fn() + Sync) -> Vec<Load> {
+    /// Loads every module of the list that was not loaded during the walk. Each module of the list is a step of the
+    /// progress, on any thread.
+    pub(crate) fn load_all(&mut self, list: &ModuleList, progress: &dyn Progress) -> Vec<Load> {
         let modules = list.modules();
         let early = &mut self.early;
         let mut results: Vec<Option<Load>> =
             modules.iter().map(|file| early.remove(BStr::new(file.path()))).collect();
-        results.iter().flatten().for_each(|_| loaded());
+        results.iter().flatten().for_each(|_| progress.step(0));
         let left = (0..modules.len()).filter(|&at| results[at].is_none()).collect();
-        let order = self.schedule(modules, left);
+        let (order, sizes) = self.schedule(modules, left);
+        if !sizes.is_empty() {
+            progress.weigh(sizes.iter().flatten().sum());
+        }
         let loads = on_threads(modules.len(), &order, self.readers(modules), |queue| {
             let mut decoder = (self.decoder)();
             let mut loader = self.loader(&mut decoder);
             let mut load = |at: usize| {
                 let load = self.load_one(&mut loader, modules[at].path());
-                loaded();
+                progress.step(sizes.get(at).copied().flatten().unwrap_or(0));
                 (at, load)
             };
             queue.map(&mut load).collect()
@@ -141,17 +145,17 @@ impl<'t, S: Source + Sync, D: Decoder> Threads<'t, S, D> {
         opened.and_then(|mut file| loader.load(&mut file))
     }
 
-    /// The order of loading. The loading times of compressed modules differ much (one driver is 4 % of a
-    /// kernel): the largest go first, so that no thread works alone at the end.
-    fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> Vec<usize> {
-        if self.jobs.get() > 1 && any_compressed(modules) {
-            let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
-            let sizes = on_threads(modules.len(), &order, self.jobs, |queue| {
-                queue.map(|at| (at, size(at))).collect()
-            });
-            sort_by(&mut order, &|a, b| sizes[*b].cmp(&sizes[*a]));
+    /// The order of loading, and the sizes of the files if it depends on them. The loading times of compressed modules
+    /// differ much (one driver is 4 % of a kernel): the largest go first, so that no thread works alone at the end.
+    fn schedule(&self, modules: &[ModuleFile], mut order: Vec<usize>) -> (Vec<usize>, Vec<Option<u64>>) {
+        if self.jobs.get() == 1 || !any_compressed(modules) {
+            return (order, Vec::new());
         }
-        order
+        let size = |at: usize| self.source.stat(modules[at].path()).map_or(0, |stat| stat.size);
+        let sizes =
+            on_threads(modules.len(), &order, self.jobs, |queue| queue.map(|at| (at, size(at))).collect());
+        sort_by(&mut order, &|a, b| sizes[*b].cmp(&sizes[*a]));
+        (order, sizes)
     }
 }
 
@@ -190,7 +194,7 @@ impl<S: Source + Sync, D: Decoder> Hooks for Threads<'_, S, D> {
     }
 
     fn load(&mut self, list: &ModuleList) -> Result<Vec<Load>, Diagnostic> {
-        Ok(self.load_all(list, || ()))
+        Ok(self.load_all(list, &()))
     }
 
     fn build(&self, pieces: &[Piece<'_>], meanwhile: &mut dyn FnMut()) -> Vec<Built> {

@@ -45,6 +45,7 @@ use rustix::io::Errno;
 
 use crate::codecs::{self, HostDecoder};
 use crate::digest::Digest;
+use crate::progress::Progress;
 use crate::source::{DiskSource, Stamp, io_error};
 use crate::threads::on_threads;
 pub(crate) use filesystem::FileSystem;
@@ -167,7 +168,7 @@ impl Cache {
         list: &ModuleList,
         jobs: NonZero<usize>,
         limits: &Limits,
-        done: impl Fn() + Sync,
+        progress: &dyn Progress,
     ) -> Vec<Load> {
         let modules = list.modules();
         let body = self.stored.take().and_then(|stored| Some((stored.read_body()?, stored.prefix)));
@@ -186,6 +187,12 @@ impl Cache {
         };
         let keys: Vec<(bool, u64)> = order.iter().map(|at| key(*at)).collect();
         sort_by(&mut order, &|a, b| keys[*a].cmp(&keys[*b]));
+        // What the cache has is no work.
+        let work = |at: usize| match keys[at] {
+            (true, _) => 0,
+            (false, rest) => u64::MAX - rest,
+        };
+        progress.weigh(order.iter().map(|at| work(*at)).sum());
         let now = SystemTime::now();
         let results = on_threads(order.len(), &order, jobs, |queue| {
             let mut decoder = HostDecoder::default();
@@ -209,7 +216,7 @@ impl Cache {
             };
             let loaded = |at| {
                 let loaded = load(at);
-                done();
+                progress.step(work(at));
                 (at, loaded)
             };
             queue.map(loaded).collect()
@@ -351,7 +358,7 @@ mod tests {
         }
 
         fn load(&self, cache: &mut Cache) -> Vec<Option<Facts>> {
-            let loads = cache.load(&self.listed.list, JOBS, &self.options.limits, || ());
+            let loads = cache.load(&self.listed.list, JOBS, &self.options.limits, &());
             loads.into_iter().map(Result::ok).collect()
         }
 

@@ -1,16 +1,36 @@
 //! The progress bar of a terminal; without the feature `progress-bar`, there is none.
 
+use core::sync::atomic::AtomicU64;
+#[cfg(feature = "progress-bar")]
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Instant;
 #[cfg(feature = "progress-bar")]
 use std::{fmt, time::Duration};
 
-/// `, 412/s, 9 s left`: the rate and the rest of a run that has lasted this long.
+/// How much of the work is done, in any unit; of nothing while that is not known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weight {
+    pub(super) done: Arc<AtomicU64>,
+    pub(super) total: Arc<AtomicU64>,
+}
+
 #[cfg(feature = "progress-bar")]
-fn pace(done: u64, total: u64, elapsed: Duration) -> String {
+impl Weight {
+    fn get(&self) -> Option<(u64, u64)> {
+        let total = self.total.load(Ordering::Relaxed);
+        (total > 0).then(|| (self.done.load(Ordering::Relaxed), total))
+    }
+}
+
+/// `, 412/s, 9 s left`: the rate and the rest of a run that has lasted this long. The rest is that of `work`, done and
+/// in all.
+#[cfg(feature = "progress-bar")]
+fn pace(done: u64, work: (u64, u64), elapsed: Duration) -> String {
     let micros = elapsed.as_micros();
-    let (done, left) = (u128::from(done), u128::from(total.saturating_sub(done)));
-    let rate = done.saturating_mul(1_000_000).checked_div(micros);
-    let seconds = left.saturating_mul(micros).checked_div(done).map(|micros| micros.div_ceil(1_000_000));
+    let (worked, left) = (u128::from(work.0), u128::from(work.1.saturating_sub(work.0)));
+    let rate = u128::from(done).saturating_mul(1_000_000).checked_div(micros);
+    let seconds = left.saturating_mul(micros).checked_div(worked).map(|micros| micros.div_ceil(1_000_000));
     match (rate, seconds) {
         (Some(rate), Some(0..60)) if left > 0 => format!(", {rate}/s, {} s left", seconds.unwrap_or(0)),
         (Some(rate), Some(seconds)) if left > 0 => format!(", {rate}/s, {} min left", seconds.div_ceil(60)),
@@ -30,14 +50,16 @@ impl Bar {
     /// Whether this build has bars.
     pub(super) const AVAILABLE: bool = true;
 
-    pub(super) fn new(total: u64, started: Instant) -> Self {
+    pub(super) fn new(total: u64, started: Instant, weight: Weight) -> Self {
         use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(Self::TEMPLATE) {
             // indicatif's own estimates begin with the bar, which begins later than the run.
             let pace = move |state: &ProgressState, out: &mut dyn fmt::Write| {
-                let _ = out.write_str(&pace(state.pos(), total, started.elapsed()));
+                let done = state.pos();
+                let work = weight.get().unwrap_or((done, total));
+                let _ = out.write_str(&pace(done, work, started.elapsed()));
             };
             bar.set_style(style.with_key("pace", pace).progress_chars("=> "));
         }
@@ -73,7 +95,7 @@ pub(super) struct Bar;
 impl Bar {
     pub(super) const AVAILABLE: bool = false;
 
-    pub(super) fn new(_total: u64, _started: Instant) -> Self {
+    pub(super) fn new(_total: u64, _started: Instant, _weight: Weight) -> Self {
         Self
     }
 
@@ -92,7 +114,9 @@ mod tests {
 
     #[test]
     fn rate_and_rest() {
-        let pace = |done, millis| pace(done, 4229, Duration::from_millis(millis));
+        let by_size = pace(40, (900, 1000), Duration::from_secs(9));
+        assert_eq!(by_size, ", 4/s, 1 s left", "the largest are first");
+        let pace = |done, millis| pace(done, (done, 4229), Duration::from_millis(millis));
         assert_eq!(pace(400, 1000), ", 400/s, 10 s left");
         assert_eq!(pace(4000, 4000), ", 1000/s, 1 s left");
         assert_eq!(pace(10, 1000), ", 10/s, 8 min left");

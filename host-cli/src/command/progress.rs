@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::bar::Bar;
+use super::bar::{Bar, Weight};
 use super::terminal::is_watched;
 use crate::run;
 
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Progress {
     total: AtomicU64,
     done: AtomicU64,
+    /// Bytes of the files, if they are known: large modules come first, so their number says little about the rest.
+    weight: Weight,
     started: Instant,
     patience: Duration,
     form: Form,
@@ -50,7 +52,15 @@ impl Progress {
         };
         let patience = if asked { Duration::ZERO } else { PATIENCE };
         let (total, done) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { total, done, started: Instant::now(), patience, form, bar: OnceLock::new() }
+        Self {
+            total,
+            done,
+            weight: Weight::default(),
+            started: Instant::now(),
+            patience,
+            form,
+            bar: OnceLock::new(),
+        }
     }
 
     /// The time since the beginning of the run.
@@ -81,16 +91,21 @@ impl run::Progress for Progress {
         self.total.store(modules as u64, Ordering::Relaxed);
     }
 
-    fn step(&self) {
+    fn weigh(&self, bytes: u64) {
+        self.weight.total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn step(&self, bytes: u64) {
         if self.form == Form::Nothing {
             return;
         }
+        self.weight.done.fetch_add(bytes, Ordering::Relaxed);
         let done = self.done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(line) = self.line(done) {
             let _ = std::io::stderr().write_all(line.as_bytes());
         } else if self.form == Form::Bar && self.started.elapsed() >= self.patience {
             let total = self.total.load(Ordering::Relaxed);
-            self.bar.get_or_init(|| Bar::new(total, self.started)).set(done);
+            self.bar.get_or_init(|| Bar::new(total, self.started, self.weight.clone())).set(done);
         }
     }
 
@@ -117,11 +132,11 @@ mod tests {
     #[test]
     fn bars_appear_after_half_a_second() {
         let quick = Progress::with(false, true);
-        quick.step();
+        quick.step(0);
         assert!(quick.bar.get().is_none());
         let mut slow = Progress::with(false, true);
         slow.patience = Duration::ZERO;
-        slow.step();
+        slow.step(0);
         assert_eq!(slow.bar.get().map(Bar::position), Some(1));
         slow.end();
     }
