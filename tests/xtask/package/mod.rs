@@ -4,6 +4,8 @@ pub(crate) mod check;
 pub(crate) mod deb;
 pub(crate) mod debian_boot;
 mod description;
+#[cfg(test)]
+mod efi_hooks;
 pub(crate) mod new_user;
 mod program;
 pub(crate) mod recipes;
