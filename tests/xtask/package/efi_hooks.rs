@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use super::description::{Description, directory};
+use crate::boot::page::commands;
 
 const VERSION: &str = "6.12.1-test";
 const POSTINST: &str = "etc/kernel/postinst.d/zz-update-depmod-efi";
@@ -178,4 +179,20 @@ fn a_package_s_initrd_waits_for_its_kernel() {
         .env("PATH", format!("{0}/bin:{0}/usr/sbin:/usr/bin:/bin", machine.root.path().display()));
     assert!(hook.status().unwrap().success());
     assert_eq!(files_below(&machine.path("boot/efi")), [""; 0]);
+}
+
+/// The program that the page's commands sign is the one on the partition, also after the next kernel.
+#[test]
+fn the_signed_program_is_preferred() {
+    let machine = Machine::new();
+    machine.run(POSTINST, &[VERSION]);
+    assert_eq!(machine.read(ON_ESP), "unsigned");
+    let page = fs::read_to_string(directory().join("depmod-efi/README.md")).unwrap();
+    let sign = machine.within(commands(&page, "sign").unwrap());
+    machine.put("bin/sbsign", "#!/bin/sh\n{ echo signed; cat \"$7\"; } >\"$6\"\n", 0o755);
+    machine.put("sign", &format!("#!/bin/sh\nset -e\nKEY=key CERTIFICATE=certificate\n{sign}"), 0o755);
+    machine.run("sign", &[]);
+    assert_eq!(machine.read(ON_ESP), "signed\nunsigned");
+    machine.run(POSTINST, &[VERSION]);
+    assert_eq!(machine.read(ON_ESP), "signed\nunsigned");
 }
