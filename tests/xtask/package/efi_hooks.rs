@@ -14,6 +14,8 @@ const VERSION: &str = "6.12.1-test";
 const POSTINST: &str = "etc/kernel/postinst.d/zz-update-depmod-efi";
 const POSTRM: &str = "etc/kernel/postrm.d/zz-update-depmod-efi";
 const INITRAMFS: &str = "etc/initramfs/post-update.d/update-depmod-efi";
+const COMMAND: &str = "usr/sbin/update-depmod-efi";
+const POSTINST_OF_PACKAGE: &str = "debian/depmod-efi.postinst";
 const PROGRAM: &str = "usr/lib/depmod-efi/depmod.efi";
 const ON_ESP: &str = "boot/efi/EFI/depmod/depmod.efi";
 
@@ -195,4 +197,43 @@ fn the_signed_program_is_preferred() {
     assert_eq!(machine.read(ON_ESP), "signed\nunsigned");
     machine.run(POSTINST, &[VERSION]);
     assert_eq!(machine.read(ON_ESP), "signed\nunsigned");
+}
+
+/// Without a partition nothing is kept up to date, but a kernel's installation goes on. The command itself fails.
+#[test]
+fn hooks_pass_over_a_missing_partition() {
+    for esp in ["", "boot/efi"] {
+        let machine = Machine::new();
+        let named = if esp.is_empty() { String::new() } else { machine.path(esp).display().to_string() };
+        let settings =
+            machine.read("etc/default/depmod-efi").replace("\nESP=\n", &format!("\nESP={named}\n"));
+        machine.put("etc/default/depmod-efi", &settings, 0o644);
+        fs::remove_dir(machine.path("boot/efi/EFI")).unwrap();
+        let postinst = machine.within(&fs::read_to_string(directory().join(POSTINST_OF_PACKAGE)).unwrap());
+        machine.put("postinst", &postinst, 0o755);
+        for (program, args, status) in [
+            (POSTINST, &[VERSION][..], 0),
+            (POSTRM, &[VERSION], 0),
+            (INITRAMFS, &[VERSION], 0),
+            ("postinst", &["configure"], 0),
+            (COMMAND, &["all"], 3),
+        ] {
+            let output = machine.output(program, args);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(status), "{esp}: {program}: {told}");
+            assert!(told.contains("no EFI system partition is mounted"), "{esp}: {program}: {told}");
+            assert!(told.contains("then run `update-depmod-efi all`"), "{esp}: {program}: {told}");
+        }
+        assert_eq!(files_below(&machine.path("boot/efi")), [""; 0], "{esp}");
+    }
+}
+
+/// Other failures stay failures of the hooks.
+#[test]
+fn hooks_fail_with_the_update() {
+    let machine = Machine::new();
+    machine.put("bin/depmod", "#!/bin/sh\nexit 1\n", 0o755);
+    for hook in [POSTINST, INITRAMFS] {
+        assert!(!machine.output(hook, &[VERSION]).status.success(), "{hook}");
+    }
 }
