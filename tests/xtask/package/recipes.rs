@@ -24,7 +24,17 @@ const CHECKS: &[&[&str]] = &[
 ];
 
 /// What shells do with functions of recipes, in a directory with the sources: `$1` is the recipe, `$2` the package.
-const ARCH: &str = "set -e; srcdir=$PWD pkgdir=$2; . \"$1\"; (build); (package)";
+/// makepkg's defaults are those of Arch's makepkg.conf, without what is for one processor, and it adds the flag for `lto`
+/// unless the recipe refuses it.
+const ARCH: &str = r#"
+    set -e; srcdir=$PWD pkgdir=$2; . "$1"
+    export CFLAGS="-O2 -pipe -fno-plt -fexceptions -Wp,-D_FORTIFY_SOURCE=3 -Wformat -Werror=format-security \
+        -fstack-clash-protection -fno-omit-frame-pointer" RUSTFLAGS=-Cforce-frame-pointers=yes
+    case " ${options[*]} " in
+    *' !lto '*) ;;
+    *) CFLAGS+=' -flto=auto' ;;
+    esac
+    (build); (package)"#;
 const ALPINE: &str = "set -e; srcdir=$PWD pkgdir=$2; . \"$1\"; cd \"$builddir\"; build; package";
 
 /// What a package has besides its program.
@@ -156,6 +166,9 @@ pub(super) fn check() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::Command;
+
+    use depmod_tests::command;
 
     use super::super::description::{directory, version};
 
@@ -174,6 +187,15 @@ mod tests {
             assert!(text.contains(&format!("\n{line}{version}")), "{recipe}");
         }
         assert!(directory().join(format!("yocto/depmod-rs_{version}.bb")).exists());
+    }
+
+    /// Objects of the C compiler for its own link-time optimisation are of no use to Rust's linker.
+    #[test]
+    fn arch_s_recipe_refuses_c_s_link_time_optimisation() {
+        let options = "source \"$1\"; printf '%s\\n' \"${options[@]}\"";
+        let recipe = directory().join("arch/PKGBUILD");
+        let told = command::text(Command::new("bash").args(["-c", options, "bash"]).arg(recipe)).unwrap();
+        assert!(told.lines().any(|option| option == "!lto"), "{told}");
     }
 
     /// Where kmod looks for modules, which is not the same everywhere.
