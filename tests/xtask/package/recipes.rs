@@ -198,6 +198,40 @@ mod tests {
         assert!(told.lines().any(|option| option == "!lto"), "{told}");
     }
 
+    /// Where cargo leaves the program for the target, with and without BR2_ENABLE_DEBUG, and for the host, for which
+    /// Buildroot names no target; and what the program on the host is asked to do in the end.
+    #[test]
+    fn buildroot_s_recipe_installs_what_cargo_built() {
+        let work = tempfile::tempdir().unwrap();
+        let at = |path: &str| work.path().join(path);
+        let built = ["target/triple/release", "target/triple/debug", "target/release"];
+        for directory in built {
+            fs::create_dir_all(at(directory)).unwrap();
+            fs::write(at(directory).join("depmod"), format!("#!/bin/sh\necho {directory} $@\n")).unwrap();
+        }
+        let root = at("root");
+        let run = |debug: &str, goal: &str, commands: &str| {
+            let mut make = Command::new("make");
+            make.arg("--silent").arg("--file").arg(directory().join("buildroot/depmod-rs/depmod-rs.mk"));
+            make.args(["RUSTC_TARGET_NAME=triple", "INSTALL=install", "BR2_LINUX_KERNEL=y"]);
+            make.args(["LINUX_VERSION_PROBED=6.12", &format!("BR2_ENABLE_DEBUG={debug}")]);
+            make.arg(format!("TARGET_DIR={}", root.display()))
+                .arg(format!("HOST_DIR={}", at("host").display()));
+            make.arg("--eval").arg(format!("{}:\n\t{commands}", at(goal).display())).arg(at(goal));
+            command::text(&mut make).unwrap()
+        };
+        for (debug, directory) in [("", "target/triple/release"), ("y", "target/triple/debug")] {
+            run(debug, "installed", "$(DEPMOD_RS_INSTALL_TARGET_CMDS)");
+            assert_eq!(command::text(&mut Command::new(root.join("sbin/depmod"))).unwrap(), directory);
+        }
+        run("", "installed", "$(HOST_DEPMOD_RS_INSTALL_CMDS)");
+        let index = "$(call $(HOST_DEPMOD_RS_TARGET_FINALIZE_HOOKS))";
+        assert_eq!(run("", "finished", index), "", "no modules");
+        fs::create_dir_all(root.join("lib/modules/6.12")).unwrap();
+        let called = format!("target/release -a -b {} 6.12", root.display());
+        assert_eq!(run("", "finished", index), called);
+    }
+
     /// Where kmod looks for modules, which is not the same everywhere.
     #[test]
     fn recipes_have_the_distribution_s_module_directory() {
