@@ -232,6 +232,18 @@ mod tests {
         assert_eq!(run("", "finished", index), called);
     }
 
+    /// A file that the recipe requires would stop BitBake before the task that makes it.
+    #[test]
+    fn yocto_s_recipe_can_be_read_alone() {
+        let directory = directory().join("yocto");
+        let recipe = directory.join(format!("depmod-rs_{}.bb", version().unwrap()));
+        for line in fs::read_to_string(recipe).unwrap().lines() {
+            if let Some(name) = line.strip_prefix("require ") {
+                assert!(directory.join(name.replace("${BPN}", "depmod-rs")).exists(), "{line}");
+            }
+        }
+    }
+
     /// Where kmod looks for modules, which is not the same everywhere.
     #[test]
     fn recipes_have_the_distribution_s_module_directory() {
