@@ -221,6 +221,41 @@ pub fn refind() -> Result<PathBuf> {
     Ok(root.join("usr/share/refind/refind/refind_x64.efi"))
 }
 
+/// The sources of Linux 6.12 of Debian 13, without most drivers' code: what kbuild needs to prepare a build for AArch64,
+/// the firmware stub, and that architecture's device trees.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub fn linux_source() -> Result<PathBuf> {
+    const NAME: &str = "linux-source-6.12";
+    // A few boards of AArch64 share files with 32-bit ones.
+    const DIRECTORIES: [&str; 8] = [
+        "arch/arm/boot/dts",
+        "arch/arm64",
+        "drivers/firmware/efi",
+        "include",
+        "kernel",
+        "lib",
+        "scripts",
+        "tools/include",
+    ];
+    // A pattern matches below directories, too.
+    const PATTERNS: [&str; 4] = ["Kconfig*", "Kbuild*", "Makefile*", ".*"];
+    cached(NAME, |dir| {
+        let unpacked = dir.join("unpacked");
+        Archive::open("trixie", "amd64")?.unpack(&[NAME], &unpacked)?;
+        let mut tar = Command::new("tar");
+        tar.arg("-xf").arg(unpacked.join(format!("usr/src/{NAME}.tar.xz")));
+        tar.arg("-C").arg(dir).args(["--strip-components=1", "--wildcards"]);
+        tar.args(DIRECTORIES.map(|directory| format!("{NAME}/{directory}")));
+        tar.args(PATTERNS.map(|pattern| format!("{NAME}/{pattern}")));
+        tar.args(["Kconfig*", "Makefile*"].map(|files| format!("{NAME}/*/{files}")));
+        command::output(&mut tar)?;
+        Ok(fs::remove_dir_all(unpacked)?)
+    })
+    .context("the sources of Linux could not be fetched")
+}
+
 /// The packages of a kernel of Debian 13 for PCs, as files for `dpkg --install`.
 ///
 /// # Errors

@@ -10,6 +10,7 @@
 //! * [`clean_root`] makes root directories of Debian for packages and hooks;
 //! * [`efi`] builds the firmware program, [`qemu`] boots it from [`fat`] volumes with an [`existing_initrd`]
 //!   and optionally a TPM of [`swtpm`]; [`signing`] is for Secure Boot, [`event_log`] reads measurements;
+//! * [`zboot`] makes a kernel in EFI zboot form;
 //! * [`samples`] are the small modules of the core's examples;
 //! * [`subset`] copies a few modules of a real kernel;
 //! * [`imports`] are those between the files of a package;
@@ -47,6 +48,7 @@ pub mod system;
 pub mod terminal;
 pub mod tool;
 pub mod toolchain;
+pub mod zboot;
 
 use std::path::{Path, PathBuf};
 

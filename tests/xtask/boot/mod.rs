@@ -76,6 +76,7 @@ const CASES: &[Case] = &[
         "kernels in gzip boot on AArch64, other files are called no kernel",
         moods::kernel_forms,
     ),
+    ("zboot", "a kernel for AArch64 in EFI zboot form gets our initrd", moods::zboot),
     (
         "mixed",
         "32-bit firmware starts kernels for x86-64, with the preload and after a panic",
@@ -183,7 +184,7 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 25] = [
+const LONG: [&str; 26] = [
     "large-initrd",
     "watchdog",
     "root-unconnected",
@@ -195,6 +196,7 @@ const LONG: [&str; 25] = [
     "devices-6.12-cloud",
     "devices-6.1",
     "kernel-forms",
+    "zboot",
     "root-encrypted",
     "network",
     "root-formats",

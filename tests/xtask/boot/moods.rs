@@ -11,7 +11,7 @@ use depmod_tests::debian::{self, Kernel};
 use depmod_tests::existing_initrd::{END, Layout, existing_initrd};
 use depmod_tests::qemu::{HANDED_OVER, Machine};
 use depmod_tests::subset::Subset;
-use depmod_tests::{apt, command};
+use depmod_tests::{apt, command, zboot};
 
 use super::stage::Stage;
 use super::two_at_a_time;
@@ -125,6 +125,24 @@ pub(super) fn kernel_forms() -> Result<()> {
         println!("a kernel {what}");
         Ok(())
     })
+}
+
+/// A kernel that unpacks itself and then asks for the initrd: modules of ours load its disk.
+pub(super) fn zboot() -> Result<()> {
+    let kernel = debian::kernel("trixie-arm64")?;
+    let image = fs::read(zboot::image(&kernel)?)?;
+    ensure!(image.get(4..8) == Some(b"zimg"), "this is no zboot image");
+    let modules = Subset::of(&kernel, &["virtio_blk", "virtio_pci"])?.index()?;
+    let stage = Stage::new("aarch64", &kernel, SCRIPT)?.modules(&modules.archive()?);
+    let outcome = stage.file("zboot.efi", &image).keys("linux /zboot.efi");
+    let outcome = outcome.put_on(Machine::new("aarch64")?)?.run(END)?;
+    outcome.expect("EFI stub: Decompressing Linux Kernel...")?;
+    outcome.expect(HANDED_OVER)?;
+    outcome.expect("TEST: disk /sys/devices/")?;
+    let disk = outcome.after("TEST: disk ").any(|path| path.contains("virtio"));
+    outcome.ensure(disk, "our modules are not there")?;
+    println!("{} KB, {:.1} s", image.len() / 1000, outcome.time.as_secs_f64());
+    Ok(())
 }
 
 /// 32-bit firmware, 64-bit kernels: with the preload, and after a panic of the program.
