@@ -36,6 +36,8 @@ pub struct Machine {
     tpm: bool,
     /// Firmware variables, if not the initial ones.
     variables: Option<Vec<u8>>,
+    /// A program and its arguments before the emulator's.
+    starter: Vec<String>,
     /// Guest memory in MiB.
     pub memory: u32,
     /// Time limit of each attempt.
@@ -145,6 +147,7 @@ impl Machine {
             direct: None,
             tpm: false,
             variables: None,
+            starter: Vec::new(),
             memory: 1024,
             timeout: Duration::from_secs(240),
         })
@@ -189,6 +192,12 @@ impl Machine {
     /// Sets firmware variables from another run; the machine boots according to them.
     pub fn with_variables(mut self, variables: &[u8]) -> Self {
         self.variables = Some(variables.to_vec());
+        self
+    }
+
+    /// Lets this program start the emulator, whose command line follows these words. When it ends, the emulator must end.
+    pub fn started_by(mut self, words: Vec<String>) -> Self {
+        self.starter = words;
         self
     }
 
@@ -319,8 +328,10 @@ impl Machine {
             Some(variables) => fs::write(at("variables.fd"), variables)?,
             None => fs::copy(&self.settings.variables, at("variables.fd")).map(drop)?,
         }
-        let mut qemu = Command::new(&self.settings.program);
-        qemu.args(&self.settings.machine)
+        let mut words = self.starter.iter().chain([&self.settings.program]);
+        let mut qemu = Command::new(words.next().context("no emulator")?);
+        qemu.args(words)
+            .args(&self.settings.machine)
             .args(["-smp", "2", "-m", &self.memory.to_string()])
             .args(["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-serial", "stdio"])
             // First, so that volumes can use these devices.

@@ -11,6 +11,7 @@ mod moods;
 pub(crate) mod page;
 pub(crate) mod plan;
 mod root;
+mod servers;
 mod shell;
 mod stage;
 mod starters;
@@ -63,6 +64,11 @@ const CASES: &[Case] = &[
         "network",
         "firmware's PXE starts the program, which takes its files from the same server",
         moods::network,
+    ),
+    (
+        "network-http",
+        "started over HTTP or IPv6, the program says that it has no volume, and returns",
+        servers::refused,
     ),
     (
         "watchdog",
@@ -184,7 +190,7 @@ const CASES: &[Case] = &[
 pub(crate) const SHORT: &str = "--short";
 
 /// Cases of which another one shows the like: `--short` leaves them to `cargo xtask soak boot`.
-const LONG: [&str; 26] = [
+const LONG: [&str; 27] = [
     "large-initrd",
     "watchdog",
     "root-unconnected",
@@ -199,6 +205,7 @@ const LONG: [&str; 26] = [
     "zboot",
     "root-encrypted",
     "network",
+    "network-http",
     "root-formats",
     "page-stick",
     "same-order",
