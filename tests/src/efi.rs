@@ -101,13 +101,28 @@ const FASTER: &str = "profile.small.package.ruzstd.opt-level=3";
 /// # Errors
 /// When no toolchain is available, the build fails, or the program is larger than [`MAX_SIZE`].
 pub fn build(arch: &str) -> Result<PathBuf> {
+    build_by(arch, "build", &[])
+}
+
+/// As [`build`]; also returns the linker's map.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_map(arch: &str) -> Result<(PathBuf, PathBuf)> {
+    let map = crate::target_dir().join(format!("depmod-{arch}.map"));
+    let link = format!("link-arg=/map:{}", map.display());
+    let args = ["--bin", "depmod-efi", "--", "-C", &link];
+    Ok((build_by(arch, "rustc", &args)?, map))
+}
+
+fn build_by(arch: &str, subcommand: &str, more: &[&str]) -> Result<PathBuf> {
     let target = target(arch)?;
     let cargo = CrossCargo::find_or_install(&target.target, Library::Alloc)?;
     eprintln!("{}: using {}", target.target, cargo.describe());
     let args = ["--package", "depmod-uefi", "--profile", "small", "--quiet", "--config", FASTER];
-    let mut build = cargo.command("build");
+    let mut build = cargo.command(subcommand);
     let flags = format!("{SMALLER} {}", without_build_paths());
-    command::run(build.args(args).env(cargo.variable("RUSTFLAGS"), flags))?;
+    command::run(build.args(args).args(more).env(cargo.variable("RUSTFLAGS"), flags))?;
     let program = cargo.artifacts("small").join("depmod-efi.efi");
     let size = program.metadata().with_context(|| program.display().to_string())?.len();
     ensure!(size <= MAX_SIZE, "{} has {size} bytes, more than {MAX_SIZE}", program.display());

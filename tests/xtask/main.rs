@@ -22,6 +22,7 @@ mod instructions;
 mod kernels;
 mod library;
 mod package;
+mod parts;
 mod rooms;
 mod shapes;
 mod size;
@@ -74,6 +75,7 @@ const TASKS: &[Task] = &[
     ("conformance", "[LABEL…]  compare our output with kmod's on real kernels", conformance::main),
     ("differential", "[N [SEED]] compare kmod and depmod on random module directories", differential::main),
     ("efi", "[--arch A]   build the firmware program for x86_64, aarch64 or i686", efi::main),
+    ("parts", "[ARCH] [--names] what each part of the firmware program takes", parts::main),
     (
         "fuzz",
         "TARGET… [S]  search for inputs that crash a parser (without a target: list; --all)",
