@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: checks that take too long for every run of the tests. Whole kernels, all of their modules, all
 //! labels; with figures.
 
+mod device_trees;
 mod layers;
 mod load;
 mod lookup;
@@ -97,6 +98,11 @@ const CHECKS: &[Check] = &[
     ("kernels", "our output equals kmod's on all real kernels, and kmod's programs read it", || {
         crate::conformance::main(&[]).map(|()| "all kernels".to_owned())
     }),
+    (
+        "device-trees",
+        "the modaliases of all boards in Linux' sources are those that Linux makes of them",
+        device_trees::boards,
+    ),
     ("boot", "firmware starts real kernels with initrds from the program: all cases", || {
         crate::boot::main(&[]).map(|()| "all cases".to_owned())
     }),
