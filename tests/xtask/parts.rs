@@ -99,7 +99,7 @@ fn part(name: &str) -> &'static str {
         }
         None => name.contains(*word),
     };
-    PARTS.iter().find(|(_, words)| words.iter().any(|word| has(word))).map_or(UNNAMED, |(part, _)| part)
+    PARTS.iter().find(|(_, words)| words.iter().any(has)).map_or(UNNAMED, |(part, _)| part)
 }
 
 /// Each symbol of a map of `lld-link` and the bytes up to the next one. Lines are
