@@ -105,7 +105,7 @@ fn environment_variables_stand_in_the_help() {
 fn misspelt_words_get_the_nearest_ones() {
     for (words, expected) in [
         ("help dupm", "there is no command dupm; did you mean the command dump?\n"),
-        ("help 6.1", "there is no command 6.1\n"),
+        ("help 6.1", "there is no command 6.1; depmod help lists commands\n"),
         ("--all-kernel=x", "--all-kernels"),
         ("--synvers x", "a similar argument exists: '--symvers'"),
         ("plan --fromat json x", "a similar argument exists: '--format'"),

@@ -185,7 +185,7 @@ pub(super) struct Args {
 
     /// `-v`
     #[arg(short = 'v', long, action = ArgAction::Count, help_heading = OUTPUT,
-          help = "Print the dependencies of modules; twice: also skipped configuration files")]
+          help = "Print dependencies, on a terminal also a summary; twice: also skipped configuration files")]
     pub(super) verbose: u8,
     /// `-q`
     #[arg(short = 'q', long, help_heading = OUTPUT, help = "Do not report unknown symbols")]
@@ -228,7 +228,7 @@ pub(super) struct Args {
     #[arg(short = 'h', long, action = ArgAction::HelpShort, help_heading = OUTPUT, help = "Print this help")]
     help: Option<bool>,
     #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OUTPUT,
-          help = "Print the version and the supported compression formats")]
+          help = "Print the version, compression formats and the module directory")]
     version: Option<bool>,
 }
 

@@ -99,8 +99,8 @@ fn help(words: &[OsString]) -> u8 {
             if let Some(command) = command(word) {
                 return command(&help);
             }
-            let mut text = format!("there is no command {}", word.display());
-            commands::hint(word.as_bytes()).iter().for_each(|hint| text = [&*text, "; ", hint].concat());
+            let hint = commands::hint(word.as_bytes()).unwrap_or_else(|| "depmod help lists commands".into());
+            let text = format!("there is no command {}; {hint}", word.display());
             say(Severity::Fatal, &text);
             FAILED
         }

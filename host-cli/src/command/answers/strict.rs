@@ -26,7 +26,7 @@ use depmod_core::{Diagnostic, Options, Reporter, Selection, Severity, Stopped};
 use serde_json::{Map, Value, json};
 
 use super::keep_going::{self, Kept, keep_going};
-use super::style::Style;
+use super::style::{Style, plural};
 use super::{Failure, Format, Out, json, versions};
 use crate::codecs::HostDecoder;
 use crate::command::checks::Strict;
@@ -343,10 +343,6 @@ fn summary(verdict: &Verdict) -> String {
     let files: std::collections::HashSet<_> = verdict.findings().map(|(_, finding)| &finding.file).collect();
     let (causes, findings) = (plural(causes.len(), "cause"), plural(findings, "finding"));
     format!("{causes}, {findings} in {} of {modules}", files.len())
-}
-
-fn plural(count: usize, word: &str) -> String {
-    format!("{} {word}{}", Count(count), if count == 1 { "" } else { "s" })
 }
 
 fn of_file(file: &ExportsFile) -> Map<String, Value> {

@@ -52,6 +52,11 @@ impl Style {
     }
 }
 
+/// `1 module`, `4,230 modules`
+pub(super) fn plural(count: usize, word: &str) -> String {
+    format!("{} {word}{}", depmod_core::parts::answer::Count(count), if count == 1 { "" } else { "s" })
+}
+
 /// At most three names, and the number of others.
 pub(super) fn some_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> String {
     const SHOWN: usize = 3;

@@ -19,7 +19,7 @@ use depmod_core::parts::source::AnySource;
 use depmod_core::{Diagnostic, DirEntry, IoError, Options, Output, Reporter, Source, Stat, Stopped};
 use serde_json::{Map, Value, json};
 
-use super::style::{Style, some_names};
+use super::style::{Style, plural, some_names};
 use super::{Command, Failure, Format, Out, json, versions};
 use crate::command::args::{Color, Place, SameVersion};
 use crate::command::confine;
@@ -273,7 +273,7 @@ impl Answer<'_> {
         });
         let what = match self.command.quick {
             true => "a quick look: form, agreement and times, no module read".to_owned(),
-            false => format!("compared with what depmod makes of {} modules", Count(self.modules)),
+            false => format!("compared with what depmod makes of {}", plural(self.modules, "module")),
         };
         let names: Vec<String> =
             self.configuration.iter().map(|path| path.escape_ascii().to_string()).collect();
@@ -399,7 +399,7 @@ fn together(group: &[&FileFinding]) -> String {
         }
     }
     let (lacks, extra) = (Count(lacking), Count(spare));
-    let modules = || format!("{} modules: {}", Count(names.len()), some_names(names.iter().copied()));
+    let modules = || format!("{}: {}", plural(names.len(), "module"), some_names(names.iter().copied()));
     match (lacking, spare) {
         _ if !missing_files.is_empty() => format!(
             "names {} files that do not exist: {}",
