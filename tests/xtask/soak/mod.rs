@@ -79,6 +79,9 @@ const CHECKS: &[Check] = &[
     ("everywhere", "on other processors the core's tests pass and the index is the same to the byte", || {
         builds::everywhere::main()
     }),
+    ("bare-64", "the core and a lookup without allocator build for 64-bit bare metal", || {
+        crate::test::bare_metal("x86_64-unknown-none").map(|()| "built".to_owned())
+    }),
     (
         "trixie",
         "on Debian trixie the compiler from backports builds the command with the system's codecs",
