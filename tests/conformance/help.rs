@@ -282,4 +282,6 @@ fn an_unknown_version_is_answered_with_those_that_are_there() {
         let said = refused(&format!("{command} 5.0 -b {base}"));
         assert!(said.ends_with("; there are 6.1.0-50-amd64 and 6.12.1-amd64\n"), "{command}: {said}");
     }
+    let said = refused(&format!("plan -b {base} x 6.12.1-amd64"));
+    assert!(said.ends_with("; there are 6.1.0-50-amd64 and 6.12.1-amd64; -k VERSION chooses\n"), "{said}");
 }
